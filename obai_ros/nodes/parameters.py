@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters of all nodes: one table per node, from which they are declared and validated.
+
+A row says what `ros2 param describe` answers. `config/obai.yaml` repeats the defaults for those who
+want to edit them; a test compares the two.
+"""
+
+import dataclasses
+import math
+import re
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange
+from rcl_interfaces.msg import ParameterDescriptor, ParameterType, SetParametersResult
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+
+ALWAYS, UNCONFIGURED, NEVER = 'always', 'unconfigured', 'never'
+
+_TYPES = {
+    bool: (ParameterType.PARAMETER_BOOL, 'true or false'),
+    int: (ParameterType.PARAMETER_INTEGER, 'an integer'),
+    float: (ParameterType.PARAMETER_DOUBLE, 'a number with a decimal point'),
+    str: (ParameterType.PARAMETER_STRING, 'a string'),
+}
+_WHEN = {
+    ALWAYS: 'May change at any time.',
+    UNCONFIGURED: 'May change while the node is unconfigured; `ros2 lifecycle set` takes it there.',
+    NEVER: 'Fixed at start.',
+}
+# Set by ROS itself, never by a table.
+_FOREIGN = ('use_sim_time', 'qos_overrides', 'start_type_description_service')
+
+
+class ParameterError(ValueError):
+    """A parameter was given a value at start that the node cannot work with."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """One parameter.
+
+    The type is that of `default`. Numbers lie in [low, high]. Strings are one of `choices`, or, if
+    given, match the regular expression `pattern` that `constraint` puts into words. `change` is one
+    of ALWAYS, UNCONFIGURED (lifecycle nodes: before the next configure) and NEVER.
+    """
+
+    name: str
+    default: bool | int | float | str
+    description: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    pattern: str = ''
+    constraint: str = ''
+    change: str = UNCONFIGURED
+
+    @property
+    def expected(self) -> str:
+        """Say in words which values are accepted."""
+        if self.choices:
+            return 'one of ' + ', '.join(self.choices)
+        if self.constraint:
+            return self.constraint
+        words = _TYPES[type(self.default)][1]
+        return words if self.low is None else f'{words} in [{self.low:g}, {self.high:g}]'
+
+    def descriptor(self) -> ParameterDescriptor:
+        """Build what `ros2 param describe` shows."""
+        descriptor = ParameterDescriptor(
+            name=self.name, type=_TYPES[type(self.default)][0], description=self.description,
+            additional_constraints=f'Expected: {self.expected}. {_WHEN[self.change]}',
+            read_only=self.change == NEVER)
+        if self.low is not None and isinstance(self.default, float):
+            descriptor.floating_point_range = [
+                FloatingPointRange(from_value=float(self.low), to_value=float(self.high))]
+        elif self.low is not None:
+            descriptor.integer_range = [
+                IntegerRange(from_value=int(self.low), to_value=int(self.high))]
+        return descriptor
+
+    def refusal(self, value) -> str:
+        """Return why `value` cannot be accepted, or '' if it can."""
+        accepted = isinstance(value, type(self.default)) and (
+            isinstance(value, bool) == isinstance(self.default, bool))
+        if accepted and isinstance(value, float):
+            accepted = math.isfinite(value)
+        if accepted and self.low is not None:
+            accepted = self.low <= value <= self.high
+        if accepted and self.choices:
+            accepted = value in self.choices
+        if accepted and self.pattern:
+            accepted = re.fullmatch(self.pattern, value) is not None
+        return '' if accepted else f'{self.name} is {value!r}, expected {self.expected}'
+
+
+_AUTOSTART = Spec(
+    'autostart', True, 'Configure and activate without waiting for a lifecycle manager.',
+    change=NEVER)
+_CHECKPOINT = Spec(
+    'checkpoint', '', 'Weights (.safetensors, with its .json beside); empty: the bundled model.')
+_DEVICE = Spec(
+    'device', 'auto', 'Where inference runs; auto takes the first GPU, or the CPU without one.',
+    pattern=r'auto|cpu|cuda(:\d+)?', constraint='auto, cpu, cuda or cuda:N')
+
+SIM = (
+    Spec('synchronous', True, 'Lock-step: wait for the action of each frame before the next one. '
+         'False: free-running at `rate` with the latest action.', change=NEVER),
+    Spec('rate', 10.0, 'Frames per second when free-running; in lock-step the most there are, '
+         '0 = as fast as answers come.', 0., 1000., change=ALWAYS),
+    Spec('action_timeout', 5.0, 'Seconds that lock-step waits for an action; then zero action.',
+         .01, 3600., change=ALWAYS),
+    Spec('resend_period', 1.0, 'Seconds after which an unanswered frame is sent again.',
+         .01, 3600., change=ALWAYS),
+    Spec('wait_for_agent', True, 'Hold the first frame until image_raw has a subscriber and '
+         'action_field a publisher.', change=NEVER),
+    Spec('seed', 0, 'Seed of the scenes; the same seed gives the same episodes.', 0, 2**31 - 1,
+         change=NEVER),
+    Spec('episode_steps', 0, 'Frames per episode, after which a new scene begins; 0 = endless.',
+         0, 10**9, change=ALWAYS),
+    Spec('image_size', 64, 'Side of the square camera image, px.', 16, 1024, change=NEVER),
+    Spec('num_objects', 3, 'Objects in a scene.', 1, 16, change=NEVER),
+    Spec('velocity_sd', 4.0, 'Standard deviation of initial velocities per axis, px/frame.',
+         0., 1000., change=NEVER),
+    Spec('frame_id', 'camera_optical_frame', 'Frame of the images (x right, y down, z forward).',
+         change=NEVER),
+    Spec('publish_clock', False, 'Publish /clock, for nodes that run with use_sim_time.',
+         change=NEVER),
+)
+
+PERCEPTION = (
+    _AUTOSTART, _CHECKPOINT, _DEVICE,
+    Spec('iterations', 4, 'Refinement iterations per frame and window position; more is more '
+         'accurate and slower.', 1, 64, change=ALWAYS),
+    Spec('window', 2, 'Frames that are refined together.', 1, 16),
+    Spec('seed', 0, 'Seed of the noise with which the filter starts.', 0, 2**31 - 1),
+    Spec('threads', 0, 'CPU threads of torch; 0 = as torch chooses.', 0, 256),
+    Spec('action_wait', 0.5, 'Seconds to wait for the action applied on the previous frame, if '
+         'anyone publishes it; then zero action.', 0., 60., change=ALWAYS),
+    Spec('reset_gap', 2.0, 'The filter starts anew after a gap of more than this many seconds '
+         'between images, unless the actions applied meanwhile are known.', .01, 3600.,
+         change=ALWAYS),
+)
+
+PLANNER = (
+    _AUTOSTART, _CHECKPOINT,
+    Spec('goal_bank', '', 'Goal bank of the model (.safetensors); empty: the one beside the '
+         'weights.'),
+    Spec('goal', 'none', 'Goal at start: none, or all objects to (goal_x, goal_y). Setting it '
+         'replaces a goal set by service or topic.', choices=('none', 'all'), change=ALWAYS),
+    Spec('goal_x', 32.0, 'Where to, px of the model image, to the right.', 0., 4096.,
+         change=ALWAYS),
+    Spec('goal_y', 32.0, 'Where to, px of the model image, downwards.', 0., 4096., change=ALWAYS),
+    Spec('spread', 2.0, 'Standard deviation of the preferred position, px, for goals that do not '
+         'name their own.', .1, 100., change=ALWAYS),
+    Spec('horizon', 5, 'Frames that a plan looks ahead.', 1, 50, change=ALWAYS),
+    Spec('velocity_weight', 1.0, 'Wish to be at rest at the goal, relative to being there.',
+         0., 100., change=ALWAYS),
+    Spec('action_cost', 0.3, 'Price of acceleration, relative to its effect on the beliefs.',
+         0., 100., change=ALWAYS),
+    Spec('max_acceleration', 8.0, 'Largest acceleration of an object, px/frame^2.', .01, 1000.,
+         change=ALWAYS),
+)
+
+OVERLAY = (
+    Spec('scale', 4, 'Magnification of the overlay image.', 1, 16, change=ALWAYS),
+    Spec('keep_frames', 30, 'Frames that are kept while their parts arrive.', 2, 1000,
+         change=NEVER),
+)
+
+TABLES = {
+    'sim_node': SIM,
+    'perception_node': PERCEPTION,
+    'planner_node': PLANNER,
+    'overlay_node': OVERLAY,
+}
+
+
+class Parameters:
+    """The declared parameters of one node: read them as attributes.
+
+    node: the rclpy node; specs: its table; configured: tells whether values marked UNCONFIGURED are
+    in use; check(changed: dict) -> str: reason why the node refuses a combination, '' if it does
+    not; apply(changed: dict): called after values marked ALWAYS have changed.
+    Raises ParameterError if a value given at start is not acceptable. Values given for names that
+    the node does not have are named in one warning.
+    """
+
+    def __init__(self, node, specs, configured=lambda: False, check=lambda changed: '',
+                 apply=lambda changed: None):
+        self._node = node
+        self._specs = {spec.name: spec for spec in specs}
+        self._configured = configured
+        self._check = check
+        self._apply = apply
+        for spec in specs:
+            self._declare(spec)
+        self._warn_of_strangers()
+        node.add_on_set_parameters_callback(self._validate)
+        node.add_post_set_parameters_callback(self._changed)
+
+    def __getattr__(self, name):
+        if name.startswith('_') or name not in self._specs:
+            raise AttributeError(f'no parameter {name!r} in the table of this node')
+        return self._node.get_parameter(name).value
+
+    def _declare(self, spec):
+        try:
+            value = self._node.declare_parameter(spec.name, spec.default, spec.descriptor()).value
+        except (InvalidParameterTypeException, InvalidParameterValueException):
+            given = self._node._parameter_overrides[spec.name].value
+            raise ParameterError(
+                f'parameter {spec.refusal(given)}; correct it on the command line or in the '
+                'parameter file') from None
+        refusal = spec.refusal(value)
+        if refusal:
+            raise ParameterError(
+                f'parameter {refusal}; correct it on the command line or in the parameter file')
+
+    def _warn_of_strangers(self):
+        strangers = sorted(
+            name for name in self._node._parameter_overrides
+            if name not in self._specs and name.split('.')[0] not in _FOREIGN)
+        if strangers:
+            self._node.get_logger().warning(
+                f'{self._node.get_name()} has no parameter {", ".join(strangers)}; it has '
+                f'{", ".join(sorted(self._specs))}. The value is ignored.')
+
+    def _validate(self, parameters):
+        changed = {}
+        for parameter in parameters:
+            spec = self._specs.get(parameter.name)
+            if spec is None:
+                continue
+            reason = spec.refusal(parameter.value)
+            if not reason and spec.change == UNCONFIGURED and self._configured():
+                reason = (f'{spec.name} is in use; it can change while the node is unconfigured '
+                          '(ros2 lifecycle set ... deactivate, then cleanup)')
+            if reason:
+                return SetParametersResult(successful=False, reason=reason)
+            changed[parameter.name] = parameter.value
+        reason = self._check(changed)
+        return SetParametersResult(successful=not reason, reason=reason)
+
+    def _changed(self, parameters):
+        changed = {p.name: p.value for p in parameters
+                   if p.name in self._specs and self._specs[p.name].change == ALWAYS}
+        if changed:
+            self._apply(changed)
