@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Say a thing once, count the rest: what is wrong with what a node receives."""
+
+import threading
+import time
+
+
+class Complaints:
+    """Counts troubles by kind and speaks about each kind at most every `period` s.
+
+    say: what takes the sentence, such as the logger's `error`; clock: seconds, monotonic.
+    """
+
+    def __init__(self, say, period: float = 5.0, clock=time.monotonic):
+        self._say = say
+        self._period = period
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._spoken = {}
+        self._silent = {}
+        self.counts = {}
+
+    def add(self, kind: str, sentence: str) -> None:
+        """Count one trouble of this kind; say the sentence unless that was just done."""
+        with self._lock:
+            self.counts[kind] = self.counts.get(kind, 0) + 1
+            now = self._clock()
+            if now - self._spoken.get(kind, -float('inf')) < self._period:
+                self._silent[kind] = self._silent.get(kind, 0) + 1
+                return
+            self._spoken[kind] = now
+            silent = self._silent.pop(kind, 0)
+        self._say(f'{sentence} ({silent} more like this since the last message)'
+                  if silent else sentence)
+
+    def count(self, *kinds: str) -> int:
+        """Return how many troubles of these kinds there were; of all kinds if none is named."""
+        return sum(self.counts.get(kind, 0) for kind in kinds or tuple(self.counts))

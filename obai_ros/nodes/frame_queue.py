@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What waits between the callbacks of a node and its worker: the newest frame, the actions."""
+
+import threading
+
+
+class LatestFrame:
+    """A queue of depth 1: the newest frame replaces one that nobody has taken yet.
+
+    put() is called by the thread that receives, take() by the one that works. Stamps are integers
+    (ns). A frame with the stamp of the one that waits replaces it without counting as dropped.
+    """
+
+    def __init__(self):
+        self._ready = threading.Condition()
+        self._waiting = None
+        self._skipped = []
+        self._closed = False
+        self.dropped = 0
+
+    def put(self, stamp: int, frame) -> None:
+        """Let `frame` be the next one to be taken."""
+        with self._ready:
+            if self._waiting is not None and self._waiting[0] != stamp:
+                self._skipped.append(self._waiting[0])
+                self.dropped += 1
+            self._waiting = (stamp, frame)
+            self._ready.notify()
+
+    def take(self):
+        """Wait for a frame; return (stamp, frame, stamps dropped since the last take), or None
+        once the queue is closed.
+        """
+        with self._ready:
+            self._ready.wait_for(lambda: self._waiting is not None or self._closed)
+            if self._closed:
+                return None
+            (stamp, frame), self._waiting = self._waiting, None
+            skipped, self._skipped = self._skipped, []
+            return stamp, frame, skipped
+
+    def clear(self) -> None:
+        """Forget the frame that waits."""
+        with self._ready:
+            self._waiting, self._skipped = None, []
+
+    def close(self) -> None:
+        """Wake up whoever waits, for good."""
+        with self._ready:
+            self._closed = True
+            self._ready.notify_all()
+
+
+class AppliedActions:
+    """The actions that were applied, by the stamp of the image they acted on.
+
+    At most `keep` of them, the newest; safe to use from several threads.
+    """
+
+    def __init__(self, keep: int = 100):
+        self._arrived = threading.Condition()
+        self._by_stamp = {}
+        self._keep = keep
+        self._closed = False
+
+    def add(self, stamp: int, action) -> None:
+        with self._arrived:
+            self._by_stamp[stamp] = action
+            while len(self._by_stamp) > self._keep:
+                del self._by_stamp[min(self._by_stamp)]
+            self._arrived.notify_all()
+
+    def wait(self, stamps, timeout: float) -> bool:
+        """Wait until there is an action for each of `stamps`, at most `timeout` s; say whether."""
+        with self._arrived:
+            return self._arrived.wait_for(
+                lambda: self._closed or all(stamp in self._by_stamp for stamp in stamps), timeout)
+
+    def between(self, first: int, last: int) -> list:
+        """Return [(stamp, action)], oldest first, with first <= stamp < last."""
+        with self._arrived:
+            return sorted(
+                (item for item in self._by_stamp.items() if first <= item[0] < last),
+                key=lambda item: item[0])
+
+    def forget(self, before: int) -> None:
+        """Drop the actions on frames older than `before`."""
+        with self._arrived:
+            for stamp in [stamp for stamp in self._by_stamp if stamp < before]:
+                del self._by_stamp[stamp]
+
+    def close(self) -> None:
+        """Let nobody wait any more."""
+        with self._arrived:
+            self._closed = True
+            self._arrived.notify_all()

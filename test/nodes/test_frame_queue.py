@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The newest frame wins, and actions are found by stamp."""
+import threading
+
+from obai_ros.nodes.frame_queue import AppliedActions, LatestFrame
+
+
+def test_newest_frame_replaces_the_one_that_waits():
+    queue = LatestFrame()
+    for stamp in (1, 2, 3):
+        queue.put(stamp, f'frame {stamp}')
+    assert queue.take() == (3, 'frame 3', [1, 2])
+    assert queue.dropped == 2
+    queue.put(4, 'frame 4')
+    assert queue.take() == (4, 'frame 4', [])
+
+
+def test_the_same_frame_again_is_not_a_dropped_one():
+    queue = LatestFrame()
+    queue.put(1, 'first')
+    queue.put(1, 'again')
+    assert queue.take() == (1, 'again', [])
+    assert queue.dropped == 0
+
+
+def test_clear_forgets_and_close_wakes_the_worker():
+    queue = LatestFrame()
+    queue.put(1, 'frame')
+    queue.clear()
+    taken = []
+    worker = threading.Thread(target=lambda: taken.append(queue.take()))
+    worker.start()
+    queue.close()
+    worker.join(timeout=5)
+    assert taken == [None]
+
+
+def test_take_waits_for_put():
+    queue = LatestFrame()
+    taken = []
+    worker = threading.Thread(target=lambda: taken.append(queue.take()))
+    worker.start()
+    queue.put(7, 'frame')
+    worker.join(timeout=5)
+    assert taken == [(7, 'frame', [])]
+
+
+def test_actions_between_two_stamps_are_in_order():
+    actions = AppliedActions()
+    for stamp in (30, 10, 20, 40):
+        actions.add(stamp, f'action {stamp}')
+    assert actions.between(10, 40) == [(10, 'action 10'), (20, 'action 20'), (30, 'action 30')]
+    actions.forget(before=20)
+    assert [stamp for stamp, _ in actions.between(0, 100)] == [20, 30, 40]
+
+
+def test_only_the_newest_actions_are_kept():
+    actions = AppliedActions(keep=2)
+    for stamp in (1, 2, 3):
+        actions.add(stamp, stamp)
+    assert [stamp for stamp, _ in actions.between(0, 10)] == [2, 3]
+
+
+def test_waiting_ends_when_the_action_arrives_and_not_before():
+    actions = AppliedActions()
+    assert not actions.wait([5], timeout=.01)
+    answers = []
+    worker = threading.Thread(target=lambda: answers.append(actions.wait([5, 6], timeout=30)))
+    worker.start()
+    actions.add(5, 'a')
+    assert not answers
+    actions.add(6, 'b')
+    worker.join(timeout=5)
+    assert answers == [True]
+
+
+def test_close_ends_waiting():
+    actions = AppliedActions()
+    worker = threading.Thread(target=lambda: actions.wait([5], timeout=600))
+    worker.start()
+    actions.close()
+    worker.join(timeout=5)
+    assert not worker.is_alive()
