@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+`obai <command>`: each module of obai_ros.commands is a command.
+
+Such a module has SUMMARY (one line), configure(parser) and run(args) -> exit status, and imports
+what is heavy inside run(), so that `obai --help` is instant and needs neither torch nor ROS.
+"""
+
+import argparse
+import importlib
+import pkgutil
+import sys
+
+from obai_ros import __version__, commands
+
+
+def main(argv=None) -> int:
+    """Run `obai` with these arguments (default: those of the process); return the exit status."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    parser = argparse.ArgumentParser(
+        prog='obai', description='Object-based active inference.',
+        epilog='`obai <command> --help` explains a command.')
+    parser.add_argument('--version', action='version', version=f'obai {__version__}')
+    table = parser.add_subparsers(metavar='<command>', required=True)
+    modules = {module.name.replace('_', '-'): f'{commands.__name__}.{module.name}'
+               for module in pkgutil.iter_modules(commands.__path__)}
+    if argv and argv[0] in modules:  # the others may need what this one does not
+        modules = {argv[0]: modules[argv[0]]}
+    for name, path in modules.items():
+        module = importlib.import_module(path)
+        command = table.add_parser(name, help=module.SUMMARY, description=module.SUMMARY)
+        module.configure(command)
+        command.set_defaults(run=module.run)
+    args = parser.parse_args(argv)
+    try:
+        return args.run(args)
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == '__main__':
+    sys.exit(main())
