@@ -21,10 +21,10 @@ class Domain:
     """
     A ROS domain, claimed for as long as this object is open.
 
-    number: for ROS_DOMAIN_ID.
+    number: for ROS_DOMAIN_ID; claim: what keeps others away, None if nothing has to.
     """
 
-    def __init__(self, number: int, claim: socket.socket):
+    def __init__(self, number: int, claim: socket.socket | None = None):
         self.number = number
         self._claim = claim
 
@@ -32,7 +32,8 @@ class Domain:
         return self
 
     def __exit__(self, *_):
-        self._claim.close()
+        if self._claim is not None:
+            self._claim.close()
 
 
 def claim_domain(candidates=None) -> Domain:

@@ -34,6 +34,7 @@ class Supervisor:
         self._patience = patience
         self._children: dict[str, subprocess.Popen] = {}
         self._peak: dict[str, float] = {}
+        self._cleared: set[int] = set()
 
     def __enter__(self) -> Supervisor:
         return self
@@ -66,7 +67,7 @@ class Supervisor:
             # in an orderly way, with whatever they have started.
             self._children[name] = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                env=environment, start_new_session=True, preexec_fn=_end_with_parent())
+                env=environment, start_new_session=True, preexec_fn=_in_child())
 
     def check(self) -> None:
         """Raise ChildDied when a child has ended; also keeps book of the memory used."""
@@ -74,7 +75,6 @@ class Supervisor:
             code = child.poll()
             if code is not None:
                 raise ChildDied(f'{name} {_how_it_ended(code)}.{self.quote(name)}')
-            # VmHWM would count what the interpreter had before exec, too; VmRSS is what is used.
             self._peak[name] = max(self._peak.get(name, 0.0), _resident_mb(child.pid))
 
     def memory(self) -> dict[str, float]:
@@ -118,20 +118,30 @@ class Supervisor:
                     except subprocess.TimeoutExpired:
                         pass
             for child in self._children.values():
-                # What a child has left behind in its group; its number is not given to another
-                # process while the group has members, and no member means no such group.
-                _signal_group(child.pid, signal.SIGKILL)
+                # What a child has left behind in its group. Once only: later, the number of the
+                # group may be another's.
+                if child.pid not in self._cleared:
+                    self._cleared.add(child.pid)
+                    _signal_group(child.pid, signal.SIGKILL)
             return {name: child.returncode for name, child in self._children.items()}
         finally:
             restore()
 
 
-def _end_with_parent():
-    """Return what makes a child get SIGINT when this process is killed outright (Linux only)."""
-    if not sys.platform.startswith('linux'):
-        return None
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-    return lambda: prctl(_PR_SET_PDEATHSIG, int(signal.SIGINT), 0, 0, 0)
+def _in_child():
+    """
+    Return what a child does first.
+
+    It takes SIGINT again where we ignore it, as a shell makes its background jobs do; and (on
+    Linux) it gets SIGINT when this process is killed outright, and so cannot end it.
+    """
+    prctl = ctypes.CDLL(None).prctl if sys.platform.startswith('linux') else None
+
+    def prepare():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if prctl is not None:
+            prctl(_PR_SET_PDEATHSIG, int(signal.SIGINT), 0, 0, 0)
+    return prepare
 
 
 def _ignore_interrupts():

@@ -52,6 +52,16 @@ def test_a_polite_child_ends_at_sigint(supervisor):
     assert any('KeyboardInterrupt' in line for line in supervisor.tail('polite'))
 
 
+def test_a_child_takes_sigint_even_where_we_ignore_it(supervisor):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        _start(supervisor, 'polite', POLITE)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    supervisor.stop()
+    assert any('KeyboardInterrupt' in line for line in supervisor.tail('polite'))
+
+
 @pytest.mark.parametrize('code, ended_by', [(STUBBORN, signal.SIGTERM), (DEAF, signal.SIGKILL)])
 def test_a_child_that_ignores_signals_is_ended_all_the_same(tmp_path, code, ended_by):
     with Supervisor(tmp_path, patience=(0.3, 0.3, 10.0)) as supervisor:
