@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Planner: from beliefs and preferences to an acceleration for each slot, and a word on why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from typing import Sequence
+
+import torch
+from torch import Tensor
+
+from obai_ros.planning.feef import eq14, feef, forecast, roll_forward
+from obai_ros.planning.horizon import Horizon, Projection
+from obai_ros.planning.limits import box_minimum, clip
+from obai_ros.planning.preference import Preference
+
+LAWS = ('feef', 'eq14')
+LIMITS = ('auto', 'clip', 'box')
+# Up to this many frames of full acceleration away clipping is as good as the optimum in the box;
+# beyond it the clipped plan arrives too fast to stop.
+CLIP_REACH = 7.0
+# Below this ratio of its singular values D moves the latent state in one direction only.
+SINGULAR_RATIO = 1e-3
+
+
+class Outcome(IntEnum):
+    """What the planner decided for a slot."""
+
+    IDLE = 0
+    """The slot has no goal."""
+    ACT = 1
+    """Its acceleration is to be applied."""
+    STOP = 2
+    """At its goal and at rest, as far as the belief can tell: acting would chase noise."""
+    WAIT = 3
+    """Unseen, or its place too uncertain: no acceleration until it is seen again."""
+    INDIFFERENT = 4
+    """No finite plan: the goal does not constrain all directions in which it can be moved."""
+
+
+@dataclass(frozen=True)
+class PlannerConfig:
+    """How to plan. The defaults settle in about 4 frames without overshoot."""
+
+    law: str = 'feef'
+    """feef: the closed form of eq. 13; eq14: the paper's greedy step (oscillates in a loop)."""
+    horizon: int = 5
+    """T, frames to look ahead, 1..50."""
+    velocity_weight: float = 1.0
+    """c >= 0, the wish to be at rest relative to the wish to be at the goal."""
+    action_cost: float = 0.3
+    """lam_rel >= 0, dimensionless: lam = lam_rel tr(D' Lambda D) / 2."""
+    max_acceleration: float = 8.0
+    """Limit of each component, px/frame^2, > 0. Training fields have a sd of 4."""
+    limit: str = 'auto'
+    """clip | box | auto: box where the way is longer than 7 times max_acceleration."""
+    limit_iterations: int = 40
+    """Iterations of the projected gradient, 1..1000."""
+    stop_ratio: float = 0.02
+    """STOP when G would fall by less than this times what the belief's noise alone yields, >= 0.
+    Far below 1 on purpose: the belief's mean is better than its variance says."""
+    wait_sd: float = 16.0
+    """WAIT when the standard deviation of the believed position exceeds this, px, > 0."""
+    state_noise: float = 0.1
+    """sigma_s of eq. 5-6, latent units, > 0: the growth of uncertainty over the horizon."""
+
+    def __post_init__(self):
+        checks = {
+            'law': (self.law in LAWS, ' or '.join(LAWS)),
+            'horizon': (isinstance(self.horizon, int) and 1 <= self.horizon <= 50,
+                        'a whole number from 1 to 50'),
+            'velocity_weight': (0 <= self.velocity_weight < float('inf'), 'zero or more'),
+            'action_cost': (0 <= self.action_cost < float('inf'), 'zero or more'),
+            'max_acceleration': (0 < self.max_acceleration < float('inf'), 'positive'),
+            'limit': (self.limit in LIMITS, ', '.join(LIMITS)),
+            'limit_iterations': (isinstance(self.limit_iterations, int)
+                                 and 1 <= self.limit_iterations <= 1000,
+                                 'a whole number from 1 to 1000'),
+            'stop_ratio': (0 <= self.stop_ratio < float('inf'), 'zero or more'),
+            'wait_sd': (self.wait_sd > 0, 'positive'),
+            'state_noise': (0 < self.state_noise < float('inf'), 'positive'),
+        }
+        for field in fields(self):
+            valid, expected = checks[field.name]
+            if not valid:
+                raise ValueError(f'planner option {field.name} = {getattr(self, field.name)!r}: '
+                                 f'expected {expected}')
+
+
+@dataclass(frozen=True)
+class Plan:
+    """
+    What to do, for B scenes of K slots.
+
+    acceleration [B, K, 2]: a_0, px/frame^2, zero unless the outcome is ACT; sequence
+    [B, K, T, 2]: the whole plan; feef [B, K]: G of eq. 13 under the plan, nats, NaN where there
+    is no goal; expected_decrease [B, K]: what the plan takes off G (and the action cost), nats;
+    outcome [B, K] int64, an Outcome.
+    """
+
+    acceleration: Tensor
+    sequence: Tensor
+    feef: Tensor
+    expected_decrease: Tensor
+    outcome: Tensor
+
+
+class Planner:
+    """
+    Plans for slots that obey s' <- s' + D a, s <- s + s'.
+
+    `dynamics` is D [N, 2], latent units per px/frame^2. Raises ValueError where D is singular:
+    such a model has not learned what an acceleration does, and nothing can be planned with it.
+    """
+
+    def __init__(self, dynamics: Tensor, config: PlannerConfig = PlannerConfig()):
+        dynamics = dynamics.detach()
+        if dynamics.ndim != 2 or dynamics.shape[1] != 2:
+            raise ValueError(f'D must have the shape [N, 2], not {tuple(dynamics.shape)}')
+        gains = torch.linalg.svdvals(dynamics.double().cpu())
+        if not (torch.isfinite(dynamics).all() and gains[-1] > SINGULAR_RATIO * gains[0]):
+            raise ValueError(
+                f'D is singular (singular values {", ".join(f"{g:.2g}" for g in gains.tolist())}):'
+                ' the model has not learned how accelerations move an object in both directions; '
+                'train it further, or use other weights')
+        self.config = config
+        self.dynamics = dynamics
+        self.horizon = Horizon(config.horizon, config.velocity_weight, dynamics.dtype,
+                               dynamics.device)
+
+    def plan(self, belief, preference: Preference, active: Tensor,
+             committed: Sequence[Tensor] = (), reachable: Tensor | None = None) -> Plan:
+        """
+        Return a plan for each slot.
+
+        `belief` has mean, velocity, log_sd, velocity_log_sd [B, K, N]; `preference` a goal for
+        each slot [B, K, N] (any finite one where there is no goal); `active` [B, K] bool: slots
+        with a goal, never the background slot; `committed`: accelerations [B, K, 2] that are on
+        their way and will act before this plan can, the oldest first, one per frame of delay;
+        `reachable` [B, K] bool: slots with a pixel to act on (None: all).
+        """
+        config = self.config
+        for acceleration in committed:
+            belief = roll_forward(belief, self.dynamics, acceleration, config.state_noise)
+        projection = Projection.of(belief, preference, self.dynamics)
+        trace = projection.gram.diagonal(dim1=-2, dim2=-1).sum(-1)
+        cost = config.action_cost * trace / 2
+        if config.law == 'eq14':
+            sequence = eq14(belief.mean, preference, self.dynamics)[..., None, :]
+            sequence = clip(sequence, config.max_acceleration)
+            fall = torch.full_like(trace, float('inf'))
+            noise = torch.zeros_like(trace)
+        else:
+            sequence, fall, noise = self._optimum(projection, cost)
+        future = forecast(belief, self.dynamics, sequence, config.state_noise)
+        divergence = feef(future, preference, config.velocity_weight)
+        outcome = self._decide(projection, sequence, fall, noise, active, reachable)
+        if config.law == 'eq14':
+            idle = forecast(belief, self.dynamics, torch.zeros_like(sequence), config.state_noise)
+            fall = feef(idle, preference, config.velocity_weight) - divergence
+        acting = (outcome == Outcome.ACT)[..., None]
+        return Plan(torch.where(acting, sequence[..., 0, :], 0.0), sequence,
+                    divergence.masked_fill(~active, float('nan')),
+                    fall.masked_fill(~active, 0.0), outcome)
+
+    def _optimum(self, projection: Projection, cost: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the plan within the limits, the fall of the objective by it, and its noise."""
+        limit = self.config.max_acceleration
+        free, fall, noise = self.horizon.solve(projection, cost)
+        saturated = (free.abs() > limit).flatten(-2).any(-1)
+        if not saturated.any():
+            return free, fall, noise
+        plan = clip(free, limit)
+        far = saturated
+        if self.config.limit == 'clip':
+            far = torch.zeros_like(saturated)
+        elif self.config.limit == 'auto':
+            far = saturated & (self._distance(projection) > CLIP_REACH * limit)
+        if far.any():
+            chosen = Projection(*(getattr(projection, f.name)[far] for f in fields(Projection)))
+            lam = cost[far]
+            best = box_minimum(
+                self.horizon.hessian(chosen, lam), self.horizon.target(chosen).flatten(-2), limit,
+                plan[far].flatten(-2), self.horizon.curvature(chosen, lam),
+                self.config.limit_iterations)
+            plan[far] = best.unflatten(-1, (-1, 2))
+        fall = torch.where(saturated, -self.horizon.objective(plan, projection, cost), fall)
+        return plan, fall, noise
+
+    def _decide(self, projection: Projection, sequence: Tensor, fall: Tensor, noise: Tensor,
+                active: Tensor, reachable: Tensor | None) -> Tensor:
+        """Return the Outcome [B, K] of each slot."""
+        inverse = _pseudo_inverse(projection.gram)
+        # tr(M^-1 S M^-1) / 2: the mean variance per axis of the position that D reads out.
+        position_sd = ((inverse @ projection.error_noise * inverse).sum((-2, -1)) / 2).sqrt()
+        finite = torch.isfinite(sequence).flatten(-2).all(-1)
+        unseen = position_sd > self.config.wait_sd
+        if reachable is not None:
+            unseen = unseen | ~reachable
+        outcome = torch.where(fall > self.config.stop_ratio * noise, int(Outcome.ACT),
+                              int(Outcome.STOP))
+        return (outcome.masked_fill(unseen, Outcome.WAIT)
+                .masked_fill(~finite, Outcome.INDIFFERENT).masked_fill(~active, Outcome.IDLE))
+
+    @staticmethod
+    def _distance(projection: Projection) -> Tensor:
+        """Return how far [...] the object will be from its goal when it coasts a frame, px."""
+        inverse = _pseudo_inverse(projection.gram)
+        way = inverse @ (projection.error - projection.drift)[..., None]
+        return way.squeeze(-1).abs().amax(-1)
+
+
+def _pseudo_inverse(gram: Tensor) -> Tensor:
+    """Return the inverse [..., 2, 2] of a Gram matrix; huge, not infinite, where singular."""
+    a, b, d = gram[..., 0, 0], gram[..., 0, 1], gram[..., 1, 1]
+    tiny = torch.finfo(gram.dtype).tiny
+    determinant = (a * d - b.square()).clamp(min=tiny)
+    return torch.stack([d, -b, -b, a], -1).unflatten(-1, (2, 2)) / determinant[..., None, None]
