@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`obai demo`: the closed loop in separate processes, from nothing to figures."""
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+SUMMARY = 'run the closed loop of ROS 2 nodes and report how well objects reach their goals'
+
+NODES = ('sim_node', 'perception_node', 'planner_node')
+STARTUP_PATIENCE = 90.0  # s; libraries and weights are loaded meanwhile, perhaps on a busy machine
+GIF_EPISODES = 4
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument('--episodes', type=_positive, default=20, help='default: %(default)s')
+    parser.add_argument('--steps', type=_positive, default=15,
+                        help='actions per episode (default: %(default)s)')
+    parser.add_argument('--seed', type=int, default=0,
+                        help='of scenes and goals (default: %(default)s)')
+    parser.add_argument('--checkpoint', type=Path,
+                        help='weights (.safetensors with .json and goal bank beside; default: the '
+                        'bundled model)')
+    parser.add_argument('--device', default='auto', help='auto, cpu or cuda:N (default: auto)')
+    parser.add_argument('--out', type=Path, default=Path('out/demo'),
+                        help='folder for metrics.json, closed_loop.gif, closed_loop.png and the '
+                        'logs of the nodes (default: %(default)s)')
+    parser.add_argument('--json', type=Path, metavar='FILE',
+                        help='write the figures to this file, too')
+    parser.add_argument('--domain', type=int, metavar='ID',
+                        help='ROS_DOMAIN_ID (default: one that is free on this machine)')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demo; return 0, or 1 after saying on standard error what went wrong."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _exit_on_signal)  # so that the children are ended then, too
+    try:
+        return _demonstrate(args)
+    except _expected_errors() as error:
+        print(f'obai demo: {error}', file=sys.stderr)
+        return 1
+
+
+def _demonstrate(args) -> int:
+    from rich.console import Console
+
+    started = time.monotonic()
+    console = Console(highlight=False, soft_wrap=True)
+    checkpoint, image_size = _checkpoint(args.checkpoint)
+    with _domain(args.domain) as domain:
+        console.print(f'{checkpoint.name}: {args.episodes} episodes of {args.steps} steps, '
+                      f'ROS_DOMAIN_ID={domain.number}, logs in {args.out}/logs')
+        episodes, facts = _play(args, console, domain.number, checkpoint, image_size, started)
+    _report(args, console, episodes, {'seed': args.seed, 'checkpoint': checkpoint.name, **facts,
+                                      'wall_s': time.monotonic() - started})
+    return 0
+
+
+def _play(args, console, domain: int, checkpoint: Path, image_size: int, started: float):
+    """Start the nodes, run the episodes, end the nodes; return the episodes and facts."""
+    from obai_ros.demo.processes import Supervisor
+    from obai_ros.demo.records import sample_goals
+
+    environment = _environment(domain, args.out)
+    episodes = []
+    with Supervisor(args.out / 'logs') as supervisor:
+        for node, command in _commands(args, checkpoint, image_size).items():
+            supervisor.start(node, command, environment)
+        from obai_ros.nodes.demo_node import open_demo_node, Stalled
+        try:
+            with (open_demo_node(domain, supervisor.check) as node,
+                  _Progress(console, args.episodes, args.steps) as progress):
+                node.wait_for_loop(STARTUP_PATIENCE)
+                until_first = time.monotonic() - started
+                for goal in sample_goals(args.episodes, image_size, image_size, args.seed):
+                    progress.begin(goal)
+                    episodes.append(node.run_episode(goal, args.steps, progress.step))
+                    progress.end(episodes[-1])
+                model_id = node.model_id
+        except Stalled as stalled:
+            raise RuntimeError(f'{stalled}{supervisor.quote(stalled.culprit)}') from None
+        memory = supervisor.memory()
+    return episodes, {'model_id': model_id, 'time_to_first_episode_s': until_first,
+                      'memory_mb': memory}
+
+
+def _report(args, console, episodes: list, facts: dict) -> None:
+    """Write the files and print the figures."""
+    from obai_ros.demo.animation import write_gif
+    from obai_ros.demo.output import write_json
+    from obai_ros.demo.report import draw_distances, summarise
+
+    metrics = {**summarise(episodes), **facts}
+    write_gif(args.out / 'closed_loop.gif', episodes[:GIF_EPISODES])
+    draw_distances(args.out / 'closed_loop.png', episodes)
+    for path in filter(None, (args.out / 'metrics.json', args.json)):
+        write_json(path, metrics)
+    final = metrics['final_distance_px']
+    memory = ', '.join(f'{name} {mb:.0f} MB' for name, mb in metrics['memory_mb'].items())
+    console.print(
+        f'median distance to the goal after {args.steps} steps: '
+        f'[bold]{final["planner"]["median"]:.1f} px[/bold] with the planner, '
+        f'{final["no_action"]["median"]:.1f} px without action '
+        f'(ratio {final["ratio_of_medians"]:.2f})\n'
+        f'{metrics["frames_per_s"]:.1f} frames/s; {facts["time_to_first_episode_s"]:.0f} s to the '
+        f'first episode; {memory}\n'
+        f'written to {args.out}: metrics.json, closed_loop.gif, closed_loop.png')
+
+
+class _Progress:
+    """What is shown while it runs: a live line in a terminal, and one line for each episode."""
+
+    def __init__(self, console, episodes: int, steps: int):
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self._console = console
+        self._episodes = episodes
+        self._steps = steps
+        self._number = 0
+        self._display = Progress(
+            TextColumn('{task.description}'), BarColumn(24), TextColumn('{task.fields[figures]}'),
+            console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._display.add_task('starting the nodes', total=None, figures='')
+
+    def __enter__(self):
+        self._display.start()
+        return self
+
+    def __exit__(self, *_):
+        self._display.stop()
+
+    def begin(self, goal: tuple[float, float]) -> None:
+        """Start the next episode."""
+        self._number += 1
+        self._goal = goal
+        self._display.update(self._task, total=self._episodes * (self._steps + 1))
+
+    def step(self, step: int, frame) -> None:
+        """Show one frame."""
+        from obai_ros.demo.records import distances
+
+        if step == 0:
+            self._first = frame.time
+        rate = f', {step / (frame.time - self._first):.1f} frames/s' if step else ''
+        distance = sorted(distances(frame.position, self._goal))[len(frame.position) // 2]
+        self._display.update(
+            self._task, advance=1,
+            description=f'episode {self._number}/{self._episodes} step {step}/{self._steps}',
+            figures=f'{distance:5.1f} px to the goal{rate}')
+
+    def end(self, episode) -> None:
+        """Say how the episode went."""
+        from obai_ros.demo.report import summarise
+
+        figures = summarise([episode])
+        final = figures['final_distance_px']
+        start = figures['distance_px_per_step']['planner'][0]
+        self._console.print(
+            f'episode {self._number:2d}/{self._episodes}: {start["median"]:5.1f} -> '
+            f'{final["planner"]["median"]:5.1f} px to the goal, without action '
+            f'{final["no_action"]["median"]:5.1f} px; {figures["frames_per_s"]:.1f} frames/s')
+
+
+def _checkpoint(path: Path | None) -> tuple[Path, int]:
+    """Return the weights to use and the side of their images, px."""
+    from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint
+
+    path = (path or default_checkpoint()).resolve()
+    # A look at them here, so that a wrong file is one sentence and not a node that does not start.
+    return path, load_checkpoint(path).config.image_size
+
+
+def _domain(number: int | None):
+    """Return the domain to use, claimed from other demos unless it was named by the user."""
+    from obai_ros.demo.domain import claim_domain, Domain
+
+    return claim_domain() if number is None else Domain(number)
+
+
+def _commands(args, checkpoint: Path, image_size: int) -> dict[str, list[str]]:
+    """Return the command line of each node."""
+    from obai_ros.demo.installation import config, executable
+
+    parameters = {
+        'sim_node': {'seed': args.seed, 'image_size': image_size, 'synchronous': True},
+        'perception_node': {'checkpoint': str(checkpoint), 'device': args.device, 'seed': args.seed},
+        'planner_node': {'checkpoint': str(checkpoint)},
+    }
+    common = ['--ros-args', '--params-file', str(config('obai.yaml'))]
+    commands = {}
+    for node in NODES:
+        commands[node] = [str(executable(node)), *common]
+        for name, value in parameters[node].items():
+            # JSON, so that no path is taken for a number or anything else YAML knows.
+            commands[node] += ['-p', f'{name}:={json.dumps(value)}']
+    return commands
+
+
+def _environment(domain: int, out: Path) -> dict[str, str]:
+    """Prepare the environment of ROS, also of this process; return it for the children."""
+    from obai_ros.demo.installation import ament_prefix_path, config
+
+    os.environ.update({
+        'AMENT_PREFIX_PATH': ament_prefix_path(),
+        'ROS_DOMAIN_ID': str(domain),
+        # Nothing of this concerns other machines, and theirs does not concern us.
+        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+        'ROS_LOG_DIR': str((out / 'logs').resolve()),
+        'RCUTILS_COLORIZED_OUTPUT': '0',
+        'PYTHONUNBUFFERED': '1',
+    })
+    os.environ.setdefault('FASTDDS_DEFAULT_PROFILES_FILE', str(config('fastdds.xml')))
+    return dict(os.environ)
+
+
+def _expected_errors() -> tuple[type[Exception], ...]:
+    """Return what is told in a sentence: all that is not a mistake in this program."""
+    from obai_ros.model.checkpoint import CheckpointError
+
+    return CheckpointError, OSError, RuntimeError
+
+
+def _exit_on_signal(number, frame):
+    raise SystemExit(128 + number)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{value} is not a number of at least 1')
+    return value
