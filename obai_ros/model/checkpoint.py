@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weights on disk: NAME.safetensors, and NAME.json with the configuration and the record."""
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from obai_ros.model.config import ModelConfig
+from obai_ros.model.obai import Obai
+
+
+class CheckpointError(ValueError):
+    """Weights that cannot be used, with a sentence that says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """
+    A model as loaded from disk.
+
+    model_id: the first 16 hexadecimal digits of the weights' SHA-256; beliefs and goals of one
+    model mean nothing to another, and this is how they tell. record: how it was trained and what
+    it scored, as stored.
+    """
+
+    model: Obai
+    config: ModelConfig
+    model_id: str
+    record: dict
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name and rename it: there is never half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
+    try:
+        with os.fdopen(handle, 'wb') as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def save_checkpoint(path: str | Path, model: Obai, record: dict) -> str:
+    """
+    Write weights and description; return the model id.
+
+    path: NAME.safetensors. record: any JSON values: training record, metrics.
+    """
+    path = Path(path)
+    if path.suffix != '.safetensors':
+        raise ValueError(f'{path} should end in .safetensors: weights are kept in that format')
+    weights = save({name: value.detach().cpu().contiguous()
+                    for name, value in model.state_dict().items()})
+    digest = hashlib.sha256(weights).hexdigest()
+    description = {'format': 1, 'sha256': digest, 'config': model.config.to_dict(),
+                   'record': record}
+    # The description goes first: between the two writes it names weights that are not there
+    # yet, which loading reports, rather than weights that nobody can interpret.
+    write_atomically(path.with_suffix('.json'),
+                     (json.dumps(description, indent=1) + '\n').encode())
+    write_atomically(path, weights)
+    return digest[:16]
+
+
+def load_checkpoint(path: str | Path, device='cpu', precision: str = 'float32') -> Checkpoint:
+    """
+    Read a model. Raises CheckpointError when a file is missing, damaged or does not belong.
+
+    path: NAME.safetensors, with NAME.json beside it.
+    """
+    path = Path(path)
+    described = path.with_suffix('.json')
+    if path.suffix != '.safetensors':
+        raise CheckpointError(f'{path} is not a .safetensors file: give the weights\' file')
+    for file in (path, described):
+        if not file.is_file():
+            raise CheckpointError(f'{file} does not exist: a model is a pair of files, '
+                                  f'{path.name} and {described.name}')
+    weights = path.read_bytes()
+    try:
+        description = json.loads(described.read_text())
+        config = ModelConfig.from_dict(description['config'])
+        expected, record = description['sha256'], description['record']
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f'{described} does not describe a model ({error}): restore it from '
+                              f'where the weights came from') from error
+    digest = hashlib.sha256(weights).hexdigest()
+    if digest != expected:
+        raise CheckpointError(
+            f'{path} is not the file that {described.name} describes (SHA-256 {digest[:16]}..., '
+            f'expected {str(expected)[:16]}...): it is damaged or was exchanged; copy both files '
+            f'again')
+    model = Obai(config, precision)
+    try:
+        model.load_state_dict(load(weights))
+    except (SafetensorError, RuntimeError) as error:
+        raise CheckpointError(f'the weights in {path} do not fit the configuration in '
+                              f'{described.name}: {error}') from error
+    return Checkpoint(model.to(device).eval(), config, digest[:16], record)
+
+
+def model_folder() -> Path:
+    """Return the folder of the bundled weights: of the checkout, or as installed."""
+    checkout = Path(__file__).resolve().parents[2] / 'models'
+    if checkout.is_dir():
+        return checkout
+    prefixes = [Path(prefix) for prefix in os.environ.get('AMENT_PREFIX_PATH', '').split(':')
+                if prefix]
+    # site-packages/obai_ros/model/ lies three levels below lib/, beside which share/ lies.
+    prefixes += [parent for parent in Path(__file__).resolve().parents]
+    searched = [prefix / 'share' / 'obai_ros' / 'models' for prefix in prefixes]
+    for folder in searched:
+        if folder.is_dir():
+            return folder
+    raise CheckpointError('the bundled models were not found; searched '
+                          + ', '.join(str(folder) for folder in [checkout, *searched]))
+
+
+def default_checkpoint(name: str = 'fast') -> Path:
+    """Return the path of bundled weights."""
+    return model_folder() / f'{name}.safetensors'

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Linear dynamics in generalised coordinates (eq. 5-6)."""
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from obai_ros.model.belief import ActionBelief, Belief
+from obai_ros.model.config import ModelConfig
+
+
+class Dynamics(nn.Module):
+    """s'_t = s'_{t-1} + D a_{t-1} + noise;  s_t = s_{t-1} + s'_t + noise, both of sd sigma_s."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.sigma_s = config.sigma_s
+        self.D = nn.Parameter(0.02 * torch.randn(config.latent_size, 2))
+        """[N, 2], latent units per px/frame^2: what an acceleration does to the derivative."""
+
+    def push(self, acceleration: Tensor) -> Tensor:
+        """Return D a: [..., 2] px/frame^2 -> [..., N]."""
+        return acceleration @ self.D.t()
+
+    def extrapolate(self, belief: Belief, action: ActionBelief) -> Belief:
+        """Return the belief about the next frame, means and variances propagated."""
+        velocity = belief.velocity + self.push(action.mean)
+        noise = self.sigma_s ** 2
+        velocity_variance = (belief.velocity_variance + action.variance @ self.D.t().square()
+                             + noise)
+        variance = belief.variance + velocity_variance + noise
+        return Belief(belief.mean + velocity, velocity, 0.5 * variance.log(),
+                      0.5 * velocity_variance.log())
+
+    def transition_term(self, now: Belief, before: Belief, action: ActionBelief) -> Tensor:
+        """
+        Return [..., K]: -E log p(s_t, s'_t | s_{t-1}, s'_{t-1}, a_{t-1}), nats.
+
+        Exact under independent Normals: every variance that enters a residual adds to it.
+        """
+        push = self.push(action.mean)
+        acceleration_error = (
+            (now.velocity - before.velocity - push).square() + now.velocity_variance
+            + before.velocity_variance + action.variance @ self.D.t().square())
+        velocity_error = (
+            (now.mean - before.mean - now.velocity).square() + now.variance + before.variance
+            + now.velocity_variance)
+        constant = 2 * now.mean.shape[-1] * (math.log(self.sigma_s) + 0.5 * math.log(2 * math.pi))
+        return (acceleration_error + velocity_error).sum(-1) / (2 * self.sigma_s ** 2) + constant
+
+
+def prior_term(belief: Belief) -> Tensor:
+    """Return [..., K]: -E log p(s, s') of the first frame, whose prior is N(0, I), nats."""
+    squares = (belief.mean.square() + belief.velocity.square() + belief.variance
+               + belief.velocity_variance).sum(-1)
+    return 0.5 * squares + belief.mean.shape[-1] * math.log(2 * math.pi)

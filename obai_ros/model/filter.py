@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Perception of endless video: a sliding window, one image and one action field at a time."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from obai_ros.action_field import ActionField
+from obai_ros.model.belief import ActionBelief, Belief, bounded
+from obai_ros.model.free_energy import evaluate
+from obai_ros.model.inference import Schedule, refine
+from obai_ros.model.noise import Noise
+from obai_ros.model.obai import Obai
+from obai_ros.model.percept import Percept, perceive
+from obai_ros.model.window import Window, coast, extend, newest_belief, open_window
+
+
+@dataclass(frozen=True)
+class FilterState:
+    """
+    Everything a filter remembers of a stream.
+
+    window: the newest frames and their beliefs; None before the first frame.
+    frame: number of frames seen. noise: the stream's random numbers; drawing from it advances
+    it, so a state is to be stepped once only.
+    """
+
+    window: Window | None
+    frame: int
+    noise: Noise
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """
+    F frames that have not been seen.
+
+    beliefs: F beliefs with fields [B, K, N]. images: [B, F, 3, H, W], soft composites.
+    masks: [B, F, K, H, W].
+    """
+
+    beliefs: tuple[Belief, ...]
+    images: Tensor
+    masks: Tensor
+
+
+class Filter:
+    """
+    Infers beliefs over a stream of images (section 2.3, with a window that slides).
+
+    Nothing of the stream is kept in this object: `start` makes a state, `step` turns a state
+    and an image into the next state and a percept. Memory does not grow with the stream.
+    """
+
+    def __init__(self, model: Obai, iterations: int = 4, window: int = 2,
+                 first_iterations: int | None = None):
+        self.model = model.eval()
+        self.schedule = Schedule(iterations, first_iterations, window)
+
+    def start(self, batch: int = 1, seed: int | Sequence[int] = 0) -> FilterState:
+        """
+        Return the state before the first frame of `batch` streams.
+
+        seed: one number, from which each stream's own is counted up, or one for each stream. A
+        stream's beliefs depend on its own seed only, not on its neighbours in the batch.
+        """
+        seeds = [seed + index for index in range(batch)] if isinstance(seed, int) else list(seed)
+        if len(seeds) != batch:
+            raise ValueError(f'{len(seeds)} seeds were given for {batch} streams: expected one '
+                             f'number or one for each stream')
+        return FilterState(None, 0, Noise.seeded(seeds, self.model.device))
+
+    @torch.no_grad()
+    def step(self, state: FilterState, image: Tensor, action: ActionField | None = None
+             ) -> tuple[FilterState, Percept]:
+        """
+        Take in the next frame.
+
+        image: [B, 3, H, W] float in [0, 1], of the model's size. action: the field that was
+        applied on the previous frame, in its pixels; None: nothing was.
+        Raises ValueError, in a sentence, for an image or a field that does not fit.
+        """
+        model, size = self.model, self.model.config.image_size
+        image = image.to(model.device)
+        model.check_images(image)
+        if action is None:
+            action = ActionField.empty(len(image), size, size, model.device)
+        action.check(len(image), size, size)
+        if state.window is None:
+            window = open_window(model, image)
+        else:
+            if state.window.batch != len(image):
+                raise ValueError(f'{len(image)} images came for {state.window.batch} streams')
+            window = extend(model, state.window, image, action.to(model.device),
+                            self.schedule.window)
+        return self._look(state, window)
+
+    def _look(self, state: FilterState, window: Window) -> tuple[FilterState, Percept]:
+        iterations = self.schedule.at(state.frame)
+        for _ in range(iterations):
+            evaluation = evaluate(self.model, window, state.noise)
+            window = refine(self.model, window, evaluation)
+        percept = perceive(self.model, window.belief[:, -1],
+                           evaluation.free_energy.total[:, -1], iterations)
+        return replace(state, window=window.detach(), frame=state.frame + 1), percept
+
+    @torch.no_grad()
+    def coast(self, state: FilterState, action: ActionField | None = None) -> FilterState:
+        """
+        Let one frame pass that nobody saw: the newest belief moves on by its dynamics.
+
+        action: the field that was applied on the newest frame. The window empties; the
+        extrapolated belief is the past of the next frame that is seen.
+        """
+        if state.window is None:
+            return state
+        model, size = self.model, self.model.config.image_size
+        if action is None:
+            action = ActionField.empty(state.window.batch, size, size, model.device)
+        action.check(state.window.batch, size, size)
+        window = coast(model, state.window, action.to(model.device))
+        return replace(state, window=window, frame=state.frame + 1)
+
+    @torch.no_grad()
+    def predict(self, state: FilterState, frames: int = 1,
+                actions: Sequence[Tensor] | None = None) -> Prediction:
+        """
+        Extrapolate the newest belief by some frames and decode what it would look like.
+
+        actions: for each of the frames, the accelerations [B, K, 2] (px/frame^2) that lead to
+        it; None: no action. The state is left as it is.
+        """
+        if state.window is None:
+            raise ValueError('nothing has been seen yet: step the filter before predicting')
+        if actions is not None and len(actions) != frames:
+            raise ValueError(f'{len(actions)} actions were given for {frames} frames: expected '
+                             f'one for each frame')
+        return predict(self.model, newest_belief(state.window), frames, actions)
+
+
+@torch.no_grad()
+def predict(model: Obai, belief: Belief, frames: int, actions: Sequence[Tensor] | None = None
+            ) -> Prediction:
+    """Extrapolate beliefs [B, K, N] by some frames; see `Filter.predict`."""
+    beliefs, images, masks = [], [], []
+    for frame in range(frames):
+        mean = (torch.zeros(*belief.mean.shape[:-1], 2, dtype=model.dtype, device=model.device)
+                if actions is None else actions[frame].to(model.device, model.dtype))
+        certain = ActionBelief(mean, torch.full_like(mean, -torch.inf))
+        belief = Belief.unpack(bounded(model.dynamics.extrapolate(belief, certain).pack()))
+        percept = perceive(model, belief)
+        beliefs.append(belief)
+        images.append(percept.reconstruction())
+        masks.append(percept.masks)
+    return Prediction(tuple(beliefs), torch.stack(images, 1), torch.stack(masks, 1))

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The free energy of a window (eq. 8 with beta, eq. 15), term by term, and its gradients."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from obai_ros.model.belief import ActionBelief, Belief
+from obai_ros.model.dynamics import prior_term
+from obai_ros.model.likelihood import Mixture, mixture
+from obai_ros.model.noise import Noise
+from obai_ros.model.obai import Obai
+from obai_ros.model.object_action import (action_term, expected_action, posterior,
+                                          sampled_mask)
+from obai_ros.model.window import Window, mask_at_points, point_index
+
+
+@dataclass(frozen=True)
+class FreeEnergy:
+    """
+    L = -H(q) + beta E[-log p(o|s)] + E[-log p(a|Psi)] + E[-log p(s_t|s_{t-1}, a)], in nats.
+
+    Each term is [B, F], summed over slots, and belongs to the frame it is about; transitions and
+    actions belong to the frame they lead to. Values carry no graph.
+    """
+
+    state_entropy: Tensor
+    action_entropy: Tensor
+    reconstruction: Tensor
+    action: Tensor
+    dynamics: Tensor
+    beta: float
+
+    @property
+    def total(self) -> Tensor:
+        """Return [B, F]: what inference and learning minimise."""
+        return (self.beta * self.reconstruction + self.action + self.dynamics
+                - self.state_entropy - self.action_entropy)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """
+    A window's free energy, and which way is down.
+
+    loss: scalar with a graph to the window's beliefs and the model's parameters: the sum of the
+    free energy over batch and frames. packed, action_packed: the tensors of the window inside
+    that graph. gradient: [B, F, K, 4N], dL/d lambda. action_gradient: [B, F - 1, K, 4] or None.
+    expected: [B, F - 1, K, 2], the fields summed under the masks, px/frame^2.
+    """
+
+    free_energy: FreeEnergy
+    loss: Tensor
+    packed: Tensor
+    action_packed: Tensor
+    gradient: Tensor
+    action_gradient: Tensor | None
+    mixture: Mixture
+    expected: Tensor
+
+
+class _Attached(torch.autograd.Function):
+    """A scalar whose gradients are already known."""
+
+    @staticmethod
+    def forward(ctx, value, count, *tensors):
+        ctx.save_for_backward(*tensors[count:])
+        ctx.count = count
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx, grad):
+        known = tuple(gradient * grad for gradient in ctx.saved_tensors)
+        return (None, None, *known, *(None,) * ctx.count)
+
+
+def attach(value: Tensor, inputs: list[Tensor], gradients: list[Tensor]) -> Tensor:
+    """Return the scalar `value` such that its gradients with respect to inputs are as given."""
+    return _Attached.apply(value, len(inputs), *inputs, *gradients)
+
+
+def evaluate(model: Obai, window: Window, noise: Noise, temperature: float | None = None,
+             learning: bool = False) -> Evaluation:
+    """
+    Evaluate the free energy at one sample of q(s), with gradients.
+
+    temperature: of the Gumbel-softmax sample of the assignments under an action field (Appendix
+    D); None takes the expected assignment instead. learning: keep the graph, and give `loss`
+    gradients with respect to the decoder too.
+
+    The decoder is run once and differentiated once: what the images contribute is known in
+    closed form down to the decoder's output (see `likelihood`), so one vector-Jacobian product
+    yields the gradient that refinement reads *and* the one that learning needs. Backpropagation
+    through all iterations stays exact, because refinement reads gradients and images detached:
+    the decoder is reached from the loss of its own iteration only.
+    """
+    config = model.config
+    with torch.enable_grad():
+        packed = window.packed if learning else window.packed.detach().requires_grad_()
+        action_packed = window.action_packed
+        if config.action_inference == 'network' and not learning:
+            action_packed = action_packed.detach().requires_grad_()
+        belief = Belief.unpack(packed)
+        epsilon = noise.normal(*belief.mean.shape, dtype=belief.mean.dtype)
+        sample = belief.mean + belief.log_sd.exp() * epsilon
+
+        leaf = sample.detach().requires_grad_()
+        output = model.decode(leaf)
+        seen = mixture(output.detach(), window.images, config.sigma_o)
+        down = config.beta * seen.output_gradient()
+        expected, action = _actions(model, window, belief, action_packed, seen, down, noise,
+                                    temperature)
+
+        reconstruction = seen.negative_log_likelihood()
+        inputs = [sample, *model.decoder.parameters()] if learning else [sample]
+        gradients = torch.autograd.grad(
+            output, [leaf, *inputs[1:]], grad_outputs=down)
+        loss = attach(config.beta * reconstruction.sum(), inputs, list(gradients))
+
+        terms = _latent_terms(model, window, belief, action, expected)
+        terms['reconstruction'] = reconstruction
+        loss = (loss + terms['action'].sum() + terms['dynamics'].sum()
+                - terms['state_entropy'].sum() - terms['action_entropy'].sum())
+
+        sought = [packed]
+        if config.action_inference == 'network' and window.frames > 1:
+            sought.append(action_packed)
+        found = torch.autograd.grad(loss, sought, retain_graph=learning)
+    if config.action_inference == 'closed_form':
+        action_packed = torch.cat([action.mean, action.log_sd], -1).detach()
+    return Evaluation(
+        free_energy=FreeEnergy(beta=config.beta,
+                               **{name: term.detach() for name, term in terms.items()}),
+        loss=loss if learning else loss.detach(), packed=packed, action_packed=action_packed,
+        gradient=found[0], action_gradient=found[1] if len(found) > 1 else None, mixture=seen,
+        expected=expected)
+
+
+def _actions(model: Obai, window: Window, belief: Belief, action_packed: Tensor, seen: Mixture,
+             down: Tensor, noise: Noise, temperature: float | None
+             ) -> tuple[Tensor, ActionBelief]:
+    """
+    Return the expected object actions [B, F - 1, K, 2] and q(a) of the window's fields.
+
+    Adds to `down`, in place, what the action term says about the mask logits at the points of
+    the fields. In closed form, q(a) is the optimum for the present beliefs; the gradient through
+    an optimum vanishes, so that it counts as a constant.
+    """
+    config = model.config
+    received, samples = [], []
+    for frame, field in enumerate(window.fields):
+        logit = mask_at_points(model, seen.log_mask[:, frame, :, 0], field).requires_grad_()
+        log_mask = torch.log_softmax(logit, -2)
+        if temperature is None:
+            mask = log_mask.exp()
+        else:
+            gumbel = noise.gumbel(*log_mask.shape, dtype=log_mask.dtype)
+            mask = sampled_mask(log_mask, gumbel, temperature)
+        samples.append(logit)
+        received.append(expected_action(mask, field.acceleration.to(mask.dtype)))
+    if not received:
+        nothing = belief.mean.new_zeros(window.batch, 0, config.num_slots, 2)
+        return nothing, ActionBelief(nothing, nothing)
+    stacked = torch.stack(received, 1)
+    if config.action_inference == 'network':
+        action = ActionBelief(*action_packed.chunk(2, -1))
+    else:
+        with torch.no_grad():
+            action = posterior(stacked, belief[:, :-1], belief[:, 1:], model.dynamics.D,
+                               config.sigma_psi, config.sigma_s)
+    fixed = ActionBelief(action.mean.detach(), action.log_sd.detach())
+    term = action_term(fixed, stacked, config.sigma_psi).sum()
+    for frame, gradient in enumerate(torch.autograd.grad(term, samples)):
+        index = point_index(model, window.fields[frame], config.num_slots)
+        down[:, frame, :, 3].scatter_add_(-1, index, gradient)
+    return stacked.detach(), action
+
+
+def _latent_terms(model: Obai, window: Window, belief: Belief, action: ActionBelief,
+                  expected: Tensor) -> dict[str, Tensor]:
+    """Return the terms that need no decoder, each [B, F] with a graph to the beliefs."""
+    config, dynamics = model.config, model.dynamics
+    first = belief[:, 0]
+    if window.past is None:
+        start = prior_term(first)
+    else:
+        start = dynamics.transition_term(first, window.past.belief, window.past.action)
+    start = start.sum(-1)[:, None]  # [B, 1]
+    nothing = torch.zeros_like(start)
+    if window.frames == 1:
+        return {'state_entropy': belief.entropy().sum(-1), 'dynamics': start,
+                'action': nothing, 'action_entropy': nothing}
+    follow = dynamics.transition_term(belief[:, 1:], belief[:, :-1], action).sum(-1)
+    explained = action_term(action, expected, config.sigma_psi).sum(-1)
+    return {'state_entropy': belief.entropy().sum(-1),
+            'dynamics': torch.cat([start, follow], 1),
+            'action': torch.cat([nothing, explained], 1),
+            'action_entropy': torch.cat([nothing, action.entropy().sum(-1)], 1)}

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Iterative amortised inference (section 2.3): refine beliefs until they explain the frames."""
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from obai_ros.action_field import ActionField
+from obai_ros.model.belief import Belief, bounded
+from obai_ros.model.free_energy import Evaluation, evaluate
+from obai_ros.model.noise import Noise
+from obai_ros.model.obai import Obai
+from obai_ros.model.refiner import IMAGE_INPUTS
+from obai_ros.model.window import Window, extend, open_window
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long inference looks at a video."""
+
+    iterations: int = 4
+    """Refinements per frame (4 in the paper)."""
+    first_iterations: int | None = None
+    """Refinements of the first frame, where slots have to find their objects; None: as many."""
+    window: int = 4
+    """Frames that are refined together. The paper's window grows to the whole clip, 4."""
+
+    def __post_init__(self):
+        for name in ('iterations', 'window'):
+            if getattr(self, name) < 1:
+                raise ValueError(f'{name} is {getattr(self, name)}: expected at least 1')
+        if self.first_iterations is not None and self.first_iterations < 1:
+            raise ValueError(f'first_iterations is {self.first_iterations}: expected at least 1')
+
+    def at(self, frame: int) -> int:
+        """Return the number of refinements that follow the arrival of a frame."""
+        if frame == 0 and self.first_iterations is not None:
+            return self.first_iterations
+        return self.iterations
+
+    def total(self, frames: int) -> int:
+        """Return N_iter of eq. 16 for a clip."""
+        return sum(self.at(frame) for frame in range(frames))
+
+
+def refine(model: Obai, window: Window, evaluation: Evaluation) -> Window:
+    """
+    Return the window with lambda + refinement(what is wrong with lambda).
+
+    All frames and slots of the window are refined at once, by the same network.
+    """
+    config = model.config
+    lead = evaluation.packed.shape[:3]  # B, F, K
+    packed = evaluation.packed.flatten(0, 2)
+    with model.half():
+        change, hidden, cell = model.refiner(
+            _image_inputs(model, window, evaluation).flatten(0, 2), packed,
+            normalised(evaluation.gradient, 1).flatten(0, 2), window.hidden.flatten(0, 2),
+            window.cell.flatten(0, 2))
+    window = replace(
+        window, packed=bounded(packed + change).view(*lead, -1),
+        hidden=hidden.view(*lead, -1), cell=cell.view(*lead, -1),
+        action_packed=evaluation.action_packed, mask=evaluation.mixture.mask[:, -1, :, 0])
+    if config.action_inference == 'network' and window.frames > 1:
+        window = _refine_actions(model, window, evaluation)
+    return window
+
+
+def _refine_actions(model: Obai, window: Window, evaluation: Evaluation) -> Window:
+    lead = window.action_packed.shape[:3]
+    packed = evaluation.action_packed.flatten(0, 2)
+    change, hidden, cell = model.action_refiner(
+        packed, normalised(evaluation.action_gradient, 1).flatten(0, 2),
+        evaluation.expected.flatten(0, 2), window.action_hidden.flatten(0, 2),
+        window.action_cell.flatten(0, 2))
+    return replace(window, action_packed=bounded(packed + change).view(*lead, -1),
+                   action_hidden=hidden.view(*lead, -1), action_cell=cell.view(*lead, -1))
+
+
+def normalised(gradient: Tensor, dims: int) -> Tensor:
+    """Layer-normalise the last `dims` dimensions, without gain or bias, cut from the graph."""
+    return F.layer_norm(gradient.detach(), gradient.shape[-dims:])
+
+
+@torch.no_grad()
+def _image_inputs(model: Obai, window: Window, evaluation: Evaluation) -> Tensor:
+    """
+    Return [B, F, K, 16, M]: the image-sized inputs of refinement, in this order.
+
+    image 3, slot colour 3, mask 1, log mask 1, dL/d colour 3, dL/d mask logit 1, posterior mask
+    1, pixel log-likelihood 1, coordinates 2. Gradients and likelihood are layer-normalised.
+    """
+    seen = evaluation.mixture
+    batch, frames, slots, _, pixels = seen.mask.shape
+    beta = model.config.beta
+    dtype = torch.bfloat16 if model.precision == 'bfloat16' else model.dtype
+    inputs = torch.empty(batch, frames, slots, IMAGE_INPUTS, pixels, dtype=dtype,
+                         device=seen.mask.device)
+    inputs[..., 0:3, :] = window.images[:, :, None]
+    inputs[..., 3:6, :] = seen.colour
+    inputs[..., 6:7, :] = seen.mask
+    # Log masks reach -30 and beyond; scaled so that they are of the size of the other inputs.
+    inputs[..., 7:8, :] = seen.log_mask.clamp(min=-20.0) / 5.0
+    inputs[..., 8:11, :] = normalised(beta * seen.colour_gradient, 2)
+    inputs[..., 11:12, :] = normalised(beta * seen.logit_gradient, 2)
+    inputs[..., 12:13, :] = seen.responsibility
+    inputs[..., 13:14, :] = normalised(seen.log_likelihood, 2)
+    inputs[..., 14:16, :] = model.xy
+    return inputs
+
+
+def iterate_clip(model: Obai, images: Tensor, fields: Sequence[ActionField], schedule: Schedule,
+                 noise: Noise, temperature: float | None = None, learning: bool = False
+                 ) -> Iterator[tuple[int, Window, Evaluation]]:
+    """
+    Run inference on a clip, yielding (n, window, evaluation) after n = 0, 1, ... refinements.
+
+    images: [B, T, 3, H, W]. fields: T action fields (the last one is not used).
+    After a frame's refinements the next frame enters before the free energy is evaluated again,
+    so that each state of the beliefs is decoded once. The last yield is at N_iter.
+    """
+    window = open_window(model, images[:, 0])
+    step = 0
+    for frame in range(images.shape[1]):
+        if frame > 0:
+            window = extend(model, window, images[:, frame], fields[frame - 1], schedule.window)
+        for _ in range(schedule.at(frame)):
+            evaluation = evaluate(model, window, noise, temperature, learning)
+            yield step, window, evaluation
+            window = refine(model, window, evaluation)
+            step += 1
+    yield step, window, evaluate(model, window, noise, temperature, learning)
+
+
+@torch.no_grad()
+def infer_clip(model: Obai, images: Tensor, fields: Sequence[ActionField], schedule: Schedule,
+               noise: Noise) -> Belief:
+    """
+    Return the final belief about each frame of a clip, fields [B, T, K, N].
+
+    A frame's belief is final when it leaves the window, or at the end. Raises ValueError for
+    images or fields that do not fit the model.
+    """
+    batch, frames = images.shape[:2]
+    model.check_images(images.flatten(0, 1))
+    for field in fields:
+        field.check(batch, *images.shape[-2:])
+    final = []
+    window = open_window(model, images[:, 0])
+    for frame in range(frames):
+        if frame > 0:
+            if window.frames == schedule.window:
+                final.append(window.packed[:, 0])
+            window = extend(model, window, images[:, frame], fields[frame - 1], schedule.window)
+        window = refine_repeatedly(model, window, schedule.at(frame), noise)
+    final.extend(window.packed.unbind(1))
+    return Belief.unpack(torch.stack(final, 1))
+
+
+@torch.no_grad()
+def refine_repeatedly(model: Obai, window: Window, iterations: int, noise: Noise) -> Window:
+    """Return the window after some refinements."""
+    for _ in range(iterations):
+        window = refine(model, window, evaluate(model, window, noise))
+    return window

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a user gets per frame: beliefs turned into masks, colours and a few facts per slot."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from obai_ros.model.belief import Belief
+from obai_ros.model.obai import Obai
+from obai_ros.model.pixels import from_planar
+
+UNLABELLED = 255
+"""Label of pixels that no slot explains with confidence."""
+
+
+@dataclass(frozen=True)
+class Percept:
+    """
+    B frames as K slots see them; pixel coordinates (x right, y down) as in `environment.Scene`.
+
+    belief: q(s, s'), fields [B, K, N].
+    masks: [B, K, H, W], mhat, sums to one over K. appearance: [B, K, 3, H, W] in [0, 1].
+    mass: [B, K], px: sum of the mask. centroid: [B, K, 2], px: (x, y) of the mask's centre.
+    background: [B] int64: the slot with the largest mass on the image's border.
+    empty: [B, K] bool: the slot is not the background, and is the best explanation of fewer
+    than `MIN_PIXELS` px.
+    entropy: [B, K], nats: H(q) of the slot's state. free_energy: [B], nats.
+    iterations: refinements that were spent on this frame.
+    """
+
+    belief: Belief
+    masks: Tensor
+    appearance: Tensor
+    mass: Tensor
+    centroid: Tensor
+    background: Tensor
+    empty: Tensor
+    entropy: Tensor
+    free_energy: Tensor
+    iterations: int
+
+    def reconstruction(self) -> Tensor:
+        """Return [B, 3, H, W]: the soft composite sum_k mhat_k g_k."""
+        return (self.masks[:, :, None] * self.appearance).sum(1)
+
+    def hard_reconstruction(self) -> Tensor:
+        """Return [B, 3, H, W]: each pixel in the colour of its most probable slot."""
+        winner = self.masks.argmax(1)[:, None, None].expand(-1, 1, 3, -1, -1)
+        return self.appearance.gather(1, winner)[:, 0]
+
+    def labels(self, threshold: float = 0.5) -> Tensor:
+        """
+        Return [B, H, W] uint8: 0 = background slot, k + 1 = slot k, 255 = unlabelled.
+
+        A pixel is unlabelled where even its most probable slot has less than `threshold`.
+        """
+        probability, winner = self.masks.max(1)
+        labels = torch.where(winner == self.background[:, None, None], 0, winner + 1)
+        labels = torch.where(probability < threshold, UNLABELLED, labels)
+        return labels.to(torch.uint8)
+
+
+MIN_PIXELS = 4
+"""A slot that wins fewer pixels than this explains nothing that could be pointed at."""
+
+
+@torch.no_grad()
+def perceive(model: Obai, belief: Belief, free_energy: Tensor | None = None,
+             iterations: int = 0) -> Percept:
+    """
+    Decode the means of beliefs [B, K, N] and describe the slots.
+
+    free_energy: [B] nats, passed on; zeros when unknown.
+    """
+    r = model.config.subpixel
+    output = model.decode(belief.mean)
+    appearance = from_planar(torch.sigmoid(output[:, :, :3]), r)
+    masks = from_planar(torch.softmax(output[:, :, 3:], 1), r)[:, :, 0]
+    mass, centroid = moments(masks)
+    background = border_mass(masks).argmax(1)
+    winner = masks.argmax(1)
+    slots = torch.arange(masks.shape[1], device=masks.device)
+    won = (winner[:, None] == slots[:, None, None]).sum((-1, -2))
+    empty = (won < MIN_PIXELS) & (slots != background[:, None])
+    if free_energy is None:
+        free_energy = torch.zeros(len(masks), device=masks.device)
+    return Percept(belief=belief, masks=masks, appearance=appearance, mass=mass,
+                   centroid=centroid, background=background, empty=empty,
+                   entropy=belief.entropy(), free_energy=free_energy, iterations=iterations)
+
+
+def moments(masks: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mass [B, K] and centroid (x, y) [B, K, 2] of masks [B, K, H, W], px."""
+    height, width = masks.shape[-2:]
+    x = torch.arange(width, dtype=masks.dtype, device=masks.device) + 0.5
+    y = torch.arange(height, dtype=masks.dtype, device=masks.device) + 0.5
+    mass = masks.sum((-1, -2))
+    safe = mass.clamp(min=1e-6)
+    centroid = torch.stack([(masks.sum(-2) @ x) / safe, (masks.sum(-1) @ y) / safe], -1)
+    return mass, centroid
+
+
+def border_mass(masks: Tensor) -> Tensor:
+    """Return [B, K]: the mass of masks [B, K, H, W] on the outermost pixels, px."""
+    inner = masks[..., 1:-1, 1:-1].sum((-1, -2))
+    return masks.sum((-1, -2)) - inner

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The frames under consideration, and everything inference remembers about them."""
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from obai_ros.action_field import ActionField
+from obai_ros.model.belief import ActionBelief, Belief, bounded
+from obai_ros.model.obai import Obai
+from obai_ros.model.object_action import expected_action
+from obai_ros.model.pixels import planar_index, to_planar
+
+
+@dataclass(frozen=True)
+class Past:
+    """The frame before the window, no longer refined: beliefs [B, K, ...] about it."""
+
+    belief: Belief
+    action: ActionBelief
+
+
+@dataclass(frozen=True)
+class Window:
+    """
+    F consecutive frames with their beliefs; B sequences, K slots. F is 0 while coasting.
+
+    images: [B, F, 3, M], planar. fields: F - 1 action fields; fields[f] acts between f and f+1.
+    packed: [B, F, K, 4N], lambda of q(s, s').
+    action_packed: [B, F - 1, K, 4], mean and log-sd of q(a) of each field.
+    hidden, cell: [B, F, K, hidden], the state refiner's LSTM; zero for a new frame.
+    action_hidden, action_cell: [B, F - 1, K, hidden_a], the action refiner's.
+    mask: [B, K, M], mhat of the newest frame as last decoded; None before the first evaluation.
+    past: the frame that left the window last; None while frame 0 is inside.
+    """
+
+    images: Tensor
+    fields: tuple[ActionField, ...]
+    packed: Tensor
+    action_packed: Tensor
+    hidden: Tensor
+    cell: Tensor
+    action_hidden: Tensor
+    action_cell: Tensor
+    mask: Tensor | None = None
+    past: Past | None = None
+
+    @property
+    def batch(self) -> int:
+        return self.images.shape[0]
+
+    @property
+    def frames(self) -> int:
+        return self.images.shape[1]
+
+    @property
+    def belief(self) -> Belief:
+        """q(s, s') of all frames: fields [B, F, K, N]."""
+        return Belief.unpack(self.packed)
+
+    @property
+    def action_belief(self) -> ActionBelief:
+        """q(a) of all fields: [B, F - 1, K, 2]."""
+        return ActionBelief(*self.action_packed.chunk(2, -1))
+
+    def detach(self) -> Window:
+        """Return the window cut off from the graph that made it."""
+        return replace(self, **{
+            name: getattr(self, name).detach()
+            for name in ('packed', 'action_packed', 'hidden', 'cell', 'action_hidden',
+                         'action_cell')})
+
+
+def open_window(model: Obai, image: Tensor) -> Window:
+    """Begin with one frame [B, 3, H, W] and the learned initial belief."""
+    config, batch = model.config, image.shape[0]
+    slots = config.num_slots
+
+    def zeros(frames: int, size: int) -> Tensor:
+        return torch.zeros(batch, frames, slots, size, dtype=model.dtype, device=model.device)
+
+    return Window(
+        images=to_planar(image.to(model.dtype), config.subpixel)[:, None], fields=(),
+        packed=model.initial_belief(batch).pack()[:, None], action_packed=zeros(0, 4),
+        hidden=zeros(1, config.hidden_size), cell=zeros(1, config.hidden_size),
+        action_hidden=zeros(0, config.action_hidden_size),
+        action_cell=zeros(0, config.action_hidden_size))
+
+
+def extend(model: Obai, window: Window, image: Tensor, field: ActionField, size: int) -> Window:
+    """
+    Let a new frame in; the oldest leaves when there are more than `size`.
+
+    image: [B, 3, H, W]. field: the action field that acted on the newest frame of the window.
+    The new frame's belief is what the dynamics predict, which is what keeps an object in its
+    slot (Appendix B); what the field did to each slot is read off the slots' masks.
+    """
+    action = receive(model, _newest_mask(window), field)
+    predicted = model.dynamics.extrapolate(newest_belief(window), action)
+    if window.frames == 0:
+        window = replace(window, past=replace(window.past, action=action))
+    elif window.frames >= size:
+        window = _forget_oldest(window, window.frames - size + 1, action)
+    # With nothing left inside, the field leads from the past into the window.
+    connected = window.frames > 0
+
+    def grow(old: Tensor) -> Tensor:
+        return torch.cat([old, old.new_zeros(window.batch, 1, *old.shape[2:])], 1)
+
+    packed_action = torch.cat([action.mean, action.log_sd], -1)[:, None]
+    new_image = to_planar(image.to(model.dtype), model.config.subpixel)[:, None]
+    return replace(
+        window,
+        images=torch.cat([window.images, new_image], 1),
+        fields=(*window.fields, field) if connected else (),
+        packed=torch.cat([window.packed, bounded(predicted.pack())[:, None]], 1),
+        action_packed=(torch.cat([window.action_packed, packed_action], 1) if connected
+                       else window.action_packed),
+        hidden=grow(window.hidden), cell=grow(window.cell),
+        action_hidden=grow(window.action_hidden) if connected else window.action_hidden,
+        action_cell=grow(window.action_cell) if connected else window.action_cell,
+        mask=None)
+
+
+def coast(model: Obai, window: Window, field: ActionField) -> Window:
+    """
+    Return an empty window whose past is the belief about a frame that nobody saw.
+
+    field: the action field that acted on the newest frame. The unseen frame's belief is what
+    the dynamics predict, and its masks are decoded, so that a field on it can be attributed.
+    """
+    action = receive(model, _newest_mask(window), field)
+    predicted = Belief.unpack(bounded(
+        model.dynamics.extrapolate(newest_belief(window), action).pack()))
+    if window.frames > 0:
+        window = _forget_oldest(window, window.frames, action)
+    mask = torch.softmax(model.decode(predicted.mean)[:, :, 3], 1)
+    return replace(window, past=Past(predicted, action), mask=mask)
+
+
+def newest_belief(window: Window) -> Belief:
+    """Return what is believed about the newest frame, seen or not: fields [B, K, N]."""
+    return window.belief[:, -1] if window.frames else window.past.belief
+
+
+def _newest_mask(window: Window) -> Tensor:
+    if window.mask is None:
+        raise ValueError('the window has not been evaluated since its newest frame came in: '
+                         'refine it at least once before the next frame')
+    return window.mask
+
+
+def receive(model: Obai, mask: Tensor, field: ActionField) -> ActionBelief:
+    """
+    Return what each slot expects to receive from a field, before any consequence is seen.
+
+    mask: [B, K, M], planar. The belief's sd is sigma_psi (eq. 7).
+    """
+    at_points = mask_at_points(model, mask, field)
+    mean = expected_action(at_points, field.acceleration.to(mask.dtype))
+    log_sd = torch.full_like(mean, math.log(model.config.sigma_psi))
+    return ActionBelief(mean, log_sd)
+
+
+def mask_at_points(model: Obai, planar: Tensor, field: ActionField) -> Tensor:
+    """Return [B, K, P]: values of [B, K, M] (planar) at the points of a field."""
+    return planar.gather(-1, point_index(model, field, planar.shape[1]))
+
+
+def point_index(model: Obai, field: ActionField, slots: int) -> Tensor:
+    """Return [B, K, P] int64: planar indices of the field's points, repeated for the slots."""
+    index = planar_index(field.row, field.col, model.config.image_size, model.config.subpixel)
+    return index[:, None].expand(-1, slots, -1)
+
+
+def _forget_oldest(window: Window, count: int, newest_action: ActionBelief) -> Window:
+    """Drop the oldest frames. newest_action: q(a) of the field after the newest frame."""
+    last = count - 1
+    action = window.action_belief[:, last] if last < window.frames - 1 else newest_action
+    keep = {name: getattr(window, name)[:, count:]
+            for name in ('images', 'packed', 'hidden', 'cell', 'action_packed', 'action_hidden',
+                         'action_cell')}
+    return replace(window, fields=window.fields[count:],
+                   past=Past(window.belief[:, last], action), **keep)

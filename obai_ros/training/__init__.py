@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Offline: learning, measuring and reporting. Runs on machines without ROS."""
