@@ -73,7 +73,7 @@ def _play(args, console, domain: int, checkpoint: Path, image_size: int, started
     with Supervisor(args.out / 'logs') as supervisor:
         for node, command in _commands(args, checkpoint, image_size).items():
             supervisor.start(node, command, environment)
-        from obai_ros.nodes.demo_node import open_demo_node, Stalled
+        from obai_ros.nodes.demo_node import LoopBroken, open_demo_node
         try:
             with (open_demo_node(domain, supervisor.check) as node,
                   _Progress(console, args.episodes, args.steps) as progress):
@@ -84,8 +84,8 @@ def _play(args, console, domain: int, checkpoint: Path, image_size: int, started
                     episodes.append(node.run_episode(goal, args.steps, progress.step))
                     progress.end(episodes[-1])
                 model_id = node.model_id
-        except Stalled as stalled:
-            raise RuntimeError(f'{stalled}{supervisor.quote(stalled.culprit)}') from None
+        except LoopBroken as broken:
+            raise RuntimeError(f'{broken}{supervisor.quote(broken.culprit)}') from None
         memory = supervisor.memory()
     return episodes, {'model_id': model_id, 'time_to_first_episode_s': until_first,
                       'memory_mb': memory}

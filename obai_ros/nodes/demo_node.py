@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 
+from lifecycle_msgs.msg import TransitionEvent
 import numpy as np
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
@@ -25,8 +27,8 @@ _LOOP = (('image_raw', 'sim_node'), ('slots', 'perception_node'), ('action_field
 _PARTS = {'objects', 'image', 'labels', 'reconstruction', 'arrows'}
 
 
-class Stalled(RuntimeError):
-    """The loop stands still; `culprit` is the name of the node that has not answered."""
+class LoopBroken(RuntimeError):
+    """The loop does not go round; `culprit` is the name of the node to look at."""
 
     def __init__(self, culprit: str, sentence: str):
         super().__init__(sentence)
@@ -39,7 +41,7 @@ class DemoNode(Node):
 
     context: of rclpy, initialised.
     watch: called often while waiting; raises when there is no point in waiting on.
-    patience: s without a new frame, or an answer, after which the loop counts as stalled.
+    patience: s without a new frame, or an answer, after which the loop counts as broken.
     """
 
     def __init__(self, context, watch, patience: float = 20.0):
@@ -65,13 +67,17 @@ class DemoNode(Node):
                 ('applied_action_field', ActionField, qos.DATA, self._take_applied),
                 ('ground_truth/objects', ObjectStates, qos.DATA, self._take_objects)):
             self.create_subscription(kind, topic, take, profile)
+        for node in ('perception_node', 'planner_node'):
+            self.create_subscription(
+                TransitionEvent, f'{node}/transition_event',
+                functools.partial(self._take_transition, node), qos.DATA)
 
     def wait_for_loop(self, patience: float) -> None:
         """
         Wait until all services are there and a first frame has been answered.
 
         patience: s, for starting processes that load their libraries and weights.
-        Raises Stalled, or whatever `watch` raises.
+        Raises LoopBroken, or whatever `watch` raises.
         """
         self._wait(lambda: self._goal.service_is_ready() and self._reset.service_is_ready()
                    and 'action_field' in self._newest, patience)
@@ -81,7 +87,7 @@ class DemoNode(Node):
         Set the goal, (x, y) px of the model's image, start the next episode and record it.
 
         steps: actions to be taken; the episode has steps + 1 frames. progress(step, frame) is
-        called as each frame is complete. Raises Stalled, or RuntimeError when a node refuses.
+        called as each frame is complete. Raises LoopBroken, or RuntimeError when a node refuses.
         """
         request = SetGoal.Request(goal=Goal(kind=Goal.ALL, x=goal[0], y=goal[1]))
         self._call(self._goal, request, 'planner_node')
@@ -115,7 +121,7 @@ class DemoNode(Node):
             self._watch()
             if time.monotonic() - started > patience:
                 node, name = awaited or self._culprit()
-                raise Stalled(node, f'{node} has not answered on {name} for {patience:g} s.')
+                raise LoopBroken(node, f'{node} has not answered on {name} for {patience:g} s.')
 
     def _culprit(self) -> tuple[str, str]:
         """Return the node at which the newest frame is stuck, and the name it is awaited on."""
@@ -142,6 +148,11 @@ class DemoNode(Node):
 
     def _add(self, stamp: tuple, part: str, value) -> None:
         self._parts.setdefault(stamp, {})[part] = value
+
+    def _take_transition(self, node, message):
+        failed = ('configuring', 'unconfigured'), ('activating', 'inactive')
+        if (message.start_state.label, message.goal_state.label) in failed:
+            raise LoopBroken(node, f'{node} failed while {message.start_state.label}.')
 
     def _take_image(self, message):
         self._add(self._note('image_raw', message), 'image', image.to_rgb8(message))

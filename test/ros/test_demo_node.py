@@ -12,9 +12,10 @@ import pytest
 
 rclpy = pytest.importorskip('rclpy')
 
+from lifecycle_msgs.msg import State, TransitionEvent  # noqa: E402
 from obai_ros.msg import ActionField, ObjectStates, SlotBeliefs  # noqa: E402
 from obai_ros.nodes import qos  # noqa: E402
-from obai_ros.nodes.demo_node import open_demo_node, Stalled  # noqa: E402
+from obai_ros.nodes.demo_node import LoopBroken, open_demo_node  # noqa: E402
 from obai_ros.srv import SetGoal  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
@@ -138,11 +139,11 @@ def test_a_loop_that_does_not_start_is_blamed_on_the_right_node(demo, mute, culp
     _, node = demo(mute=mute)
     loop_words = f'{culprit} has not answered on {topic} for 1 s'
     if 'action_field' in mute:
-        with pytest.raises(Stalled, match=loop_words) as caught:
+        with pytest.raises(LoopBroken, match=loop_words) as caught:
             node.wait_for_loop(1.0)
     else:
         node.wait_for_loop(30.0)
-        with pytest.raises(Stalled, match=loop_words) as caught:
+        with pytest.raises(LoopBroken, match=loop_words) as caught:
             node._patience = 1.0
             node.run_episode((1.0, 2.0), 3, lambda step, frame: None)
     assert caught.value.culprit == culprit
@@ -153,7 +154,7 @@ def test_a_loop_that_does_not_start_is_blamed_on_the_right_node(demo, mute, culp
 def test_a_node_without_its_service_is_named(demo, missing, culprit):
     there = {'sim_node/reset', 'planner_node/set_goal'} - {missing}
     _, node = demo(services=there)
-    with pytest.raises(Stalled, match=missing) as caught:
+    with pytest.raises(LoopBroken, match=missing) as caught:
         node.wait_for_loop(1.0)
     assert caught.value.culprit == culprit
 
@@ -178,3 +179,15 @@ def test_what_watch_raises_ends_the_wait(demo):
     node._watch = watch
     with pytest.raises(Ended):
         node.run_episode((1.0, 2.0), 3, lambda step, frame: None)
+
+
+def test_a_node_that_cannot_be_configured_is_named_at_once(demo):
+    loop, node = demo(mute=['slots', 'action_field'])
+    event = TransitionEvent(start_state=State(label='configuring'),
+                            goal_state=State(label='unconfigured'))
+    topic = loop.node.create_publisher(
+        TransitionEvent, 'perception_node/transition_event', qos.DATA)
+    loop.node.create_timer(0.05, lambda: topic.publish(event))
+    with pytest.raises(LoopBroken, match='perception_node failed while configuring') as caught:
+        node.wait_for_loop(30.0)
+    assert caught.value.culprit == 'perception_node'
