@@ -6,14 +6,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 import json
-import os
 from pathlib import Path
 
 from safetensors import safe_open, SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import save as serialise
 import torch
 from torch import Tensor
 
+from obai_ros.model.checkpoint import write_atomically
 from obai_ros.planning.preference import GoalError, Preference
 
 # Fewer effective samples than this do not fix a mean in 16 dimensions, let alone a covariance.
@@ -92,22 +92,19 @@ class GoalBank:
                                 f'{header.get("format")!r}, expected {FORMAT!r})')
         if model_id is not None and header['model_id'] != model_id:
             raise GoalBankError(
-                f'the goal bank {path} belongs to the model {header["model_id"][:12]}, but the '
-                f'model in use is {model_id[:12]}; run `obai learn-goals` with its weights')
+                f'the goal bank {path} belongs to the model {header["model_id"]}, but the '
+                f'model in use is {model_id}; run `obai learn-goals` with its weights')
         return GoalBank(**{name: tensors[name] for name in COLUMNS}, model_id=header['model_id'],
                         image_size=tuple(json.loads(header['image_size'])),
                         shapes=tuple(json.loads(header['shapes'])))
 
     def save(self, path: str | Path) -> None:
         """Write the bank as safetensors; the file appears whole or not at all."""
-        path = Path(path)
-        partial = path.with_name(f'.{path.name}.partial')
         header = {'format': FORMAT, 'model_id': self.model_id,
                   'image_size': json.dumps(list(self.image_size)),
                   'shapes': json.dumps(list(self.shapes))}
-        save_file({name: getattr(self, name).contiguous() for name in COLUMNS}, str(partial),
-                  header)
-        os.replace(partial, path)
+        columns = {name: getattr(self, name).cpu().contiguous() for name in COLUMNS}
+        write_atomically(Path(path), serialise(columns, header))
 
     def to(self, device) -> GoalBank:
         """Return the bank on `device`."""
@@ -159,8 +156,8 @@ class GoalBank:
 
         The weights of eq. 10 are u_j = N(position_j; position, sd_px^2 I), restricted to a class
         of objects as in `select`. Near the border of the bank, and in a small bank, the weighted
-        mean of the true positions is not `position`; `recentre` shifts the centre of the
-        Gaussian until it is (its tilting by a linear exponent, which leaves it a Gaussian).
+        mean of the true positions is not `position`; `recentre` moves the mean of the beliefs by
+        what they change with the position, to first order, as measured by the same weights.
 
         Raises GoalError for a position outside the image, an unknown class, a spread that is not
         positive, or fewer than MIN_EFFECTIVE_SAMPLES effective samples.
@@ -180,14 +177,30 @@ class GoalBank:
         near = chosen.nonzero().squeeze(-1)
         if len(near) < MIN_EFFECTIVE_SAMPLES:
             raise GoalError(_too_few(len(near)))
-        weights = _gaussian_weights(self.position[near], flat, sd_px, recentre)
+        distance = (self.position[near] - flat[:, None]).square().sum(-1)
+        weights = torch.softmax(distance / (-2 * sd_px ** 2), -1)
         preference = self._moments(near, weights, covariance)
-        if preference.effective_samples.min() < MIN_EFFECTIVE_SAMPLES:
-            raise GoalError(_too_few(float(preference.effective_samples.min())))
+        mean, effective = preference.mean, preference.effective_samples
+        if effective.min() < MIN_EFFECTIVE_SAMPLES:
+            raise GoalError(_too_few(float(effective.min())))
+        if recentre:
+            mean = mean + self._shift(near, weights, flat)
         return Preference(
-            preference.mean.reshape(*target.shape[:-1], -1),
+            mean.reshape(*target.shape[:-1], -1),
             preference.precision.reshape(*target.shape[:-1], *preference.precision.shape[-2:]),
-            preference.effective_samples.reshape(target.shape[:-1]))
+            effective.reshape(target.shape[:-1]))
+
+    def _shift(self, index: Tensor, weights: Tensor, target: Tensor) -> Tensor:
+        """Return [P, N]: by how much the beliefs at `target` differ from those at their mean."""
+        position = self.position[index]
+        away = position - target[:, None]                                    # [P, m, 2]
+        weighted = weights[..., None] * away
+        offset = weighted.sum(1)
+        square = weighted.mT @ away - offset[:, :, None] * offset[:, None]
+        beliefs = self.mean[index]
+        cross = weighted.mT @ beliefs - offset[..., None] * (weights @ beliefs)[:, None]
+        slope = torch.linalg.solve(square, cross)                            # [P, 2, N]
+        return -(offset[:, None] @ slope).squeeze(1)
 
     def weighted(self, weights: Tensor, covariance: str = 'full') -> Preference:
         """
@@ -266,21 +279,3 @@ def _too_few(effective: float) -> str:
     return (f'this goal rests on {effective:.1f} effective samples, at least '
             f'{MIN_EFFECTIVE_SAMPLES:g} are needed; widen its spread, drop the restriction to a '
             'class, or learn a larger bank (`obai learn-goals --objects N`)')
-
-
-def _gaussian_weights(position: Tensor, target: Tensor, sd_px: float, recentre: bool) -> Tensor:
-    """Return weights [P, m] that sum to 1 for positions [m, 2] and targets [P, 2]."""
-    centre = target
-    for _ in range(4 if recentre else 1):
-        distance = (position - centre[:, None]).square().sum(-1)
-        weights = torch.softmax(distance / (-2 * sd_px ** 2), -1)
-        if not recentre:
-            break
-        # Newton on the tilt: the weighted mean moves by its covariance / sd^2 per px of centre.
-        mean = weights @ position
-        offset = position - mean[:, None]
-        moved = torch.einsum('pm,pmi,pmj->pij', weights, offset, offset) / sd_px ** 2
-        moved = moved + 0.05 * torch.eye(2, dtype=moved.dtype, device=moved.device)
-        step = torch.linalg.solve(moved, target - mean)
-        centre = centre + step.clamp(-sd_px, sd_px)
-    return weights
