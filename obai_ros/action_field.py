@@ -42,6 +42,11 @@ class ActionField:
         return replace(self, row=self.row.to(device), col=self.col.to(device),
                        acceleration=self.acceleration.to(device))
 
+    def __getitem__(self, part: slice) -> ActionField:
+        """Return some of the sequences."""
+        return replace(self, row=self.row[part], col=self.col[part],
+                       acceleration=self.acceleration[part])
+
     def flat_index(self) -> Tensor:
         """Return [B, P] int64: index of each point's pixel in a flattened image."""
         return self.row * self.width + self.col

@@ -14,6 +14,7 @@ from safetensors.torch import load, save
 
 from obai_ros.model.config import ModelConfig
 from obai_ros.model.obai import Obai
+from obai_ros.share import share_folder
 
 
 class CheckpointError(ValueError):
@@ -111,23 +112,9 @@ def load_checkpoint(path: str | Path, device='cpu', precision: str = 'float32') 
     return Checkpoint(model.to(device).eval(), config, digest[:16], record)
 
 
-def model_folder() -> Path:
-    """Return the folder of the bundled weights: of the checkout, or as installed."""
-    checkout = Path(__file__).resolve().parents[2] / 'models'
-    if checkout.is_dir():
-        return checkout
-    prefixes = [Path(prefix) for prefix in os.environ.get('AMENT_PREFIX_PATH', '').split(':')
-                if prefix]
-    # site-packages/obai_ros/model/ lies three levels below lib/, beside which share/ lies.
-    prefixes += [parent for parent in Path(__file__).resolve().parents]
-    searched = [prefix / 'share' / 'obai_ros' / 'models' for prefix in prefixes]
-    for folder in searched:
-        if folder.is_dir():
-            return folder
-    raise CheckpointError('the bundled models were not found; searched '
-                          + ', '.join(str(folder) for folder in [checkout, *searched]))
-
-
 def default_checkpoint(name: str = 'fast') -> Path:
-    """Return the path of bundled weights."""
-    return model_folder() / f'{name}.safetensors'
+    """Return the path of bundled weights. Raises CheckpointError when there are none."""
+    try:
+        return share_folder('models') / f'{name}.safetensors'
+    except FileNotFoundError as error:
+        raise CheckpointError(str(error)) from error

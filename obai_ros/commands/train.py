@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`obai train`: learn a model from scratch, or go on learning."""
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+SUMMARY = 'learn a model from active-dSprites, without supervision'
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--preset', choices=('fast', 'paper', 'smoke'), default='fast',
+                        help='the recipe config/train/PRESET.yaml (default: fast)')
+    parser.add_argument('--recipe', type=Path, help='another recipe, a YAML file')
+    parser.add_argument('--out', type=Path, default=Path('out/train'),
+                        help='folder for state, curves and weights (default: out/train)')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--resume', action='store_true',
+                        help='continue the run in --out; its own recipe and seed count')
+    parser.add_argument('--max-minutes', type=float, default=float('inf'), metavar='M',
+                        help='save and stop after so long')
+    parser.add_argument('--validate-every', type=int, default=500, metavar='STEPS')
+    parser.add_argument('--save-every', type=float, default=120.0, metavar='SECONDS')
+    parser.add_argument('--threads', type=int, help='CPU threads (default: all cores)')
+    parser.add_argument('--device', default='auto', help='auto, cpu or cuda (default: auto)')
+    parser.add_argument('--devices', default='1', help='number of GPUs or processes per node')
+    parser.add_argument('--nodes', type=int, default=1)
+    parser.add_argument('--strategy', default='auto', help="Lightning's; ddp for several devices")
+
+
+def run(args: argparse.Namespace) -> int:
+    import torch
+
+    from obai_ros.model.checkpoint import CheckpointError
+    from obai_ros.training.recipe import preset_path, read_recipe
+    from obai_ros.training.run import STATE, train
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    try:
+        recipe = read_recipe(args.recipe or preset_path(args.preset))
+        if not args.resume and (args.out / STATE).exists():
+            raise ValueError(f'{args.out} holds a run already: continue it with --resume, or '
+                             f'choose another folder with --out')
+        finished = train(
+            recipe, args.out, args.seed, args.resume, args.max_minutes, args.validate_every,
+            args.save_every, accelerator={'cuda': 'gpu'}.get(args.device, args.device),
+            devices=int(args.devices), nodes=args.nodes, strategy=args.strategy)
+    except (CheckpointError, ValueError) as error:
+        print(f'obai train: {error}', file=sys.stderr)
+        return 2
+    return 0 if finished else 3

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One stage of a training run, as a Lightning module."""
+from __future__ import annotations
+
+import copy
+import math
+
+import lightning as L
+import torch
+from torch.utils.data import DataLoader
+
+from obai_ros.environment.sequences import Sequences, sample_sequences
+from obai_ros.model.noise import Noise
+from obai_ros.model.obai import Obai
+from obai_ros.training.objective import composite_loss
+from obai_ros.training.recipe import Recipe, Stage
+from obai_ros.training.resolution import enlarged
+from obai_ros.training.state import TrainingState, adam_moments, restore_moments
+
+
+def draw_batch(recipe: Recipe, stage_index: int, seed: int, step: int, shard: int, shards: int,
+               device) -> tuple[Sequences, Noise]:
+    """
+    Return the videos of one step, and the noise to infer them with.
+
+    A step's batch consists of `shards` equal parts, one for each process. Each part depends on
+    seed, stage, step and its own number only: a resumed run continues with the very same data.
+    """
+    stage = recipe.stages[stage_index]
+    if stage.batch % shards:
+        raise ValueError(f'stage {stage.name!r}: a batch of {stage.batch} sequences cannot be '
+                         f'shared evenly by {shards} processes')
+    generator = torch.Generator(device)
+    generator.manual_seed(_mixed(seed, stage_index, step, shard))
+    videos = sample_sequences(recipe.scene_at(stage), stage.batch // shards, stage.frames,
+                              generator, device, (stage.action_frame,),
+                              stage.background_points)
+    return videos, Noise(generator, device)
+
+
+def _mixed(*numbers: int) -> int:
+    """Return a 63-bit seed in which every number matters (splitmix64 steps)."""
+    state = 0
+    for number in numbers:
+        state = (state + number + 0x9E3779B97F4A7C15) % 2 ** 64
+        state = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 % 2 ** 64
+        state = (state ^ state >> 27) * 0x94D049BB133111EB % 2 ** 64
+        state ^= state >> 31
+    return state >> 1
+
+
+def learning_rate(stage: Stage, step: int) -> float:
+    """Return the rate of optimiser step `step` (from 0): linear warm-up, then a cosine."""
+    progress = step / stage.steps
+    cosine = 0.5 * (1.0 + math.cos(math.pi * progress))
+    rate = (stage.final_learning_rate
+            + (stage.learning_rate - stage.final_learning_rate) * cosine)
+    return rate * min(1.0, (step + 1) / stage.warmup)
+
+
+def temperature(stage: Stage, step: int) -> float | None:
+    """Return the Gumbel-softmax temperature of a step: geometric from start to end."""
+    if stage.temperature is None:
+        return None
+    progress = step / max(stage.steps - 1, 1)
+    return stage.temperature * (stage.final_temperature / stage.temperature) ** progress
+
+
+class Learner(L.LightningModule):
+    """Holds the model of a stage, its moving average, and how far the stage has come."""
+
+    def __init__(self, recipe: Recipe, seed: int, stage_index: int = 0):
+        super().__init__()
+        self.recipe, self.seed, self.stage_index = recipe, seed, stage_index
+        self.stage = recipe.stages[stage_index]
+        torch.manual_seed(seed)
+        self.model = Obai(recipe.model_at(self.stage), recipe.precision)
+        self.average = copy.deepcopy(self.model).requires_grad_(False)
+        self.step = 0
+        self.skipped = 0
+        self.moments: dict = {}
+        self.record: dict = {'stages': [], 'sequences': 0, 'seconds': 0.0}
+
+    @staticmethod
+    def resumed(state: TrainingState) -> Learner:
+        """Return the learner that a state was taken from."""
+        learner = Learner(state.recipe, state.seed, state.stage)
+        learner.model.load_state_dict(state.model)
+        learner.average.load_state_dict(state.average)
+        learner.step, learner.moments = state.step, state.moments
+        learner.record = state.record
+        return learner
+
+    def next_stage(self) -> Learner:
+        """Return the learner of the stage after this one, with weights carried over."""
+        learner = Learner(self.recipe, self.seed, self.stage_index + 1)
+        old, new = self.model.config, learner.model.config
+        weights = enlarged(self.average.state_dict(), old, new)
+        learner.model.load_state_dict(weights)
+        learner.average.load_state_dict(weights)
+        learner.record = self.record
+        return learner
+
+    def state(self) -> TrainingState:
+        """Return everything needed to continue from here."""
+        optimizer = self.optimizers(use_pl_optimizer=False)
+        names = [name for name, _ in self.model.named_parameters()]
+        return TrainingState(self.recipe, self.seed, self.stage_index, self.step,
+                             self.model.state_dict(), self.average.state_dict(),
+                             adam_moments(optimizer, names), self.record)
+
+    def configure_optimizers(self):
+        optimizer = torch.optim.Adam(self.model.parameters(), self.stage.learning_rate)
+        restore_moments(optimizer, [name for name, _ in self.model.named_parameters()],
+                        self.moments)
+        return optimizer
+
+    def train_dataloader(self):
+        """Yield the numbers of the steps that are left; data are drawn where they are used."""
+        return DataLoader(range(self.step, self.stage.steps), batch_size=None)
+
+    def on_train_batch_start(self, batch, batch_idx):
+        for group in self.optimizers(use_pl_optimizer=False).param_groups:
+            group['lr'] = learning_rate(self.stage, self.step)
+
+    def training_step(self, step, batch_idx):
+        videos, noise = draw_batch(self.recipe, self.stage_index, self.seed, int(step),
+                                   self.global_rank, self.trainer.world_size, self.device)
+        objective = composite_loss(self.model, videos.images, videos.actions,
+                                   self.stage.schedule, noise,
+                                   temperature(self.stage, int(step)))
+        self.last_free_energy = objective.final.free_energy
+        return objective.loss
+
+    def configure_gradient_clipping(self, optimizer, gradient_clip_val=None,
+                                    gradient_clip_algorithm=None):
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
+        # Without gradients Adam leaves everything as it is: a step that would have spread a
+        # NaN into all weights is left out instead.
+        if not bool(torch.isfinite(norm)):
+            optimizer.zero_grad(set_to_none=True)
+            self.skipped += 1
+        self.gradient_norm = norm
+
+    def optimizer_step(self, epoch, batch_idx, optimizer, optimizer_closure=None):
+        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        self.step += 1
+        self.record['sequences'] += self.stage.batch
+        self._follow()
+
+    @torch.no_grad()
+    def _follow(self):
+        # The average follows closely at first: its memory grows with the steps of the run.
+        total = self.step + sum(stage.steps for stage in self.recipe.stages[:self.stage_index])
+        decay = min(self.recipe.average, total / (total + 10.0))
+        for average, weight in zip(self.average.parameters(), self.model.parameters()):
+            average.lerp_(weight, 1.0 - decay)

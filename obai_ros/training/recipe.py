@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is learned from what, in which order: the stages of a training run, read from YAML."""
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+import yaml
+
+from obai_ros.environment.scene import SceneConfig
+from obai_ros.model.config import ModelConfig
+from obai_ros.model.inference import Schedule
+from obai_ros.share import share_folder
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One leg of a run: size and length of the clips, effort of inference, learning rate."""
+
+    name: str
+    steps: int
+    """Optimiser steps."""
+    image_size: int = 64
+    """Height and width of the images, px. Weights carry over to a multiple of the last stage's
+    size (coarse to fine)."""
+    frames: int = 4
+    """T, length of the clips."""
+    action_frame: int = 1
+    """The frame, from 0, on which the random action field acts (the paper: the 2nd of 4)."""
+    background_points: int = 1
+    """Background pixels with an acceleration in that field."""
+    batch: int = 64
+    """Sequences per step, over all processes."""
+    iterations: int = 4
+    """Refinements per frame."""
+    first_iterations: int | None = None
+    """Refinements of the first frame; null: as many as of the others."""
+    window: int = 4
+    """Frames that are refined together."""
+    learning_rate: float = 3e-4
+    final_learning_rate: float = 3e-5
+    """Where the cosine ends."""
+    warmup: int = 100
+    """Steps over which the learning rate rises from zero."""
+    temperature: float | None = None
+    """Gumbel-softmax temperature of the assignments under an action field at the start of the
+    stage (Appendix D); null: the expected assignment."""
+    final_temperature: float | None = None
+
+    def __post_init__(self):
+        at_least_one = ('steps', 'frames', 'batch', 'iterations', 'window', 'warmup')
+        for name in at_least_one:
+            if not getattr(self, name) >= 1:
+                raise ValueError(f'stage {self.name!r}: {name} is {getattr(self, name)}, '
+                                 f'expected at least 1')
+        if not 0 <= self.action_frame:
+            raise ValueError(f'stage {self.name!r}: action_frame is {self.action_frame}, '
+                             f'expected 0 or more')
+        if not 0 < self.final_learning_rate <= self.learning_rate:
+            raise ValueError(
+                f'stage {self.name!r}: the learning rate goes from {self.learning_rate} to '
+                f'{self.final_learning_rate}, expected positive numbers that do not grow')
+        if (self.temperature is None) != (self.final_temperature is None):
+            raise ValueError(f'stage {self.name!r}: give both temperatures or none')
+
+    @property
+    def schedule(self) -> Schedule:
+        return Schedule(self.iterations, self.first_iterations, self.window)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole training run. Stored in checkpoints, so that a run can be resumed and repeated."""
+
+    model: ModelConfig
+    """The model of the last stage; earlier stages scale its image_size and subpixel."""
+    scene: SceneConfig
+    stages: tuple[Stage, ...]
+    precision: str = 'bfloat16'
+    """Of the convolutions: float32 or bfloat16. Everything that adds up stays in float32."""
+    clip: float = 5.0
+    """Largest norm of the gradient; longer ones are scaled down."""
+    average: float = 0.999
+    """Decay of the moving average of the weights, which is what is evaluated and shipped."""
+    validation_sequences: int = 64
+
+    def __post_init__(self):
+        if not self.stages:
+            raise ValueError('the recipe has no stages: expected at least one')
+        for stage in self.stages:
+            self.model_at(stage)
+        if self.stages[-1].image_size != self.model.image_size:
+            raise ValueError(
+                f'the last stage has images of {self.stages[-1].image_size} px, but the model is '
+                f'for {self.model.image_size} px: they have to agree')
+        if self.model.num_slots <= self.scene.num_objects:
+            raise ValueError(
+                f'{self.model.num_slots} slots cannot hold {self.scene.num_objects} objects and '
+                f'a background: expected more slots than objects')
+
+    def model_at(self, stage: Stage) -> ModelConfig:
+        """Return the configuration of the model during a stage: same grid, other image size."""
+        if stage.image_size == self.model.image_size:
+            return self.model
+        if self.model.decoder != 'subpixel':
+            raise ValueError(f'stage {stage.name!r} has images of {stage.image_size} px: only a '
+                             f'subpixel decoder can change size between stages')
+        ratio, rest = divmod(self.model.image_size, stage.image_size)
+        if rest or self.model.subpixel % ratio:
+            raise ValueError(
+                f'stage {stage.name!r} has images of {stage.image_size} px, which a model for '
+                f'{self.model.image_size} px with cells of {self.model.subpixel} px cannot shrink '
+                f'to: expected {self.model.image_size} divided by a divisor of '
+                f'{self.model.subpixel}')
+        return replace(self.model, image_size=stage.image_size,
+                       subpixel=self.model.subpixel // ratio)
+
+    def scene_at(self, stage: Stage) -> SceneConfig:
+        return replace(self.scene, image_size=stage.image_size)
+
+    @property
+    def total_steps(self) -> int:
+        return sum(stage.steps for stage in self.stages)
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(values: dict) -> Recipe:
+        """Build a recipe from plain values. Raises ValueError naming what is wrong."""
+        values = dict(values)
+        try:
+            model = values.pop('model', 'fast')
+            model = (ModelConfig.named(model) if isinstance(model, str)
+                     else ModelConfig.from_dict(model))
+            scene = {name: tuple(value) if isinstance(value, list) else value
+                     for name, value in dict(values.pop('scene', {})).items()}
+            stages = tuple(Stage(**_numbers(stage)) for stage in values.pop('stages', ()))
+            return Recipe(model, SceneConfig(**{'image_size': model.image_size, **scene}),
+                          stages, **_numbers(values))
+        except TypeError as error:
+            known = ', '.join(field.name for field in fields(Stage))
+            raise ValueError(f'the recipe has a setting that does not exist ({error}); a stage '
+                             f'knows: {known}') from error
+
+
+def _numbers(values: dict) -> dict:
+    """Read numbers such as 1e-3, which YAML takes for text because they lack a point."""
+    def number(value):
+        try:
+            return float(value) if isinstance(value, str) else value
+        except ValueError:
+            return value
+    return {name: value if name in ('name', 'precision') else number(value)
+            for name, value in values.items()}
+
+
+def preset_path(name: str) -> Path:
+    """Return the recipe that comes with the package: fast, paper or smoke."""
+    return share_folder('config') / 'train' / f'{name}.yaml'
+
+
+def read_recipe(path: str | Path) -> Recipe:
+    """Read a recipe from a YAML file. Raises ValueError, in a sentence, when it makes no sense."""
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f'{path} does not exist: give a recipe, a YAML file such as those in '
+                         f'config/train')
+    try:
+        values = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ValueError(f'{path} is not YAML: {error}') from error
+    if not isinstance(values, dict):
+        raise ValueError(f'{path} holds no recipe: expected the keys model, scene and stages')
+    try:
+        return Recipe.from_dict(values)
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from error

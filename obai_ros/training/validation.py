@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A quick look at how well a model does, on videos that are the same every time."""
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from obai_ros.environment.scene import SceneConfig
+from obai_ros.environment.sequences import Sequences, sample_sequences
+from obai_ros.model.belief import Belief
+from obai_ros.model.inference import Schedule, infer_clip
+from obai_ros.model.noise import Noise
+from obai_ros.model.obai import Obai
+from obai_ros.model.percept import Percept, perceive
+from obai_ros.training.metrics import adjusted_rand_index
+
+VALIDATION_SEED = 2 ** 40 + 999
+"""Seed of the validation videos; training seeds are mixed and never this small."""
+
+
+def validation_videos(scene: SceneConfig, sequences: int, frames: int, action_frame: int
+                      ) -> Sequences:
+    """Return the fixed validation set for this kind of video, on the CPU."""
+    generator = torch.Generator().manual_seed(VALIDATION_SEED)
+    return sample_sequences(scene, sequences, frames, generator, 'cpu', (action_frame,))
+
+
+def perceive_clip(model: Obai, belief: Belief) -> list[Percept]:
+    """Decode beliefs [B, T, K, N] frame by frame."""
+    return [perceive(model, belief[:, frame]) for frame in range(belief.mean.shape[1])]
+
+
+def frame_scores(percept: Percept, image: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """
+    Score B frames: each value is [B] float64.
+
+    image: [B, 3, H, W]; labels: [B, H, W], 0 = background. mse is that of the hard composite,
+    in which every pixel has the colour of its most probable slot; mse_soft of the soft one.
+    """
+    predicted, true = percept.masks.argmax(1).flatten(1), labels.flatten(1)
+
+    def squared(reconstruction: Tensor) -> Tensor:
+        return (reconstruction - image).square().mean((1, 2, 3)).double()
+
+    return {'ari': adjusted_rand_index(true, predicted),
+            'fari': adjusted_rand_index(true, predicted, foreground_only=True),
+            'mse': squared(percept.hard_reconstruction()),
+            'mse_soft': squared(percept.reconstruction())}
+
+
+@torch.no_grad()
+def validate(model: Obai, videos: Sequences, schedule: Schedule, batch: int = 16
+             ) -> dict[str, float]:
+    """Return the scores of a model on videos, averaged over sequences and frames."""
+    scores: dict[str, list[Tensor]] = {}
+    count = videos.images.shape[0]
+    for start in range(0, count, batch):
+        part = slice(start, start + batch)
+        images = videos.images[part].to(model.device)
+        labels = videos.labels[part].to(model.device)
+        fields = [field[part].to(model.device) for field in videos.actions]
+        noise = Noise.seeded(range(start, start + len(images)), model.device)
+        belief = infer_clip(model, images, fields, schedule, noise)
+        for frame, percept in enumerate(perceive_clip(model, belief)):
+            for name, value in frame_scores(percept, images[:, frame], labels[:, frame]).items():
+                scores.setdefault(name, []).append(value)
+    return {name: float(torch.cat(values).nanmean()) for name, values in scores.items()}
