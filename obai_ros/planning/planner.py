@@ -17,9 +17,9 @@ from obai_ros.planning.preference import Preference
 
 LAWS = ('feef', 'eq14')
 LIMITS = ('auto', 'clip', 'box')
-# Up to this many frames of full acceleration away clipping is as good as the optimum in the box;
-# beyond it the clipped plan arrives too fast to stop.
-CLIP_REACH = 7.0
+# A plan that exceeds the limits by up to this factor may be clipped: the rest is made up for in
+# the next frames. Beyond it a clipped plan gathers more speed than it can take off in time.
+CLIP_EXCESS = 1.5
 # Below this ratio of its singular values D moves the latent state in one direction only.
 SINGULAR_RATIO = 1e-3
 
@@ -54,7 +54,7 @@ class PlannerConfig:
     max_acceleration: float = 8.0
     """Limit of each component, px/frame^2, > 0. Training fields have a sd of 4."""
     limit: str = 'auto'
-    """clip | box | auto: box where the way is longer than 7 times max_acceleration."""
+    """clip | box (the optimum within the limits) | auto: box where clipping would overshoot."""
     limit_iterations: int = 40
     """Iterations of the projected gradient, 1..1000."""
     stop_ratio: float = 0.02
@@ -95,8 +95,9 @@ class Plan:
 
     acceleration [B, K, 2]: a_0, px/frame^2, zero unless the outcome is ACT; sequence
     [B, K, T, 2]: the whole plan; feef [B, K]: G of eq. 13 under the plan, nats, NaN where there
-    is no goal; expected_decrease [B, K]: what the plan takes off G (and the action cost), nats;
-    outcome [B, K] int64, an Outcome.
+    is no goal; expected_decrease [B, K]: what the plan takes off G and the cost of actions, nats
+    (negative for a clipped plan that has to be revised under way); outcome [B, K] int64, an
+    Outcome.
     """
 
     acceleration: Tensor
@@ -118,8 +119,11 @@ class Planner:
         dynamics = dynamics.detach()
         if dynamics.ndim != 2 or dynamics.shape[1] != 2:
             raise ValueError(f'D must have the shape [N, 2], not {tuple(dynamics.shape)}')
+        if not torch.isfinite(dynamics).all():
+            raise ValueError('D holds numbers that are not finite: the weights are spoiled; use '
+                             'others')
         gains = torch.linalg.svdvals(dynamics.double().cpu())
-        if not (torch.isfinite(dynamics).all() and gains[-1] > SINGULAR_RATIO * gains[0]):
+        if not gains[-1] > SINGULAR_RATIO * gains[0]:
             raise ValueError(
                 f'D is singular (singular values {", ".join(f"{g:.2g}" for g in gains.tolist())}):'
                 ' the model has not learned how accelerations move an object in both directions; '
@@ -149,34 +153,31 @@ class Planner:
         if config.law == 'eq14':
             sequence = eq14(belief.mean, preference, self.dynamics)[..., None, :]
             sequence = clip(sequence, config.max_acceleration)
-            fall = torch.full_like(trace, float('inf'))
-            noise = torch.zeros_like(trace)
+            worthwhile = torch.ones_like(active)
         else:
-            sequence, fall, noise = self._optimum(projection, cost)
+            sequence, fall, worthwhile = self._optimum(projection, cost)
         future = forecast(belief, self.dynamics, sequence, config.state_noise)
         divergence = feef(future, preference, config.velocity_weight)
-        outcome = self._decide(projection, sequence, fall, noise, active, reachable)
         if config.law == 'eq14':
             idle = forecast(belief, self.dynamics, torch.zeros_like(sequence), config.state_noise)
             fall = feef(idle, preference, config.velocity_weight) - divergence
+        outcome = self._decide(projection, sequence, worthwhile, active, reachable)
         acting = (outcome == Outcome.ACT)[..., None]
         return Plan(torch.where(acting, sequence[..., 0, :], 0.0), sequence,
                     divergence.masked_fill(~active, float('nan')),
                     fall.masked_fill(~active, 0.0), outcome)
 
     def _optimum(self, projection: Projection, cost: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the plan within the limits, the fall of the objective by it, and its noise."""
+        """Return the plan within the limits, the fall of the objective, and if it is no noise."""
         limit = self.config.max_acceleration
         free, fall, noise = self.horizon.solve(projection, cost)
-        saturated = (free.abs() > limit).flatten(-2).any(-1)
+        worthwhile = fall > self.config.stop_ratio * noise
+        excess = free.abs().amax((-2, -1)) / limit
+        saturated = excess > 1
         if not saturated.any():
-            return free, fall, noise
+            return free, fall, worthwhile
         plan = clip(free, limit)
-        far = saturated
-        if self.config.limit == 'clip':
-            far = torch.zeros_like(saturated)
-        elif self.config.limit == 'auto':
-            far = saturated & (self._distance(projection) > CLIP_REACH * limit)
+        far = excess > {'clip': float('inf'), 'box': 1.0, 'auto': CLIP_EXCESS}[self.config.limit]
         if far.any():
             chosen = Projection(*(getattr(projection, f.name)[far] for f in fields(Projection)))
             lam = cost[far]
@@ -186,32 +187,24 @@ class Planner:
                 self.config.limit_iterations)
             plan[far] = best.unflatten(-1, (-1, 2))
         fall = torch.where(saturated, -self.horizon.objective(plan, projection, cost), fall)
-        return plan, fall, noise
+        return plan, fall, worthwhile
 
-    def _decide(self, projection: Projection, sequence: Tensor, fall: Tensor, noise: Tensor,
+    def _decide(self, projection: Projection, sequence: Tensor, worthwhile: Tensor,
                 active: Tensor, reachable: Tensor | None) -> Tensor:
         """Return the Outcome [B, K] of each slot."""
-        inverse = _pseudo_inverse(projection.gram)
+        inverse = _inverse(projection.gram)
         # tr(M^-1 S M^-1) / 2: the mean variance per axis of the position that D reads out.
         position_sd = ((inverse @ projection.error_noise * inverse).sum((-2, -1)) / 2).sqrt()
         finite = torch.isfinite(sequence).flatten(-2).all(-1)
         unseen = position_sd > self.config.wait_sd
         if reachable is not None:
             unseen = unseen | ~reachable
-        outcome = torch.where(fall > self.config.stop_ratio * noise, int(Outcome.ACT),
-                              int(Outcome.STOP))
+        outcome = torch.where(worthwhile, int(Outcome.ACT), int(Outcome.STOP))
         return (outcome.masked_fill(unseen, Outcome.WAIT)
                 .masked_fill(~finite, Outcome.INDIFFERENT).masked_fill(~active, Outcome.IDLE))
 
-    @staticmethod
-    def _distance(projection: Projection) -> Tensor:
-        """Return how far [...] the object will be from its goal when it coasts a frame, px."""
-        inverse = _pseudo_inverse(projection.gram)
-        way = inverse @ (projection.error - projection.drift)[..., None]
-        return way.squeeze(-1).abs().amax(-1)
 
-
-def _pseudo_inverse(gram: Tensor) -> Tensor:
+def _inverse(gram: Tensor) -> Tensor:
     """Return the inverse [..., 2, 2] of a Gram matrix; huge, not infinite, where singular."""
     a, b, d = gram[..., 0, 0], gram[..., 0, 1], gram[..., 1, 1]
     tiny = torch.finfo(gram.dtype).tiny
