@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`obai generate`: write videos of the environment with their true segmentation."""
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+SUMMARY = 'write fresh active-dSprites videos with true masks and actions to an .npz file'
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('out', type=Path, help='the file to write, for instance test.npz')
+    parser.add_argument('--sequences', type=int, default=10_000)
+    parser.add_argument('--frames', type=int, default=8,
+                        help='frames per video; 4 are seen, the rest is predicted (default: 8)')
+    parser.add_argument('--objects', type=int, default=3)
+    parser.add_argument('--size', type=int, default=64, help='image size, px (default: 64)')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--json', type=Path, help='write a summary to this file')
+
+
+def run(args: argparse.Namespace) -> int:
+    from obai_ros.environment.scene import SceneConfig
+    from obai_ros.model.checkpoint import write_atomically
+    from obai_ros.training.dataset import generate_dataset, write_dataset
+
+    try:
+        if args.sequences < 1 or args.frames < 2 or args.seed < 0:
+            raise ValueError('expected at least 1 sequence, 2 frames and a seed of 0 or more')
+        scene = SceneConfig(image_size=args.size, num_objects=args.objects)
+        dataset = generate_dataset(scene, args.sequences, args.frames, args.seed)
+        write_dataset(args.out, dataset)
+    except (ValueError, OSError) as error:
+        print(f'obai generate: {error}', file=sys.stderr)
+        return 2
+    summary = {'file': str(args.out), 'sequences': dataset.sequences, 'frames': dataset.frames,
+               'image_size': args.size, 'objects': args.objects, 'seed': args.seed,
+               'action_rows': len(dataset.actions), 'megabytes': args.out.stat().st_size / 1e6}
+    if args.json:
+        write_atomically(args.json, (json.dumps(summary, indent=1) + '\n').encode())
+    print(f"{args.out}: {dataset.sequences} videos of {dataset.frames} frames, "
+          f"{summary['megabytes']:.1f} MB")
+    return 0
