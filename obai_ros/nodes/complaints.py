@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Say a thing once, count the rest: what is wrong with what a node receives."""
 
+import re
 import threading
 import time
 
 
 class Complaints:
-    """Counts troubles by kind and speaks about each kind at most every `period` s.
+    """Counts troubles by kind and says each sentence at most every `period` s.
 
-    say: what takes the sentence, such as the logger's `error`; clock: seconds, monotonic.
+    Sentences that differ in numbers only are the same. say: what takes the sentence, such as the logger's `error`; clock: seconds, monotonic.
     """
 
     def __init__(self, say, period: float = 5.0, clock=time.monotonic):
@@ -22,14 +23,15 @@ class Complaints:
 
     def add(self, kind: str, sentence: str) -> None:
         """Count one trouble of this kind; say the sentence unless that was just done."""
+        shape = kind, re.sub(r'[-\d.]+', '', sentence)
         with self._lock:
             self.counts[kind] = self.counts.get(kind, 0) + 1
             now = self._clock()
-            if now - self._spoken.get(kind, -float('inf')) < self._period:
-                self._silent[kind] = self._silent.get(kind, 0) + 1
+            if now - self._spoken.get(shape, -float('inf')) < self._period:
+                self._silent[shape] = self._silent.get(shape, 0) + 1
                 return
-            self._spoken[kind] = now
-            silent = self._silent.pop(kind, 0)
+            self._spoken[shape] = now
+            silent = self._silent.pop(shape, 0)
         self._say(f'{sentence} ({silent} more like this since the last message)'
                   if silent else sentence)
 

@@ -12,28 +12,23 @@ class LatestFrame:
     """
 
     def __init__(self):
-        self._ready = threading.Condition()
+        self._lock = threading.Lock()
         self._waiting = None
         self._skipped = []
-        self._closed = False
         self.dropped = 0
 
     def put(self, stamp: int, frame) -> None:
         """Let `frame` be the next one to be taken."""
-        with self._ready:
+        with self._lock:
             if self._waiting is not None and self._waiting[0] != stamp:
                 self._skipped.append(self._waiting[0])
                 self.dropped += 1
             self._waiting = (stamp, frame)
-            self._ready.notify()
 
     def take(self):
-        """Wait for a frame; return (stamp, frame, stamps dropped since the last take), or None
-        once the queue is closed.
-        """
-        with self._ready:
-            self._ready.wait_for(lambda: self._waiting is not None or self._closed)
-            if self._closed:
+        """Return (stamp, frame, stamps dropped since the last take), or None if no frame waits."""
+        with self._lock:
+            if self._waiting is None:
                 return None
             (stamp, frame), self._waiting = self._waiting, None
             skipped, self._skipped = self._skipped, []
@@ -41,14 +36,8 @@ class LatestFrame:
 
     def clear(self) -> None:
         """Forget the frame that waits."""
-        with self._ready:
+        with self._lock:
             self._waiting, self._skipped = None, []
-
-    def close(self) -> None:
-        """Wake up whoever waits, for good."""
-        with self._ready:
-            self._closed = True
-            self._ready.notify_all()
 
 
 class AppliedActions:
@@ -61,7 +50,7 @@ class AppliedActions:
         self._arrived = threading.Condition()
         self._by_stamp = {}
         self._keep = keep
-        self._closed = False
+        self._interruptions = 0
 
     def add(self, stamp: int, action) -> None:
         with self._arrived:
@@ -73,8 +62,11 @@ class AppliedActions:
     def wait(self, stamps, timeout: float) -> bool:
         """Wait until there is an action for each of `stamps`, at most `timeout` s; say whether."""
         with self._arrived:
-            return self._arrived.wait_for(
-                lambda: self._closed or all(stamp in self._by_stamp for stamp in stamps), timeout)
+            before = self._interruptions
+            self._arrived.wait_for(
+                lambda: self._interruptions > before
+                or all(stamp in self._by_stamp for stamp in stamps), timeout)
+            return all(stamp in self._by_stamp for stamp in stamps)
 
     def between(self, first: int, last: int) -> list:
         """Return [(stamp, action)], oldest first, with first <= stamp < last."""
@@ -89,8 +81,8 @@ class AppliedActions:
             for stamp in [stamp for stamp in self._by_stamp if stamp < before]:
                 del self._by_stamp[stamp]
 
-    def close(self) -> None:
-        """Let nobody wait any more."""
+    def interrupt(self) -> None:
+        """End the waiting that is under way, as if its time were up."""
         with self._arrived:
-            self._closed = True
+            self._interruptions += 1
             self._arrived.notify_all()

@@ -132,7 +132,8 @@ PERCEPTION = (
          'accurate and slower.', 1, 64, change=ALWAYS),
     Spec('window', 2, 'Frames that are refined together.', 1, 16),
     Spec('seed', 0, 'Seed of the noise with which the filter starts.', 0, 2**31 - 1),
-    Spec('threads', 0, 'CPU threads of torch; 0 = as torch chooses.', 0, 256),
+    Spec('threads', 1, 'CPU threads of torch; 0 = one per core. More than one helps only where '
+         'that many cores are idle: on a busy machine it is slower by far.', 0, 256),
     Spec('action_wait', 0.5, 'Seconds to wait for the action applied on the previous frame, if '
          'anyone publishes it; then zero action.', 0., 60., change=ALWAYS),
     Spec('reset_gap', 2.0, 'The filter starts anew after a gap of more than this many seconds '
@@ -164,6 +165,8 @@ OVERLAY = (
     Spec('scale', 4, 'Magnification of the overlay image.', 1, 16, change=ALWAYS),
     Spec('keep_frames', 30, 'Frames that are kept while their parts arrive.', 2, 1000,
          change=NEVER),
+    Spec('metres_per_px', 0.01, 'Size of a pixel of the model image in ~/markers, which lie in the '
+         'plane z = 0 of the image frame, m.', 1e-6, 1e3, change=ALWAYS),
 )
 
 TABLES = {

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How perception is doing: ~/status per image, /diagnostics at 1 Hz, a word if no image comes."""
+
+import time
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.time import Time
+
+from obai_ros.msg import PerceptionStatus
+from obai_ros.nodes import qos
+
+_SILENCE = 5.0
+"""Seconds without an image after which that is said, and said again."""
+
+
+class PerceptionHealth:
+    """Counts, measures and reports for one perception node."""
+
+    def __init__(self, node):
+        self._node = node
+        self._tracker = None
+        self._topic = None
+        self._quiet_since = 0.0
+        self._processed = self._processed_before = 0
+        self._status = PerceptionStatus()
+        self._publisher = node.create_publisher(
+            PerceptionStatus, '~/status', qos.DATA, qos_overriding_options=qos.overridable())
+        self._diagnostics = node.create_publisher(DiagnosticArray, '/diagnostics', qos.DATA)
+        node.create_timer(1.0, self._tick, callback_group=MutuallyExclusiveCallbackGroup())
+
+    def begin(self, tracker) -> None:
+        """Count from zero for a newly configured tracker (None: unconfigured)."""
+        self._tracker = tracker
+        self._processed = self._processed_before = 0
+        self._status = PerceptionStatus(device=str(tracker.device) if tracker else '')
+
+    def watch(self, topic) -> None:
+        """Expect images on this topic from now on (None: do not)."""
+        self._topic = topic
+        self._quiet_since = time.monotonic()
+
+    def seen(self) -> None:
+        """Note that an image arrived."""
+        self._quiet_since = time.monotonic()
+
+    def processed(self, header, percept, dropped: int, convert: float, infer: float,
+                  publish: float) -> None:
+        """Report on the image with this header; times in s."""
+        self._processed += 1
+        age = self._node.get_clock().now() - Time.from_msg(
+            header.stamp, clock_type=self._node.get_clock().clock_type)
+        self._status = PerceptionStatus(
+            header=header, device=str(self._tracker.device), convert_s=convert, infer_s=infer,
+            publish_s=publish, age_s=age.nanoseconds * 1e-9, processed=self._processed,
+            dropped=dropped, refused=self._node.complaints.count('image', 'action'),
+            iterations=percept.iterations, free_energy=float(percept.free_energy[0]))
+        self._publisher.publish(self._status)
+
+    def _tick(self):
+        self._say_if_silent()
+        status = self._status
+        level, message = self._judge()
+        rate, self._processed_before = self._processed - self._processed_before, self._processed
+        values = {
+            'device': status.device or 'none',
+            'model': self._tracker.model_id if self._tracker else 'none',
+            'images per s': rate,
+            'processed': self._processed,
+            'dropped': status.dropped,
+            'refused': self._node.complaints.count('image', 'action'),
+            'actions missing': self._node.complaints.count('missing'),
+            'inference, ms': f'{status.infer_s * 1e3:.1f}',
+            'age, ms': f'{status.age_s * 1e3:.1f}',
+            'free energy, nats': f'{status.free_energy:.1f}',
+        }
+        report = DiagnosticArray()
+        report.header.stamp = self._node.get_clock().now().to_msg()
+        report.status = [DiagnosticStatus(
+            level=level, message=message, hardware_id=status.device or 'none',
+            name=f'{self._node.get_fully_qualified_name().lstrip("/")}: inference',
+            values=[KeyValue(key=key, value=str(value)) for key, value in values.items()])]
+        self._diagnostics.publish(report)
+
+    def _judge(self):
+        if self._tracker is None:
+            return DiagnosticStatus.ERROR, 'not configured'
+        if self._topic is None:
+            return DiagnosticStatus.WARN, 'not active'
+        if time.monotonic() - self._quiet_since > _SILENCE:
+            return DiagnosticStatus.WARN, f'no image on {self._topic}'
+        return DiagnosticStatus.OK, 'processing images'
+
+    def _say_if_silent(self):
+        if self._topic is None or time.monotonic() - self._quiet_since <= _SILENCE:
+            return
+        publishers = self._node.count_publishers(self._topic)
+        advice = ('check that their QoS is compatible and that they send' if publishers
+                  else 'start a camera or the simulator, or remap image_raw to its topic')
+        self._node.get_logger().warning(
+            f'no image on {self._topic} for {_SILENCE:g} s (publishers: {publishers}); {advice}',
+            throttle_duration_sec=_SILENCE)

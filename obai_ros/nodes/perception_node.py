@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""perception_node: camera images in, beliefs about objects out.
+
+Callbacks only sort what arrives; the newest image is processed in a callback group of its own, so
+that parameters and services answer meanwhile. Stamps identify frames throughout.
+"""
+
+import threading
+import time
+
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
+from rclpy.time import Time
+from sensor_msgs.msg import Image
+from std_srvs.srv import SetBool, Trigger
+
+from obai_ros.messages import action_field, image
+from obai_ros.msg import ActionField
+from obai_ros.nodes import qos
+from obai_ros.nodes.continuity import follow
+from obai_ros.nodes.frame_queue import AppliedActions, LatestFrame
+from obai_ros.nodes.managed_node import ManagedNode
+from obai_ros.nodes.parameters import PERCEPTION
+from obai_ros.nodes.perception_health import PerceptionHealth
+from obai_ros.nodes.resources import choose_device, load_model
+from obai_ros.nodes.run import run
+
+
+class PerceptionNode(ManagedNode):
+    """Segments images into objects and follows them, with the actions that were applied."""
+
+    def __init__(self):
+        self._frames = LatestFrame()
+        self._applied = AppliedActions()
+        self._busy = threading.Lock()  # held while an image is processed
+        self._tracker = None
+        self._enabled = True
+        self._last = None              # stamp of the image processed last, ns
+        super().__init__('perception_node', PERCEPTION)
+        self._receiving = ReentrantCallbackGroup()
+        self._working = MutuallyExclusiveCallbackGroup()
+        self._wake = self.create_guard_condition(self._work, callback_group=self._working)
+        self.create_service(Trigger, '~/reset', self._reset, callback_group=self._receiving)
+        self.create_service(SetBool, '~/enable', self._enable, callback_group=self._receiving)
+        self._health = PerceptionHealth(self)
+
+    def load(self):
+        # Here and not above: torch takes seconds to import, and a node should answer at once.
+        import torch
+        from obai_ros.nodes.perception_output import PerceptionOutput
+        from obai_ros.nodes.tracker import Tracker
+        if self.settings.threads:
+            torch.set_num_threads(self.settings.threads)
+        device = choose_device(self.settings.device)
+        _, checkpoint = load_model(self.settings.checkpoint, device)
+        self._tracker = Tracker(checkpoint, device, self.settings.iterations,
+                                self.settings.window, self.settings.seed)
+        self._tracker.warm_up()
+        self._last = None
+        self._output = PerceptionOutput(self, self._tracker)
+        self._health.begin(self._tracker)
+        self.get_logger().info(
+            f'configured: model {self._tracker.model_id} ({self._tracker.num_slots} slots, '
+            f'{self._tracker.size}x{self._tracker.size} px) on {device}')
+
+    def start(self):
+        options = {'callback_group': self._receiving,
+                   'qos_overriding_options': qos.overridable()}
+        self._images = self.create_subscription(
+            Image, 'image_raw', self._receive_image, qos.IMAGE_IN, **options)
+        self._actions = self.create_subscription(
+            ActionField, 'applied_action_field', self._receive_action, qos.DATA, **options)
+        self._health.watch(self._images.topic_name)
+        self.get_logger().info(f'active: waiting for images on {self._images.topic_name}')
+
+    def stop(self):
+        self.destroy_subscription(self._images)
+        self.destroy_subscription(self._actions)
+        self._health.watch(None)
+        self._frames.clear()
+        self._applied.interrupt()
+        with self._busy:  # the image in work is finished first
+            pass
+
+    def unload(self):
+        import torch
+        self._output.destroy()
+        self._health.begin(None)
+        self._output = self._tracker = None
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _receive_image(self, message):
+        if not (self.active and self._enabled):
+            return
+        begin = time.monotonic()
+        self._health.seen()
+        try:
+            picture = self._tracker.fit(image.to_rgb8(message))
+        except ValueError as error:
+            self.complaints.add('image', f'image refused: {error}')
+            return
+        self._frames.put(_nanoseconds(message), (message.header, picture,
+                                                 time.monotonic() - begin))
+        self._wake.trigger()
+
+    def _receive_action(self, message):
+        if not self.active:
+            return
+        size = self._tracker.size
+        try:
+            points = action_field.read(message, size, size)
+        except ValueError as error:
+            self.complaints.add('action', f'applied action refused, taken as zero: {error}')
+            points = [], [], []
+        self._applied.add(_nanoseconds(message), self._tracker.applied(*points, message.cut))
+
+    def _work(self):
+        item = self._frames.take()
+        if item is None:
+            return
+        with self._busy:
+            if self.active:
+                self._process(*item)
+
+    def _process(self, stamp, frame, skipped):
+        header, picture, convert = frame
+        if stamp == self._last:
+            # Whoever sent it again has had no answer; the planner may have missed the question.
+            self._output.repeat()
+            return
+        step = self._follow(stamp, skipped)
+        begin = time.monotonic()
+        if step.restart:
+            if self._last is not None:
+                self.get_logger().info(f'the filter starts anew: {step.restart}')
+            self._tracker.restart()
+        self._tracker.set_iterations(self.settings.iterations)
+        percept = self._tracker.step(
+            picture, tuple(action and action.field for action in step.actions))
+        inferred = time.monotonic()
+        self._output.publish(header, percept)
+        self._health.processed(
+            header, percept, dropped=self._frames.dropped, convert=convert,
+            infer=inferred - begin, publish=time.monotonic() - inferred)
+        self._last = stamp
+        self._applied.forget(before=stamp)
+
+    def _follow(self, stamp, skipped):
+        """Find out how the image at `stamp` follows from the last one; wait for its action."""
+        topic = self._actions.topic_name
+        expected = self.count_publishers(topic) > 0
+        applied = []
+        if self._last is not None:
+            if expected and stamp > self._last:
+                self._applied.wait([self._last, *skipped], self.settings.action_wait)
+            applied = self._applied.between(self._last, stamp)
+        step = follow(self._last, stamp, applied, skipped, expected, self.settings.reset_gap)
+        if step.missing:
+            self.complaints.add(
+                'missing', f'no action for the previous image came on {topic} within action_wait '
+                f'= {self.settings.action_wait:g} s; taken as zero')
+        return step
+
+    def _reset(self, request, response):
+        if self._tracker is None:
+            response.message = 'the node is not configured, so there is nothing to reset'
+            return response
+        with self._busy:
+            self._last = None
+        response.success = True
+        response.message = 'the filter starts anew with the next image'
+        return response
+
+    def _enable(self, request, response):
+        self._enabled = request.data
+        response.success = True
+        response.message = ('images are processed' if request.data
+                            else 'images are ignored until enabled again')
+        return response
+
+
+def _nanoseconds(message):
+    return Time.from_msg(message.header.stamp).nanoseconds
+
+
+def main(args=None):
+    return run(PerceptionNode, args, threads=4)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What perception publishes about one image, each with the stamp and frame_id of that image."""
+
+import numpy as np
+from sensor_msgs.msg import Image
+
+from obai_ros.messages import beliefs, image
+from obai_ros.messages.overlay import slot_colours
+from obai_ros.msg import LabelInfo, SlotBeliefs
+from obai_ros.nodes import qos
+from obai_ros.nodes.tracker import picture
+from obai_ros.planning.placement import contacts
+
+
+class PerceptionOutput:
+    """The publishers of a configured perception node; pictures only for those who listen."""
+
+    def __init__(self, node, tracker):
+        self._node = node
+        self._tracker = tracker
+        self._background = None
+        self._last = None
+        self._slots = self._create(SlotBeliefs, 'slots', qos.DATA)
+        self._label_image = self._create(Image, 'label_image', qos.IMAGE_OUT)
+        self._label_info = self._create(LabelInfo, 'label_info', qos.LATCHED)
+        self._reconstruction = self._create(Image, 'reconstruction', qos.IMAGE_OUT)
+        self._prediction = self._create(Image, 'prediction', qos.IMAGE_OUT)
+
+    def destroy(self) -> None:
+        """Take the topics away again."""
+        for publisher in (self._slots, self._label_image, self._label_info, self._reconstruction,
+                          self._prediction):
+            self._node.destroy_publisher(publisher)
+
+    def publish(self, header, percept) -> None:
+        """Publish a Percept with batch 1."""
+        self._last = self._slots_message(header, percept)
+        self._slots.publish(self._last)
+        background = self._last.background
+        if background != self._background:
+            self._background = background
+            self._label_info.publish(self._label_message(header, background))
+        if self._label_image.get_subscription_count():
+            self._send(self._label_image, header, percept.labels()[0].cpu().numpy(), '8UC1')
+        if self._reconstruction.get_subscription_count():
+            self._send(self._reconstruction, header, picture(percept.reconstruction()[0]), 'rgb8')
+        if self._prediction.get_subscription_count():
+            self._send(self._prediction, header, self._tracker.predict(), 'rgb8')
+
+    def repeat(self) -> None:
+        """Publish the slots of the last image once more."""
+        self._slots.publish(self._last)
+
+    def _create(self, kind, topic, profile):
+        return self._node.create_publisher(
+            kind, topic, profile, qos_overriding_options=qos.overridable())
+
+    def _slots_message(self, header, percept):
+        touch = contacts(percept.masks, percept.background)
+        belief = percept.belief
+        arrays = {
+            'mean': belief.mean, 'velocity': belief.velocity, 'log_sd': belief.log_sd,
+            'velocity_log_sd': belief.velocity_log_sd, 'centroid': percept.centroid,
+            'mass': percept.mass, 'empty': percept.empty, 'entropy': percept.entropy,
+            'contact_row': touch.row, 'contact_col': touch.col,
+            'contact_probability': touch.probability, 'reachable': touch.reachable}
+        return beliefs.write(beliefs.Beliefs(
+            frame=self._tracker.frame, model_id=self._tracker.model_id, height=self._tracker.size,
+            width=self._tracker.size, background=int(percept.background[0]),
+            free_energy=float(percept.free_energy[0]), iterations=percept.iterations,
+            **{name: array[0].cpu().numpy() for name, array in arrays.items()}),
+            SlotBeliefs(header=header))
+
+    def _label_message(self, header, background):
+        slots = self._tracker.num_slots
+        colours = np.vstack([np.zeros((1, 3), np.uint8), slot_colours(slots)])
+        red, green, blue = (column.tobytes() for column in colours.T)
+        return LabelInfo(
+            header=header, model_id=self._tracker.model_id, num_slots=slots,
+            background=background, label=list(range(slots + 1)),
+            name=['background', *(f'slot {slot}' for slot in range(slots))],
+            red=red, green=green, blue=blue)
+
+    @staticmethod
+    def _send(publisher, header, array, encoding):
+        message = Image(header=header)
+        image.from_numpy(array, encoding, message)
+        publisher.publish(message)

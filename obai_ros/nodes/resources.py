@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where weights are and what computes: the parameters `checkpoint` and `device` in effect."""
+
+import pathlib
+
+from ament_index_python.packages import get_package_share_directory, PackageNotFoundError
+
+from obai_ros.nodes.managed_node import ConfigureError
+
+
+def load_model(name: str, device='cpu'):
+    """Load the weights that the parameter `checkpoint` names; '' means the bundled ones.
+
+    name: a path, or package://<package>/<path in its share directory>. Returns the path of the
+    weights and the Checkpoint. Raises ConfigureError with the remedy when they are missing or
+    damaged.
+    """
+    from obai_ros.model.checkpoint import CheckpointError, default_checkpoint, load_checkpoint
+    try:
+        path = _path(name) if name else default_checkpoint()
+        return path, load_checkpoint(path, device)
+    except CheckpointError as error:
+        raise ConfigureError(
+            f'{_sentence(error)} Set the parameter checkpoint to weights (.safetensors with its '
+            ".json beside), or to '' for the bundled model.") from error
+
+
+def choose_device(name: str):
+    """Return the torch.device that the parameter `device` asks for: auto, cpu, cuda or cuda:N.
+
+    Raises ConfigureError when that device is not there.
+    """
+    import torch
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == 'auto':
+        return torch.device('cuda:0' if count else 'cpu')
+    device = torch.device(name)
+    if device.type == 'cuda' and (device.index or 0) >= count:
+        found = f'{count} CUDA device{"" if count == 1 else "s"}' if count else 'no CUDA device'
+        raise ConfigureError(
+            f'device {name} is not there: torch {torch.__version__} sees {found}. Set the '
+            'parameter device to auto or cpu, or install a driver and a torch built for it.')
+    return device
+
+
+def _path(name):
+    if not name.startswith('package://'):
+        return pathlib.Path(name).expanduser()
+    package, _, rest = name.removeprefix('package://').partition('/')
+    try:
+        return pathlib.Path(get_package_share_directory(package)) / rest
+    except (PackageNotFoundError, ValueError) as error:
+        raise ConfigureError(
+            f'{name} cannot be resolved: no package {package!r} in AMENT_PREFIX_PATH. Source the '
+            'setup file of its workspace, or give a path.') from error
+
+
+def _sentence(error):
+    text = str(error).rstrip()
+    return text if text.endswith('.') else f'{text}.'

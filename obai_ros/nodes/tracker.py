@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The filter behind the perception node: pictures in, percepts out, one after the other."""
+
+import dataclasses
+
+import cv2
+import numpy as np
+import torch
+
+from obai_ros.action_field import ActionField
+from obai_ros.model.filter import Filter
+
+
+@dataclasses.dataclass(frozen=True)
+class Applied:
+    """What was applied to one frame. cut: the next image does not follow from that frame."""
+
+    field: ActionField
+    cut: bool = False
+
+
+class Tracker:
+    """Runs a model over an endless video.
+
+    checkpoint: a loaded Checkpoint, already on `device`; seed: of the noise the filter starts with.
+    """
+
+    def __init__(self, checkpoint, device, iterations: int, window: int, seed: int):
+        self.model_id = checkpoint.model_id
+        self.size = checkpoint.config.image_size
+        self.num_slots = checkpoint.config.num_slots
+        self.device = device
+        self._model = checkpoint.model
+        self._window = window
+        self._seed = seed
+        self._state = None
+        self.set_iterations(iterations)
+
+    def set_iterations(self, iterations: int) -> None:
+        """Use so many refinement iterations per frame from the next frame on."""
+        self._filter = Filter(self._model, iterations=iterations, window=self._window)
+
+    def fit(self, picture: np.ndarray) -> np.ndarray:
+        """Resize a picture [h, w, 3] uint8 to the size of the model, [H, W, 3] uint8."""
+        if picture.shape[:2] == (self.size, self.size):
+            return picture
+        return cv2.resize(picture, (self.size, self.size), interpolation=cv2.INTER_AREA)
+
+    def applied(self, row, col, acceleration, cut: bool) -> Applied:
+        """Say what was applied to one frame, at P points: arrays [P], [P] and [P, 2]."""
+        return Applied(ActionField(
+            torch.as_tensor(np.asarray(row, dtype=np.int64))[None],
+            torch.as_tensor(np.asarray(col, dtype=np.int64))[None],
+            torch.as_tensor(np.asarray(acceleration, dtype=np.float32)).reshape(1, -1, 2),
+            self.size, self.size).to(self.device), cut)
+
+    @property
+    def frame(self) -> int:
+        """Number of the newest picture since the filter started: 0 for the first."""
+        return self._state.frame - 1
+
+    def restart(self) -> None:
+        """Forget all beliefs; the next picture is the first one."""
+        self._state = None
+
+    def step(self, picture: np.ndarray, actions=(None,)):
+        """Take in the next picture [H, W, 3] uint8 and return its Percept.
+
+        actions: fields that acted on the last picture and on each frame skipped since (None:
+        nothing did); without meaning after a restart.
+        """
+        image = torch.from_numpy(picture).to(self.device).permute(2, 0, 1)[None].float() / 255
+        if self._state is None:
+            self._state = self._filter.start(batch=1, seed=self._seed)
+            actions = (None,)
+        for action in actions[:-1]:
+            self._state = self._filter.coast(self._state, action)
+        self._state, percept = self._filter.step(self._state, image, actions[-1])
+        return percept
+
+    def predict(self) -> np.ndarray:
+        """Return the picture expected next if nothing is done, [H, W, 3] uint8."""
+        return picture(self._filter.predict(self._state, frames=1).images[0, 0])
+
+    def warm_up(self) -> None:
+        """Run once on a grey picture, so that the first real one is not slow."""
+        grey = np.full((self.size, self.size, 3), 127, np.uint8)
+        self.step(grey)
+        self.step(grey)
+        self.restart()
+
+
+def picture(image: torch.Tensor) -> np.ndarray:
+    """Turn an image [3, H, W] in [0, 1] into a picture [H, W, 3] uint8."""
+    scaled = (image.clamp(0, 1) * 255).round().to(torch.uint8)
+    return scaled.permute(1, 2, 0).contiguous().cpu().numpy()

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Frames are complete once, by stamp."""
+from obai_ros.nodes.stamp_join import StampJoin
+
+BOTH = {'image', 'labels'}
+
+
+def test_complete_frames_come_out_once():
+    join = StampJoin(keep=5)
+    assert join.add(1, 'image', 'i1', BOTH) is None
+    assert join.add(1, 'labels', 'l1', BOTH) == {'image': 'i1', 'labels': 'l1'}
+    assert join.add(1, 'image', 'again', BOTH) is None
+    assert join.add(1, 'labels', 'again', BOTH) is None
+
+
+def test_parts_of_different_frames_are_not_mixed():
+    join = StampJoin(keep=5)
+    join.add(1, 'image', 'i1', BOTH)
+    assert join.add(2, 'labels', 'l2', BOTH) is None
+    assert join.add(2, 'image', 'i2', BOTH) == {'image': 'i2', 'labels': 'l2'}
+    assert join.add(1, 'labels', 'late', BOTH) is None
+
+
+def test_frames_that_stay_incomplete_are_forgotten():
+    join = StampJoin(keep=2)
+    for stamp in (1, 2, 3):
+        join.add(stamp, 'image', f'i{stamp}', BOTH)
+    assert join.add(1, 'labels', 'l1', BOTH) is None
+    assert join.add(3, 'labels', 'l3', BOTH) == {'image': 'i3', 'labels': 'l3'}
+
+
+def test_stamps_may_go_back():
+    join = StampJoin(keep=2)
+    join.add(9, 'image', 'i9', BOTH)
+    join.add(9, 'labels', 'l9', BOTH)
+    join.add(1, 'image', 'i1', BOTH)
+    assert join.add(1, 'labels', 'l1', BOTH) == {'image': 'i1', 'labels': 'l1'}
