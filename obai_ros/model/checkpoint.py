@@ -6,13 +6,14 @@ import hashlib
 import json
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from obai_ros.model.config import ModelConfig
+from obai_ros.model.inference import Schedule
 from obai_ros.model.obai import Obai
 from obai_ros.share import share_folder
 
@@ -27,13 +28,15 @@ class Checkpoint:
     A model as loaded from disk.
 
     model_id: the first 16 hexadecimal digits of the weights' SHA-256; beliefs and goals of one
-    model mean nothing to another, and this is how they tell. record: how it was trained and what
-    it scored, as stored.
+    model mean nothing to another, and this is how they tell. schedule: the iterations and the
+    window it was trained with; far more iterations than these do not make beliefs better.
+    record: how it was trained and what it scored, as stored.
     """
 
     model: Obai
     config: ModelConfig
     model_id: str
+    schedule: Schedule
     record: dict
 
 
@@ -53,7 +56,8 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
-def save_checkpoint(path: str | Path, model: Obai, record: dict) -> str:
+def save_checkpoint(path: str | Path, model: Obai, record: dict,
+                    schedule: Schedule = Schedule(window=2)) -> str:
     """
     Write weights and description; return the model id.
 
@@ -66,7 +70,7 @@ def save_checkpoint(path: str | Path, model: Obai, record: dict) -> str:
                     for name, value in model.state_dict().items()})
     digest = hashlib.sha256(weights).hexdigest()
     description = {'format': 1, 'sha256': digest, 'config': model.config.to_dict(),
-                   'record': record}
+                   'schedule': asdict(schedule), 'record': record}
     # The description goes first: between the two writes it names weights that are not there
     # yet, which loading reports, rather than weights that nobody can interpret.
     write_atomically(path.with_suffix('.json'),
@@ -93,6 +97,7 @@ def load_checkpoint(path: str | Path, device='cpu', precision: str = 'float32') 
     try:
         description = json.loads(described.read_text())
         config = ModelConfig.from_dict(description['config'])
+        schedule = Schedule(**description['schedule'])
         expected, record = description['sha256'], description['record']
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f'{described} does not describe a model ({error}): restore it from '
@@ -109,7 +114,7 @@ def load_checkpoint(path: str | Path, device='cpu', precision: str = 'float32') 
     except (SafetensorError, RuntimeError) as error:
         raise CheckpointError(f'the weights in {path} do not fit the configuration in '
                               f'{described.name}: {error}') from error
-    return Checkpoint(model.to(device).eval(), config, digest[:16], record)
+    return Checkpoint(model.to(device).eval(), config, digest[:16], schedule, record)
 
 
 def default_checkpoint(name: str = 'fast') -> Path:

@@ -144,7 +144,8 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
     finished = not books.stop
     if trainer.is_global_zero and learner.model.config == learner.recipe.model:
         path = folder / f'{learner.recipe.model.preset}.safetensors'
-        save_checkpoint(path, learner.average, training_record(learner, finished))
+        save_checkpoint(path, learner.average, training_record(learner, finished),
+                        learner.stage.schedule)
         say(f'weights: {path}')
     return finished
 

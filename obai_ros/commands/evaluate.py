@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`obai evaluate`: score weights on a data set, beside the paper's table."""
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+SUMMARY = 'score a model: ARI, FARI, reconstruction and prediction, beside the paper'
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--checkpoint', type=Path, help='weights (default: the bundled ones)')
+    parser.add_argument('--dataset', type=Path, help='a file from `obai generate`; default: '
+                        'fresh videos, generated on the spot')
+    parser.add_argument('--sequences', type=int, default=1000,
+                        help='how many to generate, or to use of the data set (default: 1000)')
+    parser.add_argument('--seed', type=int, default=0, help='of the videos without --dataset')
+    parser.add_argument('--iterations', type=int, help='per frame (default: as trained)')
+    parser.add_argument('--window', type=int, help='frames refined together (default: as trained)')
+    parser.add_argument('--batch', type=int, default=32)
+    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--precision', choices=('float32', 'bfloat16'), default='float32')
+    parser.add_argument('--threads', type=int, help='CPU threads (default: all cores)')
+    parser.add_argument('--json', type=Path, help='write the scores to this file')
+
+
+def run(args: argparse.Namespace) -> int:
+    from dataclasses import replace
+
+    import torch
+    from rich.progress import track
+
+    from obai_ros.environment.scene import SceneConfig
+    from obai_ros.model.checkpoint import (CheckpointError, default_checkpoint, load_checkpoint,
+                                           write_atomically)
+    from obai_ros.training.dataset import Dataset, generate_dataset, read_dataset
+    from obai_ros.training.evaluation import evaluate_dataset, format_table
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    try:
+        path = args.checkpoint or default_checkpoint()
+        checkpoint = load_checkpoint(path, args.device, args.precision)
+        if args.dataset:
+            whole = read_dataset(args.dataset)
+            rows = whole.actions[whole.actions[:, 0] < args.sequences]
+            dataset = Dataset(whole.images[:args.sequences], whole.masks[:args.sequences], rows)
+        else:
+            scene = SceneConfig(image_size=checkpoint.config.image_size)
+            dataset = generate_dataset(scene, args.sequences, 8, args.seed)
+        schedule = checkpoint.schedule
+        if args.iterations:
+            schedule = replace(schedule, iterations=args.iterations)
+        if args.window:
+            schedule = replace(schedule, window=args.window)
+        bar = iter(track(range(dataset.sequences), f'{path.name}', transient=True))
+        done = 0
+
+        def progress(count: int) -> None:
+            nonlocal done
+            while done < count:
+                next(bar, None)
+                done += 1
+
+        report = evaluate_dataset(checkpoint.model, dataset, schedule, batch=args.batch,
+                                  progress=progress)
+    except (CheckpointError, ValueError) as error:
+        print(f'obai evaluate: {error}', file=sys.stderr)
+        return 2
+    report.update(checkpoint=str(path), model_id=checkpoint.model_id,
+                  iterations=schedule.iterations, first_iterations=schedule.first_iterations,
+                  window=schedule.window)
+    print(format_table(report))
+    if args.json:
+        write_atomically(args.json, (json.dumps(report, indent=1) + '\n').encode())
+    return 0

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The evaluation protocol: segmentation, reconstruction and prediction on fresh videos."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from obai_ros.action_field import ActionField
+from obai_ros.model.belief import Belief, bounded
+from obai_ros.model.inference import Schedule, infer_clip
+from obai_ros.model.noise import Noise
+from obai_ros.model.obai import Obai
+from obai_ros.model.percept import Percept, perceive
+from obai_ros.model.pixels import to_planar
+from obai_ros.model.window import receive
+from obai_ros.training.dataset import Dataset
+from obai_ros.training.metrics import adjusted_rand_index
+from obai_ros.training.readout import Readout
+from obai_ros.training.validation import frame_scores, perceive_clip
+
+PAPER = {'ari': 0.948, 'fari': 0.939, 'mse': 9.51e-4, 'prediction_mse': 4e-3}
+"""Table 1 and section 3.2 of the paper."""
+
+
+@torch.no_grad()
+def evaluate_dataset(model: Obai, dataset: Dataset, schedule: Schedule, seen: int = 4,
+                     batch: int = 64, progress: Callable[[int], None] = lambda done: None
+                     ) -> dict:
+    """
+    Score a model on a data set; return what `obai evaluate --json` writes.
+
+    The first `seen` frames are inferred, the others predicted from the last belief about them.
+    Scores are averaged over a sequence's frames and then over sequences; frames in which an
+    index is undefined are left out and counted. Means of beliefs are decoded, not samples.
+    Raises ValueError when the images do not have the model's size.
+    """
+    size = model.config.image_size
+    if dataset.images.shape[2:4] != (size, size):
+        raise ValueError(f'the data set has images of {dataset.images.shape[2]}x'
+                         f'{dataset.images.shape[3]}, the model expects {size}x{size}')
+    seen = min(seen, dataset.frames)
+    rows: list[dict[str, Tensor]] = []
+    readout = Readout()
+    for start in range(0, dataset.sequences, batch):
+        images, labels, fields = dataset.part(start, start + batch, model.device)
+        noise = Noise.seeded(range(start, start + len(images)), model.device)
+        belief = infer_clip(model, images[:, :seen], fields[:seen], schedule, noise)
+        percepts = perceive_clip(model, belief)
+        rows.append(_score(percepts, images, labels))
+        readout.add(percepts[-1], labels[:, seen - 1])
+        if dataset.frames > seen:
+            rows[-1].update(_predict(model, percepts[-1], images[:, seen:], fields[seen - 1:]))
+        progress(start + len(images))
+    scores = {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
+    return {**_summary(scores, dataset.sequences, seen), 'readout': readout.fit(model)}
+
+
+def _score(percepts: Sequence[Percept], images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """Return [B, T] scores of the frames that were seen, and what a perfect model would reach."""
+    frames = [frame_scores(percept, images[:, frame], labels[:, frame])
+              for frame, percept in enumerate(percepts)]
+    scores = {name: torch.stack([frame[name] for frame in frames], 1) for name in frames[0]}
+    ceilings = [_ceiling(images[:, frame], labels[:, frame]) for frame in range(len(percepts))]
+    scores['ceiling_ari'] = torch.stack([ceiling[0] for ceiling in ceilings], 1)
+    scores['ceiling_fari'] = torch.stack([ceiling[1] for ceiling in ceilings], 1)
+    return scores
+
+
+def _ceiling(image: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """
+    Score the segmentation by colour: what can be known from a single frame of flat colours.
+
+    Objects in the colour of the background or of each other are invisible to it. [B] each.
+    """
+    levels = (image * 255.0).round().long()
+    code = (levels[:, 0] * 256 + levels[:, 1]) * 256 + levels[:, 2]
+    # Consecutive numbers for the few colours in use.
+    colours = torch.unique(code, return_inverse=True)[1].flatten(1)
+    numbered = torch.stack([torch.unique(row, return_inverse=True)[1] for row in colours])
+    true = labels.flatten(1)
+    return (adjusted_rand_index(true, numbered),
+            adjusted_rand_index(true, numbered, foreground_only=True))
+
+
+def _predict(model: Obai, last: Percept, images: Tensor, fields: Sequence[ActionField]
+             ) -> dict[str, Tensor]:
+    """
+    Return [B, F] errors of frames predicted from the last percept.
+
+    fields: the field on the last frame that was seen, then those on the predicted frames; each
+    slot receives what its mask says, as in inference.
+    """
+    percept, hard, soft = last, [], []
+    for frame in range(images.shape[1]):
+        action = receive(model, to_planar(percept.masks[:, :, None],
+                                          model.config.subpixel)[:, :, 0], fields[frame])
+        packed = bounded(model.dynamics.extrapolate(percept.belief, action).pack())
+        percept = perceive(model, Belief.unpack(packed))
+        truth = images[:, frame]
+        hard.append((percept.hard_reconstruction() - truth).square().mean((1, 2, 3)).double())
+        soft.append((percept.reconstruction() - truth).square().mean((1, 2, 3)).double())
+    return {'prediction_mse': torch.stack(hard, 1), 'prediction_mse_soft': torch.stack(soft, 1)}
+
+
+def _summary(scores: dict[str, Tensor], sequences: int, seen: int) -> dict:
+    means = {name: values.nanmean(1) for name, values in scores.items()}
+    measured = [name for name in scores if not name.startswith('ceiling')]
+    report = {name: float(means[name].nanmean()) for name in measured}
+    report['sequences'] = sequences
+    report['frames_seen'] = seen
+    report['ci95'] = {name: bootstrap_interval(means[name]) for name in measured}
+    report['ceiling'] = {name: float(means[f'ceiling_{name}'].nanmean())
+                         for name in ('ari', 'fari')}
+    report['per_frame'] = {name: [round(value, 6) for value in scores[name].nanmean(0).tolist()]
+                           for name in measured}
+    report['undefined_frames'] = {name: int(scores[name].isnan().sum())
+                                  for name in ('ari', 'fari')}
+    return report
+
+
+def bootstrap_interval(values: Tensor, resamples: int = 1000, seed: int = 0) -> list[float]:
+    """Return the 95 % interval of the mean of [S] values, NaNs left out, by the bootstrap."""
+    values = values[~values.isnan()].cpu()
+    if len(values) == 0:
+        return [float('nan'), float('nan')]
+    generator = torch.Generator().manual_seed(seed)
+    means = torch.stack([
+        values[torch.randint(len(values), (len(values),), generator=generator)].mean()
+        for _ in range(resamples)])
+    return [float(value) for value in means.quantile(torch.tensor([0.025, 0.975]).double())]
+
+
+def format_table(report: dict) -> str:
+    """Return the scores beside the paper's, as text."""
+    lines = [f"{'':22}{'this model':>12}  {'95 % interval':^21}{'paper':>9}{'ceiling':>9}"]
+    names = {'ari': 'ARI', 'fari': 'FARI', 'mse': 'MSE (hard composite)',
+             'mse_soft': 'MSE (soft composite)', 'prediction_mse': 'prediction MSE'}
+    for name, title in names.items():
+        if name not in report:
+            continue
+        digits = '.4f' if name in ('ari', 'fari') else '.2e'
+        low, high = report['ci95'][name]
+        paper = format(PAPER[name], digits) if name in PAPER else ''
+        ceiling = format(report['ceiling'][name], digits) if name in report['ceiling'] else ''
+        interval = f'[{low:{digits}}, {high:{digits}}]'
+        lines.append(f'{title:22}{format(report[name], digits):>12}  {interval:^21}{paper:>9}{ceiling:>9}')
+    lines.append(f"{report['sequences']} sequences, {report['frames_seen']} frames seen; frames "
+                 f"without foreground: {report['undefined_frames']['fari']}")
+    for name in ('ari', 'fari', 'mse', 'prediction_mse'):
+        if name in report['per_frame']:
+            values = '  '.join(f'{value:.4g}' for value in report['per_frame'][name])
+            lines.append(f'{names[name]} by frame: {values}')
+    readout = report['readout']
+    if readout['objects']:
+        lines.append(
+            f"position read linearly off the slots: R2 {readout['r2']:.3f}, "
+            f"{readout['rmse_px']:.2f} px; read-out of D: {readout['effect_of_D']} (identity is "
+            f"right); objects found: {readout['found']:.3f}")
+    return '\n'.join(lines)

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Learning goals (section 2.4.1): a bank of true states and of what the model believes of them."""
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from obai_ros.action_field import ActionField
+from obai_ros.environment.rendering import render
+from obai_ros.environment.scene import SceneConfig, sample_scene, step
+from obai_ros.environment.shapes import SHAPES
+from obai_ros.model.checkpoint import Checkpoint
+from obai_ros.model.filter import Filter
+from obai_ros.model.percept import Percept
+from obai_ros.planning.goal_bank import GoalBank, GoalBankError
+
+# After this many scenes a model is given up that has found less than this share of the objects.
+PATIENCE, LEAST_FOUND = 256, 0.02
+
+
+class GoalLearningError(ValueError):
+    """A model that no goals can be learned with; the message says why."""
+
+
+@dataclass(frozen=True)
+class GoalLearning:
+    """What a bank is made of. The same settings give the same bank, resumed or not."""
+
+    objects: int = 10_000
+    """Objects in the bank."""
+    batch: int = 32
+    """Scenes that are inferred at once, and saved together."""
+    frames: int = 4
+    """Frames that a belief rests on."""
+    iterations: int = 4
+    """Refinements per frame."""
+    seed: int = 0
+    least_overlap: float = 0.5
+    """A slot is taken for an object when the IoU of their masks exceeds this."""
+    velocity_sd: float = 2.0
+    """Half of the training videos' (px/frame in a 64 px image): goals are places to be at rest."""
+
+    def __post_init__(self):
+        for name in ('objects', 'batch', 'frames', 'iterations'):
+            if getattr(self, name) < 1:
+                raise ValueError(f'{name} is {getattr(self, name)}: expected at least 1')
+        if not 0 <= self.least_overlap < 1:
+            raise ValueError(f'least_overlap is {self.least_overlap}: expected 0 or more, '
+                             'less than 1')
+
+
+def overlap(percept: Percept, labels: Tensor, objects: int) -> Tensor:
+    """
+    Return [B, O, K]: intersection over union of true masks and those of the slots.
+
+    labels [B, H, W] as rendered (0 = background, n = object n). Zero for the background slot and
+    for slots that explain nothing.
+    """
+    slots = percept.masks.shape[1]
+    found = torch.nn.functional.one_hot(percept.masks.argmax(1).flatten(1), slots).float()
+    true = torch.nn.functional.one_hot(labels.flatten(1).long(), objects + 1)[..., 1:].float()
+    both = true.mT @ found
+    union = true.sum(1)[..., None] + found.sum(1)[:, None] - both
+    ignored = percept.empty.clone()
+    ignored.scatter_(1, percept.background[:, None], True)
+    return (both / union.clamp(min=1)).masked_fill(ignored[:, None], 0)
+
+
+@torch.no_grad()
+def observe(checkpoint: Checkpoint, settings: GoalLearning, number: int) -> GoalBank:
+    """
+    Return the bank of one batch of scenes, the `number`-th.
+
+    The objects end up anywhere in the image, evenly, so that a goal may be anywhere, too.
+    """
+    model = checkpoint.model
+    config = SceneConfig(image_size=checkpoint.config.image_size, position_range=(0.0, 1.0),
+                         num_objects=checkpoint.config.num_slots - 1,
+                         velocity_sd=settings.velocity_sd)
+    # Far apart for different seeds and batches, and unlike those of training and evaluation.
+    generator = torch.Generator().manual_seed(2 ** 44 + settings.seed * 2 ** 24 + number)
+    scene = sample_scene(config, settings.batch, generator)
+    scene = replace(scene, position=scene.position - (settings.frames - 1) * scene.velocity)
+    perception = Filter(model, settings.iterations)
+    streams = range(number * settings.batch, (number + 1) * settings.batch)
+    state = perception.start(settings.batch, list(streams))
+    nothing = ActionField.empty(settings.batch, config.image_size, config.image_size)
+    for frame in range(settings.frames):
+        image, labels = render(scene, config)
+        state, percept = perception.step(state, image)
+        if frame < settings.frames - 1:
+            scene = step(scene, labels, nothing)
+    share, slot = overlap(percept, labels.to(model.device), config.num_objects).cpu().max(-1)
+    row, number_ = (share > settings.least_overlap).nonzero(as_tuple=True)
+    slot = slot[row, number_]
+    mean, sd = percept.belief.mean.cpu(), percept.belief.log_sd.exp().cpu()
+    return GoalBank(
+        position=scene.position[row, number_], shape=scene.shape[row, number_],
+        colour=scene.colour[row, number_], size=scene.size[row, number_],
+        orientation=scene.orientation[row, number_], mean=mean[row, slot].float(),
+        sd=sd[row, slot].float(), model_id=checkpoint.model_id,
+        image_size=(config.image_size, config.image_size), shapes=SHAPES)
+
+
+def learn_goals(checkpoint: Checkpoint, settings: GoalLearning, path: str | Path,
+                progress: Callable[[int, int], None] = lambda objects, scenes: None) -> GoalBank:
+    """
+    Fill a goal bank and write it to `path`.
+
+    Each batch is kept in a folder beside `path` until the bank is complete: after an interruption
+    the same call goes on where it was. `progress(objects, scenes)` is called after each batch.
+    Raises GoalLearningError when the model finds next to none of the objects.
+    """
+    path = Path(path)
+    parts = path.with_name(f'.{path.name}.parts')
+    # Parts of other weights or settings are of no use, and told by their names.
+    stem = (f'{checkpoint.model_id}-{settings.seed}-{settings.batch}x{settings.frames}'
+            f'x{settings.iterations}-{settings.least_overlap:g}-{settings.velocity_sd:g}')
+    banks, count, scenes, number = [], 0, 0, 0
+    while count < settings.objects:
+        bank = _part(checkpoint, settings, number, parts / f'{stem}-{number:06d}.safetensors')
+        banks.append(bank)
+        count, scenes, number = count + len(bank), scenes + settings.batch, number + 1
+        progress(min(count, settings.objects), scenes)
+        objects = scenes * (checkpoint.config.num_slots - 1)
+        if scenes >= PATIENCE and count < LEAST_FOUND * objects:
+            shutil.rmtree(parts)
+            raise GoalLearningError(
+                f'in {scenes} scenes the model {checkpoint.model_id} found {count} of {objects} '
+                f'objects (IoU > {settings.least_overlap:g}): it has not learned to tell objects '
+                'apart, and no goals can be learned with it; train it further')
+    bank = GoalBank.join(banks).first(settings.objects)
+    bank.save(path)
+    shutil.rmtree(parts)
+    return bank
+
+
+def _part(checkpoint: Checkpoint, settings: GoalLearning, number: int, path: Path) -> GoalBank:
+    """Return the bank of one batch, from its file if there is a whole one."""
+    if path.is_file():
+        try:
+            return GoalBank.load(path, checkpoint.model_id)
+        except GoalBankError:
+            path.unlink()
+    bank = observe(checkpoint, settings, number)
+    bank.save(path)
+    return bank
