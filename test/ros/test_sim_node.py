@@ -6,12 +6,11 @@ import signal
 import time
 
 from builtin_interfaces.msg import Time
-from harness import nanoseconds
+from harness import stamp_of
 import numpy as np
 from obai_ros.environment.scene import SceneConfig
 from obai_ros.messages import action_field, image
 from obai_ros.msg import ActionField, ObjectStates
-from obai_ros.nodes import qos
 from obai_ros.nodes.world import NO_ACTION, World
 import pytest
 from rclpy.qos import QoSProfile
@@ -22,52 +21,42 @@ from std_srvs.srv import SetBool, Trigger
 ALL_IMAGES = QoSProfile(depth=100)
 
 
-def call(probe, kind, name, **fields):
-    return probe.call(kind, f'sim_node/{name}', kind.Request(**fields))
-
-
-def during(probe, seconds):
-    """Serve callbacks for so long: to see that something does not happen."""
-    end = time.monotonic() + seconds
-    probe.until(lambda: time.monotonic() > end, 'time to pass')
-
-
 class Agent:
     """Receives what the simulator publishes, and answers each new image with what `act` returns."""
 
-    def __init__(self, probe, act=None):
-        self.probe = probe
+    def __init__(self, client, act=None):
+        self.client = client
         self.act = act
         self.images = []
-        self.applied = probe.listen(ActionField, 'applied_action_field', qos.DATA)
-        self.objects = probe.listen(ObjectStates, 'ground_truth/objects', qos.DATA)
-        self.labels = probe.listen(Image, 'ground_truth/label_image', ALL_IMAGES)
-        self.infos = probe.listen(CameraInfo, 'camera_info', ALL_IMAGES)
-        self.actions = probe.node.create_publisher(ActionField, 'action_field', qos.DATA)
+        self.applied = client.collect(ActionField, 'applied_action_field')
+        self.objects = client.collect(ObjectStates, 'ground_truth/objects')
+        self.labels = client.collect(Image, 'ground_truth/label_image', ALL_IMAGES)
+        self.infos = client.collect(CameraInfo, 'camera_info', ALL_IMAGES)
+        self.actions = client.publisher(ActionField, 'action_field')
         self._answered = set()
         # Last, because the simulator begins when it has found this one, and the others by then.
-        probe.node.create_subscription(Image, 'image_raw', self._on_image, ALL_IMAGES)
+        client.node.create_subscription(Image, 'image_raw', self._on_image, ALL_IMAGES)
 
     def stamps(self):
         """Return the stamps of the images, each once, in the order of their arrival."""
-        return list(dict.fromkeys(map(nanoseconds, self.images)))
+        return list(dict.fromkeys(map(stamp_of, self.images)))
 
     def image(self, stamp):
-        return next(image.to_rgb8(m) for m in self.images if nanoseconds(m) == stamp)
+        return next(image.to_rgb8(m) for m in self.images if stamp_of(m) == stamp)
 
     def answer(self, to, points=NO_ACTION, size=64, **fields):
         message = ActionField(header=to.header, **fields)
         self.actions.publish(action_field.write(*points, size, size, message))
 
     def await_images(self, count):
-        self.probe.until(lambda: len(self.stamps()) >= count, f'{count} images')
+        self.client.until(lambda: len(self.stamps()) >= count, f'{count} images')
 
     def await_applied(self, count):
-        self.probe.until(lambda: len(self.applied) >= count, f'{count} applied actions')
+        self.client.until(lambda: len(self.applied) >= count, f'{count} applied actions')
 
     def _on_image(self, message):
         self.images.append(message)
-        stamp = nanoseconds(message)
+        stamp = stamp_of(message)
         if self.act is not None and stamp not in self._answered:
             self._answered.add(stamp)
             self.answer(message, self.act(len(self._answered) - 1))
@@ -80,18 +69,18 @@ def push(frame):
     return row, col, np.repeat(way[None], len(row), 0)
 
 
-def test_lock_step_answers_every_frame_exactly_once(probe):
-    probe.start('sim_node', seed=5, rate=0.)
-    agent = Agent(probe, push)
+def test_lock_step_answers_every_frame_exactly_once(start_node, client):
+    start_node('sim_node', seed=5, rate=0.)
+    agent = Agent(client, push)
     agent.await_images(50)
     agent.await_applied(49)
-    probe.until(lambda: min(len(agent.objects), len(agent.labels)) >= 50, 'the ground truth')
+    client.until(lambda: min(len(agent.objects), len(agent.labels)) >= 50, 'the ground truth')
     stamps = agent.stamps()
     assert stamps == sorted(set(stamps))
-    assert [nanoseconds(m) for m in agent.applied][:49] == stamps[:49]
+    assert [stamp_of(m) for m in agent.applied][:49] == stamps[:49]
     assert [m.frame for m in agent.applied][:49] == list(range(49))
-    assert [nanoseconds(m) for m in agent.objects][:50] == stamps[:50]
-    assert [nanoseconds(m) for m in agent.labels][:50] == stamps[:50]
+    assert [stamp_of(m) for m in agent.objects][:50] == stamps[:50]
+    assert [stamp_of(m) for m in agent.labels][:50] == stamps[:50]
     assert not any(m.cut for m in agent.applied)
     for frame, message in enumerate(agent.applied[:49]):
         for applied, meant in zip(action_field.read(message, 64, 64), push(frame)):
@@ -110,19 +99,19 @@ def test_lock_step_answers_every_frame_exactly_once(probe):
         world.advance(*push(frame))
 
 
-def test_an_image_is_sent_again_until_it_is_answered(probe):
-    probe.start('sim_node', resend_period=.1, action_timeout=60.)
-    agent = Agent(probe)
-    probe.until(lambda: len(agent.images) >= 4, 'the image four times')
+def test_an_image_is_sent_again_until_it_is_answered(start_node, client):
+    start_node('sim_node', resend_period=.1, action_timeout=60.)
+    agent = Agent(client)
+    client.until(lambda: len(agent.images) >= 4, 'the image four times')
     assert len(agent.stamps()) == 1 and not agent.applied
     agent.answer(agent.images[0])
     agent.await_images(2)
     assert len(agent.applied) == 1
 
 
-def test_without_an_answer_it_steps_without_an_action(probe):
-    sim = probe.start('sim_node', resend_period=60., action_timeout=.2)
-    agent = Agent(probe)
+def test_without_an_answer_it_steps_without_an_action(start_node, client):
+    sim = start_node('sim_node', resend_period=60., action_timeout=.2)
+    agent = Agent(client)
     agent.await_images(3)
     agent.await_applied(2)
     assert all(len(m.row) == 0 for m in agent.applied)
@@ -130,14 +119,14 @@ def test_without_an_answer_it_steps_without_an_action(probe):
     assert sim.output().count('stepping without an action') == 1
 
 
-def test_it_waits_for_an_agent_and_says_so(probe):
-    sim = probe.start('sim_node')
-    images = probe.listen(Image, 'image_raw', ALL_IMAGES)
+def test_it_waits_for_an_agent_and_says_so(start_node, client):
+    sim = start_node('sim_node')
+    images = client.collect(Image, 'image_raw', ALL_IMAGES)
     begin = time.monotonic()
-    probe.until(lambda: 'nobody publishes /action_field' in sim.output(), 'the explanation')
+    client.until(lambda: 'nobody publishes /action_field' in sim.output(), 'the explanation')
     assert time.monotonic() - begin > 2. and images == []
-    probe.node.create_publisher(ActionField, 'action_field', qos.DATA)
-    probe.until(lambda: images, 'the first image')
+    client.publisher(ActionField, 'action_field')
+    client.until(lambda: images, 'the first image')
 
 
 def set_fields(**fields):
@@ -157,9 +146,9 @@ BAD_ACTIONS = {
 }
 
 
-def test_bad_actions_are_refused_once_each_in_words_and_nothing_is_lost(probe):
-    sim = probe.start('sim_node', rate=0., resend_period=60., action_timeout=60.)
-    agent = Agent(probe)
+def test_bad_actions_are_refused_once_each_in_words_and_nothing_is_lost(start_node, client):
+    sim = start_node('sim_node', rate=0., resend_period=60., action_timeout=60.)
+    agent = Agent(client)
     agent.await_images(1)
     points = ([2], [3], [[1., 0.]])
     for complaint, spoil in BAD_ACTIONS.items():
@@ -168,102 +157,102 @@ def test_bad_actions_are_refused_once_each_in_words_and_nothing_is_lost(probe):
         spoil(message)
         for _ in range(3):
             agent.actions.publish(message)
-        probe.until(lambda: complaint in sim.output(), f'"{complaint}" in the log')
+        client.until(lambda: complaint in sim.output(), f'"{complaint}" in the log')
     assert agent.applied == [] and len(agent.stamps()) == 1
     agent.answer(agent.images[0], points)
     agent.await_images(2)
     agent.await_applied(1)
-    assert [nanoseconds(m) for m in agent.applied] == agent.stamps()[:1]
+    assert [stamp_of(m) for m in agent.applied] == agent.stamps()[:1]
     assert sim.output().count('refused:') == len(BAD_ACTIONS)
 
 
-def test_an_action_that_comes_twice_acts_once(probe):
-    sim = probe.start('sim_node', rate=0., resend_period=60., action_timeout=60.)
-    agent = Agent(probe)
+def test_an_action_that_comes_twice_acts_once(start_node, client):
+    sim = start_node('sim_node', rate=0., resend_period=60., action_timeout=60.)
+    agent = Agent(client)
     agent.await_images(1)
     for _ in range(2):
         agent.answer(agent.images[0], push(0))
     agent.await_images(2)
-    probe.until(lambda: 'late, twice, or from elsewhere' in sim.output(), 'the refusal')
+    client.until(lambda: 'late, twice, or from elsewhere' in sim.output(), 'the refusal')
     assert len(agent.applied) == 1 and len(agent.stamps()) == 2
 
 
-def test_reset_cuts_and_begins_another_episode(probe):
-    sim = probe.start('sim_node', rate=0., resend_period=60., action_timeout=60., seed=3)
-    agent = Agent(probe)
+def test_reset_cuts_and_begins_another_episode(start_node, client):
+    sim = start_node('sim_node', rate=0., resend_period=60., action_timeout=60., seed=3)
+    agent = Agent(client)
     agent.await_images(1)
-    response = call(probe, Trigger, 'reset')
+    response = client.call(Trigger, 'sim_node/reset')
     assert response.success and response.message == 'episode 1 has begun'
     agent.await_images(2)
     agent.await_applied(1)
-    assert [(nanoseconds(m), m.cut) for m in agent.applied] == [(agent.stamps()[0], True)]
-    probe.until(lambda: len(agent.objects) >= 2, 'the objects of both episodes')
+    assert [(stamp_of(m), m.cut) for m in agent.applied] == [(agent.stamps()[0], True)]
+    client.until(lambda: len(agent.objects) >= 2, 'the objects of both episodes')
     assert [m.episode for m in agent.objects] == [0, 1]
     world = World(SceneConfig(), seed=3)
     world.begin()
     np.testing.assert_array_equal(agent.image(agent.stamps()[1]), world.image)
 
     agent.answer(agent.images[0])  # for the image of the episode before: too late
-    probe.until(lambda: 'refused: the action field answers' in sim.output(), 'the refusal')
+    client.until(lambda: 'refused: the action field answers' in sim.output(), 'the refusal')
     agent.answer(agent.images[-1])
     agent.await_images(3)
     assert len(agent.applied) == 2 and not agent.applied[1].cut
 
 
-def test_episodes_end_by_themselves(probe):
-    probe.start('sim_node', rate=0., episode_steps=3)
-    agent = Agent(probe, push)
+def test_episodes_end_by_themselves(start_node, client):
+    start_node('sim_node', rate=0., episode_steps=3)
+    agent = Agent(client, push)
     agent.await_images(7)
     agent.await_applied(6)
-    probe.until(lambda: len(agent.objects) >= 7, 'the objects of 7 images')
+    client.until(lambda: len(agent.objects) >= 7, 'the objects of 7 images')
     assert [m.cut for m in agent.applied[:6]] == [False, False, True] * 2
     assert [m.episode for m in agent.objects[:7]] == [0, 0, 0, 1, 1, 1, 2]
 
 
-def test_paused_it_steps_only_when_told(probe):
-    probe.start('sim_node', rate=0., resend_period=.1, action_timeout=.3)
-    agent = Agent(probe)
+def test_paused_it_steps_only_when_told(start_node, client):
+    start_node('sim_node', rate=0., resend_period=.1, action_timeout=.3)
+    agent = Agent(client)
     agent.await_images(1)
-    assert call(probe, SetBool, 'pause', data=True).success
+    assert client.call(SetBool, 'sim_node/pause', data=True).success
     before = len(agent.stamps())
     agent.answer(agent.images[-1], push(0))
-    during(probe, 1.)
+    client.during(1.)
     assert len(agent.stamps()) == before
 
-    assert 'with the action that waited' in call(probe, Trigger, 'step').message
+    assert 'with the action that waited' in client.call(Trigger, 'sim_node/step').message
     agent.await_images(before + 1)
     agent.await_applied(before)
     assert len(agent.applied[-1].row) == 64
-    assert 'without an action' in call(probe, Trigger, 'step').message
+    assert 'without an action' in client.call(Trigger, 'sim_node/step').message
     agent.await_images(before + 2)
     agent.await_applied(before + 1)
     assert len(agent.applied[-1].row) == 0
 
     agent.answer(agent.images[-1], push(1))
-    during(probe, .2)
-    assert call(probe, SetBool, 'pause', data=False).success
+    client.during(.2)
+    assert client.call(SetBool, 'sim_node/pause', data=False).success
     agent.await_images(before + 3)
 
 
-def test_free_running_goes_on_without_answers_and_takes_the_latest_action(probe):
-    probe.start('sim_node', synchronous=False, rate=20.)
-    agent = Agent(probe)
+def test_free_running_goes_on_without_answers_and_takes_the_latest_action(start_node, client):
+    start_node('sim_node', synchronous=False, rate=20.)
+    agent = Agent(client)
     agent.await_images(5)
     assert all(len(m.row) == 0 for m in agent.applied)
     agent.answer(agent.images[-3], push(0))
-    probe.until(lambda: any(len(m.row) for m in agent.applied), 'the action to be applied')
+    client.until(lambda: any(len(m.row) for m in agent.applied), 'the action to be applied')
     count = len(agent.stamps())
     agent.await_images(count + 5)
     assert sum(len(m.row) > 0 for m in agent.applied) == 1
-    assert [nanoseconds(m) for m in agent.applied[:count]] == agent.stamps()[:count]
+    assert [stamp_of(m) for m in agent.applied[:count]] == agent.stamps()[:count]
     gaps = np.diff(agent.stamps()) / 1e9
     assert np.median(gaps) == pytest.approx(.05, rel=.3)
 
 
-def test_camera_info_is_a_valid_pinhole(probe):
-    probe.start('sim_node', image_size=32)
-    agent = Agent(probe)
-    probe.until(lambda: agent.infos and agent.images, 'an image and its camera_info')
+def test_camera_info_is_a_valid_pinhole(start_node, client):
+    start_node('sim_node', image_size=32)
+    agent = Agent(client)
+    client.until(lambda: agent.infos and agent.images, 'an image and its camera_info')
     info = agent.infos[0]
     assert (info.height, info.width) == (32, 32)
     assert info.header == agent.images[0].header
@@ -274,10 +263,10 @@ def test_camera_info_is_a_valid_pinhole(probe):
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_it_ends_at_once_when_told(probe, number):
-    sim = probe.start('sim_node', rate=0.)
-    Agent(probe, push).await_images(3)
-    status, seconds = sim.end(number)
+def test_it_ends_at_once_when_told(start_node, client, number):
+    sim = start_node('sim_node', rate=0.)
+    Agent(client, push).await_images(3)
+    status, seconds = sim.stop(number)
     assert status == 0
     assert seconds < 2.
     assert 'Traceback' not in sim.output()
@@ -287,8 +276,8 @@ def test_it_ends_at_once_when_told(probe, number):
     ({'rate': 0., 'synchronous': False}, 'rate is 0, expected more when free-running'),
     ({'image_size': 5}, 'image_size is 5, expected an integer in [16, 1024]'),
 ])
-def test_an_impossible_parameter_is_refused(probe, parameters, complaint):
-    sim = probe.start('sim_node', **parameters)
+def test_an_impossible_parameter_is_refused(start_node, parameters, complaint):
+    sim = start_node('sim_node', **parameters)
     assert sim.wait() == 2
     assert complaint in sim.output()
     assert 'Traceback' not in sim.output()
