@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The `obai` command as such; each sub-command has tests of its own."""
+
+from pathlib import Path
+import pkgutil
+import subprocess
+import sys
+
+from obai_ros import __version__, cli, commands
+import pytest
+
+
+def test_help_lists_every_command_without_loading_what_is_heavy():
+    code = ('import sys; from obai_ros import cli\n'
+            'try: cli.main(["--help"])\n'
+            'finally: print(sorted({"torch", "rclpy", "lightning", "matplotlib"} & {*sys.modules}))')
+    result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    for module in pkgutil.iter_modules(commands.__path__):
+        assert f'    {module.name.replace("_", "-")}' in result.stdout
+    assert result.stdout.rstrip().endswith('[]')
+
+
+@pytest.mark.parametrize('name', [m.name for m in pkgutil.iter_modules(commands.__path__)])
+def test_every_command_explains_itself(name, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main([name.replace('_', '-'), '--help'])
+    assert end.value.code == 0
+    assert len(capsys.readouterr().out) > 100
+
+
+def test_an_unknown_command_is_refused_with_the_list(capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(['fly'])
+    assert end.value.code == 2
+    assert "invalid choice: 'fly'" in capsys.readouterr().err
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(['--version'])
+    assert __version__ in capsys.readouterr().out
+    package = Path(__file__).parents[1] / 'package.xml'
+    assert f'<version>{__version__}</version>' in package.read_text()
