@@ -8,7 +8,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / 'obai_ros').rglob('*.py'))
+SOURCES = MODULES + sorted((ROOT / 'test').rglob('*.py')) + [
+    ROOT / 'setup.py', ROOT / 'cmake' / 'toolchain.py']
 LONGEST = 350
+WIDEST = 99
 
 # Part -> parts of obai_ros that it may import; modules beside the parts count as parts.
 ALLOWED = {
@@ -58,7 +61,6 @@ def test_a_module_keeps_the_rules(path):
     ours = {module.split('.')[1] for module in imported if module.startswith('obai_ros.')}
     ours -= {'msg', 'srv', '__version__'}
 
-    assert text.startswith('# SPDX-License-Identifier: Apache-2.0\n')
     assert len(text.splitlines()) <= LONGEST, 'two nouns in one module?'
     if part not in EVERYTHING:
         wrong = ours - ALLOWED[part] - {part}
@@ -68,6 +70,14 @@ def test_a_module_keeps_the_rules(path):
         assert not ros, f'only obai_ros.nodes imports ROS, here: {ros}'
     if part == 'messages':
         assert not any(named(module, {'torch'}) for module in imported)
+
+
+@pytest.mark.parametrize('path', SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_has_a_licence_and_no_long_lines(path):
+    lines = path.read_text().splitlines()
+    assert lines[0] == '# SPDX-License-Identifier: Apache-2.0'
+    long = [number for number, line in enumerate(lines, 1) if len(line) > WIDEST]
+    assert not long, f'lines {long} are longer than {WIDEST} characters'
 
 
 def test_commands_load_what_is_heavy_only_when_they_run():

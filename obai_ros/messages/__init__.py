@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Between numpy arrays and ROS messages, without importing ROS: any object with the fields does."""
+"""Between numpy and ROS messages, without importing ROS: any object with the fields does."""

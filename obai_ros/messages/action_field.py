@@ -73,8 +73,8 @@ def _check_points(row, col, acceleration, height, width):
     if outside.any():
         point = int(outside.argmax())
         raise PointOutside(
-            f'point {point} of the action field is at row {row[point]}, col {col[point]}, expected '
-            f'0 .. {height - 1} and 0 .. {width - 1}')
+            f'point {point} of the action field is at row {row[point]}, col {col[point]}, '
+            f'expected 0 .. {height - 1} and 0 .. {width - 1}')
     infinite = ~np.isfinite(acceleration).all(-1)
     if infinite.any():
         point = int(infinite.argmax())

@@ -19,10 +19,10 @@ class Beliefs:
 
     frame: images processed since the filter started. model_id: hash of the weights.
     height, width: size of the model's image, px.
-    mean, velocity, log_sd, velocity_log_sd: [K, N] float32, of s (latent units) and s' (per frame).
+    mean, velocity, log_sd, velocity_log_sd: [K, N] float32, of s and s' (per frame).
     centroid: [K, 2] float32 (x, y) px; mass: [K] float32 px; empty: [K] bool.
     background: slot of the background. contact_row, contact_col: [K] int64, px.
-    contact_probability: [K, K] float32, [k, j] = of slot j at the contact pixel of slot k.
+    contact_probability: [K, K] float32, [k, j] = of slot j at slot k's contact pixel.
     reachable: [K] bool. free_energy: nats. entropy: [K] float32, nats. iterations: per image.
     """
 

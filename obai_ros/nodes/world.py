@@ -38,8 +38,8 @@ class World:
         """Let one frame pass under an action field on this image: [P], [P], [P, 2] px/frame^2."""
         row, col, acceleration = (
             torch.as_tensor(values)[None] for values in (row, col, acceleration))
-        size = self._config.image_size
-        self._scene = step(self._scene, self._labels, ActionField(row, col, acceleration, size, size))
+        action = ActionField(row, col, acceleration, *self.labels.shape)
+        self._scene = step(self._scene, self._labels, action)
         self.step += 1
         self._look()
 

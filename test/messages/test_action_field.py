@@ -47,7 +47,7 @@ def spoiled(**changes):
     ({'width': 64}, action_field.WrongGrid, '8x64 px, expected 8x9'),
     ({'ay': array.array('f')}, action_field.WrongLengths, '2, 2, 2, 0, expected four of the same'),
     ({'row': array.array('I', [1])}, action_field.WrongLengths, '1, 2, 2, 2, expected'),
-    ({'row': array.array('I', [1, 8])}, action_field.PointOutside, 'row 8, col 8, expected 0 .. 7'),
+    ({'row': array.array('I', [1, 8])}, action_field.PointOutside, 'row 8, col 8, expected 0'),
     ({'col': array.array('I', [9, 0])}, action_field.PointOutside, 'point 0 .* and 0 .. 8'),
     ({'ax': [1., float('nan')]}, action_field.NotFinite, r'point 1 .*\(nan, -1.0\)'),
     ({'ay': [float('-inf'), 1.]}, action_field.NotFinite, r'point 0 .*\(0.5, -inf\)'),

@@ -117,7 +117,8 @@ class Bridge:
 def converter(request, monkeypatch):
     """Use one of the two ways; cv_bridge is the real one where it works, else a stand-in."""
     bridge = image.cv_bridge() or Bridge()
-    monkeypatch.setattr(image, 'cv_bridge', lambda: bridge if request.param == 'cv_bridge' else None)
+    chosen = bridge if request.param == 'cv_bridge' else None
+    monkeypatch.setattr(image, 'cv_bridge', lambda: chosen)
 
 
 @pytest.mark.parametrize('padding', [0, 5])

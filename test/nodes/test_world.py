@@ -35,11 +35,12 @@ def test_counts():
 def test_the_state_is_that_of_the_image_and_follows_the_action():
     world = World(CONFIG, seed=1)
     before = world.objects()
-    assert before['visible_pixels'].tolist() == [(world.labels == 1).sum(), (world.labels == 2).sum()]
+    assert before['visible_pixels'].tolist() == [(world.labels == n).sum() for n in (1, 2)]
     assert world.image.shape == (32, 32, 3) and world.image.dtype == np.uint8
     assert world.labels.shape == (32, 32) and world.labels.dtype == np.uint8
     world.advance(*push_all(world, (.125, -.25)))
     after = world.objects()
     push = before['visible_pixels'][:, None] * np.array([.125, -.25])
     np.testing.assert_allclose(after['velocity'], before['velocity'] + push, atol=1e-4)
-    np.testing.assert_allclose(after['position'], before['position'] + after['velocity'], atol=1e-4)
+    np.testing.assert_allclose(
+        after['position'], before['position'] + after['velocity'], atol=1e-4)

@@ -22,7 +22,7 @@ ALL_IMAGES = QoSProfile(depth=100)
 
 
 class Agent:
-    """Receives what the simulator publishes, and answers each new image with what `act` returns."""
+    """Receives what the simulator publishes; answers each new image with what `act` returns."""
 
     def __init__(self, client, act=None):
         self.client = client
