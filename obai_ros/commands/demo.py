@@ -189,7 +189,8 @@ def _commands(args, checkpoint: Path, image_size: int) -> dict[str, list[str]]:
     from obai_ros.demo.installation import config, executable
 
     parameters = {
-        'sim_node': {'seed': args.seed, 'image_size': image_size, 'synchronous': True},
+        'sim_node': {'seed': args.seed, 'image_size': image_size, 'synchronous': True,
+                     'rate': 0.0},
         'perception_node': {'checkpoint': str(checkpoint), 'device': args.device, 'seed': args.seed},
         'planner_node': {'checkpoint': str(checkpoint)},
     }
