@@ -119,6 +119,10 @@ class GoalBank:
         return replace(first, **{
             name: torch.cat([getattr(bank, name) for bank in banks]) for name in COLUMNS})
 
+    def first(self, count: int) -> GoalBank:
+        """Return the bank of the first `count` objects."""
+        return replace(self, **{name: getattr(self, name)[:count] for name in COLUMNS})
+
     # ---- preferences ----------------------------------------------------------------------
 
     def select(self, shape: str | None = None, colour=None,

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from obai_ros.action_field import ActionField
 from obai_ros.environment.rendering import render
@@ -16,8 +15,8 @@ from obai_ros.environment.scene import SceneConfig, sample_scene, step
 from obai_ros.environment.shapes import SHAPES
 from obai_ros.model.checkpoint import Checkpoint
 from obai_ros.model.filter import Filter
-from obai_ros.model.percept import Percept
 from obai_ros.planning.goal_bank import GoalBank, GoalBankError
+from obai_ros.training.matching import matched_slots
 
 # After this many scenes a model is given up that has found less than this share of the objects.
 PATIENCE, LEAST_FOUND = 256, 0.02
@@ -37,38 +36,16 @@ class GoalLearning:
     """Scenes that are inferred at once, and saved together."""
     frames: int = 4
     """Frames that a belief rests on."""
-    iterations: int = 4
-    """Refinements per frame."""
+    iterations: int | None = None
+    """Refinements per frame; None: as many as the model was trained with."""
     seed: int = 0
-    least_overlap: float = 0.5
-    """A slot is taken for an object when the IoU of their masks exceeds this."""
     velocity_sd: float = 2.0
     """Half of the training videos' (px/frame in a 64 px image): goals are places to be at rest."""
 
     def __post_init__(self):
         for name in ('objects', 'batch', 'frames', 'iterations'):
-            if getattr(self, name) < 1:
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f'{name} is {getattr(self, name)}: expected at least 1')
-        if not 0 <= self.least_overlap < 1:
-            raise ValueError(f'least_overlap is {self.least_overlap}: expected 0 or more, '
-                             'less than 1')
-
-
-def overlap(percept: Percept, labels: Tensor, objects: int) -> Tensor:
-    """
-    Return [B, O, K]: intersection over union of true masks and those of the slots.
-
-    labels [B, H, W] as rendered (0 = background, n = object n). Zero for the background slot and
-    for slots that explain nothing.
-    """
-    slots = percept.masks.shape[1]
-    found = torch.nn.functional.one_hot(percept.masks.argmax(1).flatten(1), slots).float()
-    true = torch.nn.functional.one_hot(labels.flatten(1).long(), objects + 1)[..., 1:].float()
-    both = true.mT @ found
-    union = true.sum(1)[..., None] + found.sum(1)[:, None] - both
-    ignored = percept.empty.clone()
-    ignored.scatter_(1, percept.background[:, None], True)
-    return (both / union.clamp(min=1)).masked_fill(ignored[:, None], 0)
 
 
 @torch.no_grad()
@@ -86,7 +63,9 @@ def observe(checkpoint: Checkpoint, settings: GoalLearning, number: int) -> Goal
     generator = torch.Generator().manual_seed(2 ** 44 + settings.seed * 2 ** 24 + number)
     scene = sample_scene(config, settings.batch, generator)
     scene = replace(scene, position=scene.position - (settings.frames - 1) * scene.velocity)
-    perception = Filter(model, settings.iterations)
+    schedule = checkpoint.schedule
+    perception = Filter(model, settings.iterations or schedule.iterations, schedule.window,
+                        schedule.first_iterations if settings.iterations is None else None)
     streams = range(number * settings.batch, (number + 1) * settings.batch)
     state = perception.start(settings.batch, list(streams))
     nothing = ActionField.empty(settings.batch, config.image_size, config.image_size)
@@ -95,14 +74,16 @@ def observe(checkpoint: Checkpoint, settings: GoalLearning, number: int) -> Goal
         state, percept = perception.step(state, image)
         if frame < settings.frames - 1:
             scene = step(scene, labels, nothing)
-    share, slot = overlap(percept, labels.to(model.device), config.num_objects).cpu().max(-1)
-    row, number_ = (share > settings.least_overlap).nonzero(as_tuple=True)
-    slot = slot[row, number_]
+    slot, _ = matched_slots(percept.masks, labels.to(model.device), config.num_objects,
+                            percept.background)
+    found = (slot >= 0) & ~percept.empty.gather(1, slot.clamp(min=0))
+    row, index = found.cpu().nonzero(as_tuple=True)
+    slot = slot.cpu()[row, index]
     mean, sd = percept.belief.mean.cpu(), percept.belief.log_sd.exp().cpu()
     return GoalBank(
-        position=scene.position[row, number_], shape=scene.shape[row, number_],
-        colour=scene.colour[row, number_], size=scene.size[row, number_],
-        orientation=scene.orientation[row, number_], mean=mean[row, slot].float(),
+        position=scene.position[row, index], shape=scene.shape[row, index],
+        colour=scene.colour[row, index], size=scene.size[row, index],
+        orientation=scene.orientation[row, index], mean=mean[row, slot].float(),
         sd=sd[row, slot].float(), model_id=checkpoint.model_id,
         image_size=(config.image_size, config.image_size), shapes=SHAPES)
 
@@ -120,7 +101,7 @@ def learn_goals(checkpoint: Checkpoint, settings: GoalLearning, path: str | Path
     parts = path.with_name(f'.{path.name}.parts')
     # Parts of other weights or settings are of no use, and told by their names.
     stem = (f'{checkpoint.model_id}-{settings.seed}-{settings.batch}x{settings.frames}'
-            f'x{settings.iterations}-{settings.least_overlap:g}-{settings.velocity_sd:g}')
+            f'x{settings.iterations or "trained"}-{settings.velocity_sd:g}')
     banks, count, scenes, number = [], 0, 0, 0
     while count < settings.objects:
         bank = _part(checkpoint, settings, number, parts / f'{stem}-{number:06d}.safetensors')
@@ -132,7 +113,7 @@ def learn_goals(checkpoint: Checkpoint, settings: GoalLearning, path: str | Path
             shutil.rmtree(parts)
             raise GoalLearningError(
                 f'in {scenes} scenes the model {checkpoint.model_id} found {count} of {objects} '
-                f'objects (IoU > {settings.least_overlap:g}): it has not learned to tell objects '
+                'objects (IoU > 0.5): it has not learned to tell objects '
                 'apart, and no goals can be learned with it; train it further')
     bank = GoalBank.join(banks).first(settings.objects)
     bank.save(path)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`obai learn-goals`: the bank from which goals are made at run time."""
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+SUMMARY = 'learn what places look like to a model, so that goals can be set for it'
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument('--checkpoint', type=Path, help='weights (.safetensors with .json beside; '
+                        'default: the bundled model)')
+    parser.add_argument('--out', type=Path, metavar='FILE',
+                        help='the bank (default: NAME.goals.safetensors beside the weights, where '
+                        'the nodes look for it)')
+    parser.add_argument('--objects', type=int, default=10_000,
+                        help='objects in the bank (default: %(default)s)')
+    parser.add_argument('--batch', type=int, default=32,
+                        help='scenes at once (default: %(default)s)')
+    parser.add_argument('--frames', type=int, default=4,
+                        help='frames per scene (default: %(default)s)')
+    parser.add_argument('--iterations', type=int,
+                        help='refinements per frame (default: as the model was trained)')
+    parser.add_argument('--seed', type=int, default=0, help='of the scenes (default: %(default)s)')
+    parser.add_argument('--device', default='auto', help='auto, cpu or cuda:N (default: auto)')
+    parser.add_argument('--threads', type=int, help='CPU threads (default: all cores; 1 is faster '
+                        'by far where other programs want them, too)')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures to this file')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Learn and write the bank; an interrupted run is continued by the same command."""
+    import torch
+
+    from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint, write_atomically
+    from obai_ros.training.device import choose_device
+    from obai_ros.training.goal_learning import GoalLearning, learn_goals
+
+    started = time.monotonic()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    try:
+        settings = GoalLearning(args.objects, args.batch, args.frames, args.iterations, args.seed)
+        weights = args.checkpoint or default_checkpoint()
+        checkpoint = load_checkpoint(weights, choose_device(args.device))
+        path = args.out or weights.with_suffix('.goals.safetensors')
+        with _progress(args.objects) as advance:
+            bank = learn_goals(checkpoint, settings, path, advance)
+    except (OSError, ValueError) as error:
+        print(f'obai learn-goals: {error}', file=sys.stderr)
+        return 2
+    error = (bank.locate(bank.mean) - bank.position).square().sum(-1).mean().sqrt().item()
+    figures = {'objects': len(bank), 'model_id': bank.model_id, 'bank': str(path),
+               'readout_rmse_px': error, 'wall_s': time.monotonic() - started}
+    print(f'{len(bank)} objects written to {path}; a linear read-out of the beliefs gives the '
+          f'position within {error:.2f} px (root mean square)')
+    if args.json:
+        write_atomically(args.json, (json.dumps(figures, indent=2) + '\n').encode())
+    return 0
+
+
+class _progress:
+    """A live line in a terminal; elsewhere a line now and then."""
+
+    def __init__(self, objects: int):
+        from rich.console import Console
+        from rich.progress import (BarColumn, MofNCompleteColumn, Progress, TextColumn,
+                                   TimeRemainingColumn)
+
+        console = Console(stderr=True)
+        self._quiet = not console.is_terminal
+        self._objects, self._printed = objects, time.monotonic()
+        self._display = Progress(
+            TextColumn('learning goals'), BarColumn(), MofNCompleteColumn(),
+            TextColumn('objects, {task.fields[scenes]} scenes'), TimeRemainingColumn(),
+            console=console, transient=True, disable=self._quiet)
+        self._task = self._display.add_task('', total=objects, scenes=0)
+
+    def __enter__(self):
+        self._display.start()
+        return self._advance
+
+    def __exit__(self, *_):
+        self._display.stop()
+
+    def _advance(self, objects: int, scenes: int) -> None:
+        self._display.update(self._task, completed=objects, scenes=scenes)
+        if self._quiet and time.monotonic() - self._printed > 10:
+            self._printed = time.monotonic()
+            print(f'{objects} of {self._objects} objects, {scenes} scenes', file=sys.stderr,
+                  flush=True)
