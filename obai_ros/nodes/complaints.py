@@ -9,7 +9,8 @@ import time
 class Complaints:
     """Counts troubles by kind and says each sentence at most every `period` s.
 
-    Sentences that differ in numbers only are the same. say: what takes the sentence, such as the logger's `error`; clock: seconds, monotonic.
+    Sentences that differ in numbers only are the same. say: what takes a sentence, such as the
+    logger's `error`; clock: seconds, monotonic.
     """
 
     def __init__(self, say, period: float = 5.0, clock=time.monotonic):

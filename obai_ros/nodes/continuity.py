@@ -9,9 +9,9 @@ class Step:
     """What leads from the frame processed last to the present one.
 
     restart: why the filter has to start anew, or ''. actions: what acted on the last frame and on
-    each frame skipped since, oldest first; None where it is not known (taken as nothing). There are
-    len(actions) - 1 skipped frames. missing: True if someone publishes the applied actions, but the
-    one on the last frame did not arrive.
+    each frame skipped since, oldest first; None where it is not known (taken as nothing). Hence
+    len(actions) - 1 frames were skipped. missing: True if someone publishes the applied actions,
+    but the one on the last frame did not arrive.
     """
 
     restart: str = ''

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parameters of all nodes: one table per node, from which they are declared and validated.
 
-A row says what `ros2 param describe` answers. `config/obai.yaml` repeats the defaults for those who
-want to edit them; a test compares the two.
+A row says what `ros2 param describe` answers. `config/obai.yaml` repeats the defaults for those
+who want to edit them; a test compares the two.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ _TYPES = {
 }
 _WHEN = {
     ALWAYS: 'May change at any time.',
-    UNCONFIGURED: 'May change while the node is unconfigured; `ros2 lifecycle set` takes it there.',
+    UNCONFIGURED: 'May change while the node is unconfigured (see `ros2 lifecycle set`).',
     NEVER: 'Fixed at start.',
 }
 # Set by ROS itself, never by a table.
@@ -39,8 +39,8 @@ class Spec:
     """One parameter.
 
     The type is that of `default`. Numbers lie in [low, high]. Strings are one of `choices`, or, if
-    given, match the regular expression `pattern` that `constraint` puts into words. `change` is one
-    of ALWAYS, UNCONFIGURED (lifecycle nodes: before the next configure) and NEVER.
+    given, match the regular expression `pattern` that `constraint` puts into words. `change` is
+    one of ALWAYS, UNCONFIGURED (lifecycle nodes: before the next configure) and NEVER.
     """
 
     name: str
@@ -165,8 +165,8 @@ OVERLAY = (
     Spec('scale', 4, 'Magnification of the overlay image.', 1, 16, change=ALWAYS),
     Spec('keep_frames', 30, 'Frames that are kept while their parts arrive.', 2, 1000,
          change=NEVER),
-    Spec('metres_per_px', 0.01, 'Size of a pixel of the model image in ~/markers, which lie in the '
-         'plane z = 0 of the image frame, m.', 1e-6, 1e3, change=ALWAYS),
+    Spec('metres_per_px', 0.01, 'Size of a pixel of the model image in ~/markers, m; they lie in '
+         'the plane z = 0 of the image frame.', 1e-6, 1e3, change=ALWAYS),
 )
 
 TABLES = {
@@ -180,9 +180,9 @@ TABLES = {
 class Parameters:
     """The declared parameters of one node: read them as attributes.
 
-    node: the rclpy node; specs: its table; configured: tells whether values marked UNCONFIGURED are
-    in use; check(changed: dict) -> str: reason why the node refuses a combination, '' if it does
-    not; apply(changed: dict): called after values marked ALWAYS have changed.
+    node: the rclpy node; specs: its table; configured: tells whether values marked UNCONFIGURED
+    are in use; check(changed: dict) -> str: reason why the node refuses a combination, '' if it
+    does not; apply(changed: dict): called after values marked ALWAYS have changed.
     Raises ParameterError if a value given at start is not acceptable. Values given for names that
     the node does not have are named in one warning.
     """

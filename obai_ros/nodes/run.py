@@ -13,9 +13,9 @@ from obai_ros.nodes.parameters import ParameterError
 def run(make_node, args=None, threads: int = 3) -> int:
     """Make the node, spin it until the process is told to end, and return the exit status.
 
-    make_node: called without arguments once rclpy is initialised. If the node has a method close(),
-    it is called before the node is destroyed. The status is 0 after SIGINT and SIGTERM, and 2 if a
-    parameter has a value that the node cannot start with (one sentence says which).
+    make_node: called without arguments once rclpy is initialised. If the node has a method
+    close(), it is called before the node is destroyed. The status is 0 after SIGINT and SIGTERM,
+    and 2 if a parameter has a value that the node cannot start with (one sentence says which).
     """
     node = executor = None
     try:

@@ -22,7 +22,7 @@ class Applied:
 class Tracker:
     """Runs a model over an endless video.
 
-    checkpoint: a loaded Checkpoint, already on `device`; seed: of the noise the filter starts with.
+    checkpoint: a loaded Checkpoint, already on `device`; seed: of the filter's noise.
     """
 
     def __init__(self, checkpoint, device, iterations: int, window: int, seed: int):

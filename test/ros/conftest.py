@@ -43,14 +43,19 @@ def client(domain):
 
 @pytest.fixture(scope='session')
 def weights(tmp_path_factory):
-    """Return the path of a tiny model with random weights: 32x32 px, 4 slots."""
-    return _make_weights(tmp_path_factory.mktemp('weights') / 'smoke.safetensors', seed=0)
+    """Return the path of a tiny model with random weights and goals: 32x32 px, 4 slots."""
+    path = tmp_path_factory.mktemp('weights') / 'smoke.safetensors'
+    model_id = _make_weights(path, seed=0)
+    _make_goals(path.with_suffix('.goals.safetensors'), model_id)
+    return str(path)
 
 
 @pytest.fixture(scope='session')
 def other_weights(tmp_path_factory):
-    """Return the path of another tiny model."""
-    return _make_weights(tmp_path_factory.mktemp('weights') / 'other.safetensors', seed=1)
+    """Return the path of another tiny model, without goals."""
+    path = tmp_path_factory.mktemp('weights') / 'other.safetensors'
+    _make_weights(path, seed=1)
+    return str(path)
 
 
 def _make_weights(path, seed):
@@ -60,5 +65,20 @@ def _make_weights(path, seed):
     from obai_ros.model.obai import Obai
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        save_checkpoint(path, Obai(ModelConfig.named('smoke')), {})
-    return str(path)
+        return save_checkpoint(path, Obai(ModelConfig.named('smoke')), {})
+
+
+def _make_goals(path, model_id):
+    """Write a bank as if the first latents were the position in px / 10."""
+    import torch
+    from obai_ros.planning.goal_bank import GoalBank
+    count, latents, side = 2000, 8, 32
+    generator = torch.Generator().manual_seed(0)
+    position = side * torch.rand(count, 2, generator=generator)
+    mean = .1 * torch.randn(count, latents, generator=generator)
+    mean[:, :2] += position / 10
+    GoalBank(
+        position=position, shape=torch.zeros(count, dtype=torch.int64),
+        colour=torch.rand(count, 3, generator=generator), size=torch.full((count,), 8.),
+        orientation=torch.zeros(count), mean=mean, sd=torch.full((count, latents), .1),
+        model_id=model_id, image_size=(side, side), shapes=('square',)).save(path)

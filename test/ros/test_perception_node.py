@@ -214,7 +214,8 @@ def test_bad_actions_are_refused_in_words_and_taken_as_zero(client, camera):
     (lambda path: path.write_bytes(path.read_bytes()[:-50]), 'it is damaged'),
     (lambda path: path.with_suffix('.json').write_text('{'), 'does not describe a model'),
 ])
-def test_bad_weights_fail_to_configure_with_a_remedy(client, start_node, weights, tmp_path, damage, words):
+def test_bad_weights_fail_to_configure_with_a_remedy(
+        client, start_node, weights, tmp_path, damage, words):
     path = tmp_path / 'broken.safetensors'
     for suffix in ('.safetensors', '.json'):
         source = path.with_suffix(suffix)
@@ -318,15 +319,14 @@ def test_reset_and_enable(client, camera):
 
 def test_silence_is_explained_and_diagnosed(client, start_node, weights):
     diagnostics = client.collect(DiagnosticArray, '/diagnostics')
-    node = start_active(client, start_node, {'image_raw': '/camera/image'},
-                        checkpoint=weights)
+    node = start_active(client, start_node, {'image_raw': '/camera/image'}, checkpoint=weights)
     client.until(lambda: node.says(r'no image on /camera/image for 5 s \(publishers: 0\)'),
-                'a word on the silence')
+                 'a word on the silence')
     last = diagnostics[-1].status[0]
     assert last.name == 'perception_node: inference'
     assert {value.key: value.value for value in last.values}['device'] == 'cpu'
     client.until(lambda: diagnostics[-1].status[0].message == 'no image on /camera/image',
-                'diagnostics')
+                 'diagnostics')
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])

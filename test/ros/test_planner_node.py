@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""planner_node over DDS: the test plays perception."""
+
+import math
+import signal
+
+from harness import stamp_of
+import numpy as np
+from obai_ros.messages import beliefs
+from obai_ros.msg import ActionField, Goal, PlannerStatus, SlotBeliefs
+from obai_ros.nodes import qos
+from obai_ros.srv import SetGoal
+import pytest
+
+SIDE, SLOTS, LATENTS = 32, 4, 8
+BACKGROUND, EMPTY = 2, 3
+CENTROID = np.array([(5.5, 6.5), (20.5, 8.5), (16., 16.), (9., 9.)])
+
+
+def slots(frame, model_id, **changes):
+    """Return beliefs about four slots, of which 2 is the background and 3 is empty."""
+    generator = np.random.default_rng(frame)
+    unsure = np.full((SLOTS, LATENTS), -2.)
+    content = {
+        'frame': frame, 'model_id': model_id, 'height': SIDE, 'width': SIDE,
+        'mean': generator.normal(size=(SLOTS, LATENTS)), 'velocity': np.zeros((SLOTS, LATENTS)),
+        'log_sd': unsure, 'velocity_log_sd': unsure, 'centroid': CENTROID,
+        'mass': np.array([60., 60., 900., 0.]), 'empty': np.arange(SLOTS) == EMPTY,
+        'background': BACKGROUND, 'contact_row': np.array([6, 8, 0, 0]),
+        'contact_col': np.array([5, 20, 0, 0]), 'contact_probability': np.eye(SLOTS),
+        'reachable': np.array([True, True, False, False]), 'free_energy': 1.,
+        'entropy': np.ones(SLOTS), 'iterations': 4, **changes}
+    message = beliefs.write(beliefs.Beliefs(**content), SlotBeliefs())
+    message.header.stamp.sec = 1 + frame
+    message.header.frame_id = 'some_camera'
+    return message
+
+
+@pytest.fixture
+def model_id(weights):
+    from obai_ros.model.checkpoint import load_checkpoint
+    return load_checkpoint(weights).model_id
+
+
+def start_active(client, start_node, remappings={}, **parameters):
+    node = start_node('planner_node', remappings, **parameters)
+    client.until(lambda: node.says(r'\bactive: '), 'the planner to become active')
+    return node
+
+
+@pytest.fixture
+def planner(client, start_node, weights, model_id):
+    """Return ask(frame, **changes): send beliefs and return the answer."""
+    node = start_active(client, start_node, checkpoint=weights)
+    actions = client.collect(ActionField, 'action_field')
+    sender = client.heard_publisher(SlotBeliefs, 'slots')
+    client.until(lambda: client.node.count_publishers('action_field'), 'action_field')
+
+    def ask(frame, **changes):
+        before = len(actions)
+        sender.publish(slots(frame, **{'model_id': model_id, **changes}))
+        client.until(lambda: len(actions) > before, f'the answer to frame {frame}')
+        return actions[-1]
+    ask.node, ask.actions, ask.sender = node, actions, sender
+    # The first answer may be lost while the two sides still find each other.
+    client.until(lambda: sender.publish(slots(0, model_id)) or actions, 'the first answer')
+    client.until(lambda: not client.wait(lambda n=len(actions): len(actions) > n, .3), 'silence')
+    return ask
+
+
+def set_goal(client, **fields):
+    return client.call(SetGoal, 'planner_node/set_goal', goal=Goal(**fields))
+
+
+def test_each_message_of_beliefs_is_answered_once(client, planner):
+    del planner.actions[:]
+    for frame in range(1, 21):
+        answer = planner(frame)
+        assert answer.header.stamp.sec == 1 + frame
+        assert answer.header.frame_id == 'some_camera'
+        assert (answer.frame, answer.height, answer.width) == (frame, SIDE, SIDE)
+        assert len(answer.row) == 0  # there is no goal
+        assert not answer.cut
+    stamps = [stamp_of(action) for action in planner.actions]
+    assert len(stamps) == len(set(stamps)) == 20
+
+
+def test_all_objects_are_pushed_at_their_contacts_and_nothing_else(client, planner):
+    states = client.collect(Goal, 'goal_state', qos.LATCHED)
+    statuses = client.collect(PlannerStatus, 'planner_node/status')
+    client.until(lambda: states and client.node.count_publishers('planner_node/status'), 'goals')
+    assert states[-1].kind == Goal.NONE
+    answer = set_goal(client, kind=Goal.ALL, x=16., y=12.)
+    assert answer.success
+    assert 'all objects to (16, 12) px' in answer.message
+    client.until(lambda: states[-1].kind == Goal.ALL, 'the goal in force')
+    action = planner(1)
+    assert sorted(zip(action.row, action.col)) == [(6, 5), (8, 20)]
+    assert all(0 < abs(value) for value in (*action.ax, *action.ay))
+    client.until(lambda: statuses and stamp_of(statuses[-1]) == stamp_of(action), 'the status')
+    status = statuses[-1]
+    assert list(status.acted) == [True, True, False, False]
+    assert [math.isnan(value) for value in status.feef] == [False, False, True, True]
+    assert (status.goal.kind, status.goal.x, status.goal.y) == (Goal.ALL, 16., 12.)
+    assert status.answered == 2
+    assert set_goal(client, kind=Goal.NONE).success
+    assert len(planner(2).row) == 0
+
+
+def test_one_object_is_followed_until_the_filter_starts_anew(client, planner):
+    states = client.collect(Goal, 'goal_state', qos.LATCHED)
+    assert set_goal(client, kind=Goal.OBJECT, x=4., y=4., u=19., v=9.).success
+    planner(1)
+    # The object has moved; it is still slot 1.
+    action = planner(2, centroid=CENTROID[[1, 0, 2, 3]])
+    assert list(zip(action.row, action.col)) == [(8, 20)]
+    assert len(planner(0).row) == 0
+    client.until(lambda: states[-1].kind == Goal.NONE, 'the goal to be given up')
+    assert planner.node.says('the object of the goal is no longer known')
+
+
+def test_goals_are_refused_with_a_reason_and_the_one_before_stays(client, planner):
+    assert set_goal(client, kind=Goal.ALL, x=16., y=12.).success
+    for fields, words in (
+            ({'kind': Goal.ALL, 'x': 99., 'y': 5.}, 'outside the image, which is 32 px wide'),
+            ({'kind': Goal.ALL, 'x': math.nan, 'y': 5.}, 'outside the image'),
+            ({'kind': 9, 'x': 5., 'y': 5.}, 'kind is 9, expected'),
+            ({'kind': Goal.OBJECT, 'x': 5., 'y': 5., 'u': -3., 'v': 5.}, '(u, v) is (-3, 5)')):
+        answer = set_goal(client, **fields)
+        assert not answer.success
+        assert words in answer.message
+    assert len(planner(1).row) == 2
+    goals = client.heard_publisher(Goal, 'goal')
+    goals.publish(Goal(kind=Goal.ALL, x=-1., y=5.))
+    client.until(lambda: planner.node.says(r'goal refused: the goal is \(-1, 5\)'), 'a refusal')
+    goals.publish(Goal(kind=Goal.NONE))
+    client.until(lambda: planner.node.says('goal: nothing is pushed'), 'the goal')
+    assert len(planner(2).row) == 0
+
+
+def test_object_goals_need_beliefs_and_all_goals_need_a_bank(
+        client, start_node, weights, other_weights):
+    start_active(client, start_node, checkpoint=weights)
+    answer = set_goal(client, kind=Goal.OBJECT, x=5., y=5., u=5., v=5.)
+    assert not answer.success
+    assert 'no beliefs have arrived yet' in answer.message
+    other = start_active(client, start_node, {'__node': 'other'}, checkpoint=other_weights)
+    assert other.says('goals will be refused: there is no goal bank')
+    answer = client.call(SetGoal, 'other/set_goal', goal=Goal(kind=Goal.ALL, x=5., y=5.))
+    assert not answer.success
+    assert 'make it with `obai learn-goals`' in answer.message
+
+
+def test_beliefs_of_another_model_are_refused(client, planner, model_id):
+    statuses = client.collect(PlannerStatus, 'planner_node/status')
+    client.until(lambda: client.node.count_publishers('planner_node/status'), 'status')
+    before = len(planner.actions)
+    for frame in range(1, 6):
+        planner.sender.publish(slots(frame, 'another'))
+    answer = planner(6)
+    assert answer.header.stamp.sec == 7
+    assert len(planner.actions) == before + 1
+    words = f'beliefs refused: they are of model another, this planner has {model_id}'
+    assert planner.node.output().count(words) == 1
+    client.until(lambda: statuses, 'status')
+    assert statuses[-1].refused == 5
+
+
+def test_malformed_beliefs_are_refused(client, planner, model_id):
+    before = len(planner.actions)
+    short = slots(1, model_id)
+    short.mean = short.mean[:-1]
+    infinite = slots(2, model_id)
+    infinite.velocity[3] = math.nan
+    for bad, words in ((short, 'mean of length 31, expected 32'), (infinite, 'not finite')):
+        planner.sender.publish(bad)
+        client.until(lambda: planner.node.says(words), words)
+    assert planner(3).header.stamp.sec == 4
+    assert len(planner.actions) == before + 1
+
+
+def test_beliefs_sent_again_get_the_same_answer_again(client, planner):
+    set_goal(client, kind=Goal.ALL, x=16., y=12.)
+    first = planner(1)
+    set_goal(client, kind=Goal.NONE)
+    assert planner(1) == first
+
+
+def test_parameters_change_at_run_time_or_are_refused_with_a_reason(client, planner):
+    for name, value in (('goal_x', 10.), ('goal', 'all'), ('horizon', 8), ('spread', 3.),
+                        ('action_cost', .1), ('max_acceleration', .25)):
+        assert client.set_parameter('planner_node', name, value).successful, name
+    action = planner(1)
+    assert len(action.row) == 2
+    assert max(map(abs, (*action.ax, *action.ay))) <= .25
+    for name, value, words in (
+            ('goal_x', 50., 'outside the image, which is 32 px wide'),
+            ('goal', 'everywhere', "goal is 'everywhere', expected one of none, all"),
+            ('horizon', 0, 'out of range'), ('max_acceleration', -1., 'out of range'),
+            ('checkpoint', 'x', 'checkpoint is in use')):
+        result = client.set_parameter('planner_node', name, value)
+        assert not result.successful
+        assert words in result.reason
+    assert client.parameters('planner_node')['goal_x'] == 10.
+
+
+def test_missing_weights_fail_to_configure_with_a_remedy(client, start_node, tmp_path):
+    node = start_node('planner_node', checkpoint=str(tmp_path / 'none.safetensors'))
+    client.until(lambda: node.says('cannot be configured: .* does not exist'), 'the failure')
+    answer = set_goal(client, kind=Goal.ALL, x=5., y=5.)
+    assert not answer.success
+    assert 'not configured' in answer.message
+    assert node.stop()[0] == 0
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_the_node_cleanly(planner, number):
+    status, seconds = planner.node.stop(number)
+    assert status == 0
+    assert seconds < 2.
+    assert 'Traceback' not in planner.node.output()
