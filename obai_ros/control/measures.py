@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How well episodes went, in figures."""
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from obai_ros.control.episodes import Episodes
+
+REST = 1.0
+"""Slower than this is at rest, px/frame."""
+ARRIVED = 4.0
+"""Nearer than this is at the goal, px (the looser of the two measures of success)."""
+
+
+def distances(episodes: Episodes) -> Tensor:
+    """Return [B, S + 1, O] px: the distance of each object from its goal."""
+    return (episodes.position - episodes.goal[:, None]).norm(dim=-1)
+
+
+def succeeded(episodes: Episodes, within: float) -> Tensor:
+    """
+    Return [B] bool: at the end every targeted object is within so many px, and at rest.
+
+    Whether it can be seen or not.
+    """
+    there = distances(episodes)[:, -1] <= within
+    resting = episodes.velocity[:, -1].norm(dim=-1) < REST
+    return (there & resting | ~episodes.targeted).all(-1)
+
+
+def settle_steps(episodes: Episodes) -> Tensor:
+    """
+    Return [B] float: the step from which all targeted objects stay within ARRIVED of their goals.
+
+    NaN where they do not stay there until the end.
+    """
+    there = (distances(episodes) <= ARRIVED) | ~episodes.targeted[:, None]
+    staying = there.all(-1).flip(1).cumprod(1).sum(1)
+    steps = episodes.position.shape[1] - staying
+    return torch.where(staying > 0, steps.float(), torch.nan)
+
+
+def overshoot(episodes: Episodes) -> Tensor:
+    """
+    Return [objects] of all targeted: how far beyond the goal they went, relative to the way.
+
+    Measured along the way from the start to the goal; only ways of more than ARRIVED count.
+    """
+    way = episodes.goal - episodes.position[:, 0]
+    length = way.norm(dim=-1)
+    beyond = ((episodes.position - episodes.goal[:, None]) * way[:, None]).sum(-1)
+    relative = beyond.amax(1).clamp(min=0) / length.square()
+    return relative[episodes.targeted & (length > ARRIVED)]
+
+
+def summarise(episodes: Episodes) -> dict:
+    """Return the figures of a benchmark, ready for JSON; None where there is nothing to measure."""
+    final = distances(episodes)[:, -1][episodes.targeted]
+    settled = settle_steps(episodes)
+    settled = settled[~settled.isnan()]
+    beyond = overshoot(episodes)
+    pushes = int(episodes.pushes.sum())
+    targeted = int(episodes.targeted.sum())
+    return {
+        'episodes': len(episodes.goal),
+        'steps': episodes.pushes.shape[1],
+        'success_rate_2px': succeeded(episodes, 2.0).float().mean().item(),
+        'success_rate_4px': succeeded(episodes, ARRIVED).float().mean().item(),
+        'object_success_rate_4px': _object_rate(episodes),
+        'final_distance_px': {'median': final.median().item(),
+                              'p90': final.quantile(0.9).item()},
+        'settle_steps': {'median': settled.median().item() if len(settled) else None,
+                         'settled_share': len(settled) / len(episodes.goal)},
+        'overshoot': {'median': beyond.median().item() if len(beyond) else None,
+                      'p90': beyond.quantile(0.9).item() if len(beyond) else None},
+        'energy': episodes.energy.sum().item() / max(targeted, 1),
+        'pushes': pushes,
+        'wrong_push_rate': int(episodes.wrong.sum()) / pushes if pushes else 0.0,
+    }
+
+
+def _object_rate(episodes: Episodes) -> float:
+    there = distances(episodes)[:, -1] <= ARRIVED
+    resting = episodes.velocity[:, -1].norm(dim=-1) < REST
+    return (there & resting)[episodes.targeted].float().mean().item()

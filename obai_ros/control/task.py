@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tasks: what is asked for, in the terms that it is asked in, and what would fulfil it."""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from obai_ros.environment.rendering import render
+from obai_ros.environment.scene import Scene, SceneConfig, sample_scene
+from obai_ros.environment.shapes import SHAPES
+
+TASKS = ('gather', 'single', 'sort', 'image')
+# Goals lie where objects start: in the middle 60 % of the image.
+GOAL_RANGE = (0.2, 0.8)
+
+
+@dataclass(frozen=True)
+class Task:
+    """
+    B episodes to be played, with O objects each.
+
+    What fulfils it: goal [B, O, 2] px for each object, targeted [B, O] bool: the objects that
+    must get there (the others must be left alone).
+    What is said: gather and single: point [B, 1, 2] px; single: named [B, 2] px, where the
+    object that is meant is at frame 0; sort: point [B, shapes, 2] px, one for each of SHAPES;
+    image: image [B, 3, H, W], the picture to be made.
+    """
+
+    kind: str
+    scene: Scene
+    config: SceneConfig
+    goal: Tensor
+    targeted: Tensor
+    point: Tensor | None = None
+    named: Tensor | None = None
+    image: Tensor | None = None
+
+    @property
+    def batch(self) -> int:
+        return self.scene.batch
+
+    def part(self, start: int, stop: int) -> Task:
+        """Return the episodes start..stop - 1."""
+        def cut(value):
+            return None if value is None else value[start:stop]
+
+        return replace(self, scene=_each(cut, self.scene), goal=cut(self.goal),
+                       targeted=cut(self.targeted), point=cut(self.point), named=cut(self.named),
+                       image=cut(self.image))
+
+
+def sample_task(kind: str, config: SceneConfig, episodes: int, seed: int) -> Task:
+    """
+    Draw episodes; the same seed gives the same ones, and the first of many are those of few.
+
+    Raises ValueError for a task that there is not.
+    """
+    if kind not in TASKS:
+        raise ValueError(f'there is no task {kind!r}: choose one of {", ".join(TASKS)}')
+    # One by one, so that an episode does not depend on how many others there are.
+    draws = [_sample_episode(kind, config, 2 ** 43 + seed * 2 ** 20 + episode)
+             for episode in range(episodes)]
+
+    def joined(name: str) -> Tensor | None:
+        values = [getattr(draw, name) for draw in draws]
+        return None if values[0] is None else torch.cat(values)
+
+    scene = Scene(**{name: torch.cat([getattr(draw.scene, name) for draw in draws])
+                     for name in vars(draws[0].scene)})
+    return Task(kind, scene, config, *(joined(name) for name in (
+        'goal', 'targeted', 'point', 'named', 'image')))
+
+
+def _sample_episode(kind: str, config: SceneConfig, seed: int) -> Task:
+    generator = torch.Generator().manual_seed(seed)
+    scene = sample_scene(config, 1, generator)
+    objects = config.num_objects
+
+    def places(count: int) -> Tensor:
+        low, high = GOAL_RANGE
+        return config.image_size * (low + (high - low) * torch.rand(
+            1, count, 2, generator=generator))
+
+    everyone = torch.ones(1, objects, dtype=torch.bool)
+    if kind == 'gather':
+        point = places(1)
+        return Task(kind, scene, config, point.expand(-1, objects, -1), everyone, point)
+    if kind == 'single':
+        point = places(1)
+        chosen = int(torch.randint(objects, (), generator=generator))
+        targeted = torch.arange(objects)[None] == chosen
+        return Task(kind, scene, config, point.expand(-1, objects, -1), targeted, point,
+                    scene.position[:, chosen])
+    if kind == 'sort':
+        point = places(len(SHAPES))
+        return Task(kind, scene, config, point.gather(1, scene.shape[..., None].expand(-1, -1, 2)),
+                    everyone, point)
+    goal = places(objects)
+    picture, _ = render(replace(scene, position=goal), config)
+    return Task(kind, scene, config, goal, everyone, image=picture)
+
+
+def _each(function, scene: Scene) -> Scene:
+    return Scene(**{name: function(value) for name, value in vars(scene).items()})
