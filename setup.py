@@ -86,17 +86,19 @@ class CMakeBuild(build_py):
         jobs = os.environ.get('CMAKE_BUILD_PARALLEL_LEVEL', str(os.cpu_count() or 1))
         definitions = [f'-D{name}={value}' for name, value in configuration.items()]
 
+        def cmake(*arguments):
+            if subprocess.run(['cmake', *arguments], env=env).returncode:
+                stop('The build failed; what CMake or the compiler says about it stands above.')
+
         # A build tree knows by itself when CMakeLists.txt or a message has changed, so it is
         # configured once: that is most of the time of a build with nothing to compile.
         settled = build / 'configured-for'
         if not settled.is_file() or settled.read_text() != '\n'.join(definitions):
             shutil.rmtree(build, ignore_errors=True)
-            subprocess.run(['cmake', '-S', str(HERE), '-B', str(build), *definitions],
-                           check=True, env=env)
+            cmake('-S', str(HERE), '-B', str(build), *definitions)
             settled.write_text('\n'.join(definitions))
         shutil.rmtree(stage, ignore_errors=True)
-        subprocess.run(['cmake', '--build', str(build), '--target', 'install', '--parallel', jobs],
-                       check=True, env=env)
+        cmake('--build', str(build), '--target', 'install', '--parallel', jobs)
 
     def stage_python(self, stage):
         """Copy the generated and the hand-written modules to where site-packages is made."""
