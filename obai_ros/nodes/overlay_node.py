@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""overlay_node: what was seen and what is done about it, as a picture and as markers for RViz.
+
+It subscribes to the topics that it joins only while somebody listens to ~/overlay or ~/markers, so
+that perception does not make pictures for nobody either.
+"""
+
+import cv2
+import numpy as np
+from rclpy.node import Node
+from rclpy.time import Time
+from sensor_msgs.msg import Image
+from visualization_msgs.msg import MarkerArray
+
+from obai_ros.messages import beliefs, image, overlay
+from obai_ros.messages.action_field import read as read_field
+from obai_ros.msg import ActionField, Goal, SlotBeliefs
+from obai_ros.nodes import qos
+from obai_ros.nodes.complaints import Complaints
+from obai_ros.nodes.markers import frame_markers
+from obai_ros.nodes.parameters import OVERLAY, Parameters
+from obai_ros.nodes.run import run
+from obai_ros.nodes.stamp_join import StampJoin
+
+
+class OverlayNode(Node):
+    """Joins image, labels, beliefs and actions by stamp and draws them."""
+
+    def __init__(self):
+        super().__init__('overlay_node')
+        self.settings = Parameters(self, OVERLAY)
+        self._complaints = Complaints(self.get_logger().error)
+        self._options = {'qos_overriding_options': qos.overridable()}
+        self._overlay = self.create_publisher(Image, '~/overlay', qos.IMAGE_OUT, **self._options)
+        self._markers = self.create_publisher(MarkerArray, '~/markers', qos.DATA, **self._options)
+        self._join = StampJoin(self.settings.keep_frames)
+        self._goal = Goal()
+        self._inputs = {}
+        self._expected = set()
+        self._planned = False
+        self.create_timer(0.2, self._look_for_listeners)
+
+    def _look_for_listeners(self):
+        expected = set()
+        if self._overlay.get_subscription_count():
+            expected |= {'image', 'labels'}
+        if self._markers.get_subscription_count():
+            expected |= {'slots'}
+        if expected and not self._inputs:
+            self._inputs = self._subscribe()
+        elif not expected and self._inputs:
+            for subscription in self._inputs.values():
+                self.destroy_subscription(subscription)
+            self._inputs = {}
+            self._join.clear()
+        # Without a planner there is nothing to wait for: perception alone can be watched, too.
+        if expected and self.count_publishers(self._inputs['actions'].topic_name):
+            expected |= {'actions'}
+        self._expected = expected
+
+    def _subscribe(self):
+        return {
+            part: self.create_subscription(kind, topic, take, profile, **self._options)
+            for part, kind, topic, take, profile in (
+                ('image', Image, 'image_raw', self._part('image', image.to_rgb8), qos.JOIN),
+                ('labels', Image, 'label_image', self._part('labels', image.to_array), qos.JOIN),
+                ('slots', SlotBeliefs, 'slots', self._part('slots', beliefs.read), qos.DATA),
+                ('actions', ActionField, 'action_field',
+                 self._part('actions', lambda m: read_field(m, m.height, m.width)), qos.DATA),
+                ('goal', Goal, 'goal_state', self._take_goal, qos.LATCHED))}
+
+    def _part(self, name, read):
+        def take(message):
+            try:
+                content = read(message)
+            except ValueError as error:
+                self._complaints.add(name, f'{name} refused: {error}')
+                return
+            stamp = Time.from_msg(message.header.stamp).nanoseconds
+            parts = self._join.add(stamp, name, content, self._expected)
+            if parts is not None:
+                self._publish(message.header, parts)
+        return take
+
+    def _take_goal(self, message):
+        self._goal = message
+
+    def _publish(self, header, parts):
+        row, col, acceleration = parts.get(
+            'actions', (np.zeros(0, int), np.zeros(0, int), np.zeros((0, 2))))
+        goals = [] if self._goal.kind == Goal.NONE else [(self._goal.x, self._goal.y)]
+        if 'image' in parts and 'labels' in parts and self._overlay.get_subscription_count():
+            labels = parts['labels']
+            picture = parts['image']
+            if picture.shape[:2] != labels.shape:
+                picture = cv2.resize(picture, labels.shape[::-1], interpolation=cv2.INTER_AREA)
+            drawn = overlay.draw(picture, labels, (row, col, *acceleration.T), goals,
+                                 self.settings.scale)
+            self._overlay.publish(image.from_numpy(drawn, 'rgb8', Image(header=header)))
+        if 'slots' in parts and self._markers.get_subscription_count():
+            self._markers.publish(frame_markers(
+                header, parts['slots'], (row, col, acceleration), goals,
+                self.settings.metres_per_px))
+
+
+def main(args=None):
+    return run(OverlayNode, args, threads=2)

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Puts together what several topics say about the same frame."""
+
+
+class StampJoin:
+    """Collects parts by stamp and hands out each frame once, when it is complete.
+
+    keep: number of frames that may wait for missing parts. A frame that is complete lets go of
+    those that began before it, whose missing parts have been lost.
+    """
+
+    def __init__(self, keep: int):
+        self._keep = keep
+        self._frames = {}  # by stamp, in the order of arrival: stamps may go back
+        self._newest = None
+
+    def add(self, stamp: int, part: str, value, expected: set) -> dict | None:
+        """Add a part; return all parts of the frame if that makes it complete, otherwise None.
+
+        expected: names of the parts that make a frame complete.
+        """
+        if stamp == self._newest:
+            return None
+        parts = self._frames.setdefault(stamp, {})
+        parts[part] = value
+        if expected <= parts.keys():
+            self._newest = stamp
+            self._forget(list(self._frames).index(stamp) + 1)
+            return parts
+        self._forget(len(self._frames) - self._keep)
+        return None
+
+    def clear(self) -> None:
+        """Forget all frames."""
+        self._frames, self._newest = {}, None
+
+    def _forget(self, count):
+        for stamp in list(self._frames)[:max(0, count)]:
+            del self._frames[stamp]

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole loop, each node in its own process, over DDS."""
+
+import collections
+
+from harness import stamp_of
+import numpy as np
+from obai_ros.messages import action_field, image
+from obai_ros.msg import ActionField, Goal, PerceptionStatus, PlannerStatus, SlotBeliefs
+from obai_ros.nodes import qos
+from obai_ros.srv import SetGoal
+import pytest
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import Image
+from std_srvs.srv import Trigger
+from visualization_msgs.msg import Marker, MarkerArray
+
+SIDE = 32
+ALL = QoSProfile(depth=1000)
+"""Reliable and deep enough to miss nothing."""
+
+
+class Loop:
+    """Simulator, perception and planner, and everything that they have said to each other."""
+
+    def __init__(self, client, start_node, weights):
+        self.client = client
+        self.images = client.collect(Image, 'image_raw', ALL)
+        self.slots = client.collect(SlotBeliefs, 'slots', ALL)
+        self.actions = client.collect(ActionField, 'action_field', ALL)
+        self.applied = client.collect(ActionField, 'applied_action_field', ALL)
+        self.perception = client.collect(PerceptionStatus, 'perception_node/status', ALL)
+        self.planning = client.collect(PlannerStatus, 'planner_node/status', ALL)
+        self.nodes = {
+            'perception_node': start_node('perception_node', checkpoint=weights),
+            'planner_node': start_node('planner_node', checkpoint=weights)}
+        for node in self.nodes.values():
+            client.until(lambda: node.says(r'\bactive: '), f'{node.name} to become active')
+        self.nodes['sim_node'] = start_node(
+            'sim_node', image_size=SIDE, rate=0., resend_period=20., action_timeout=60.)
+
+    def run(self, frames):
+        """Wait until so many frames have gone round the loop."""
+        self.client.until(lambda: len(self.applied) >= frames, f'{frames} frames')
+
+    def output(self):
+        return ''.join(node.output() for node in self.nodes.values())
+
+
+@pytest.fixture
+def loop(client, start_node, weights):
+    return Loop(client, start_node, weights)
+
+
+def test_lock_step_answers_each_of_50_frames_exactly_once(client, loop):
+    answer = client.call(SetGoal, 'planner_node/set_goal',
+                         goal=Goal(kind=Goal.ALL, x=16., y=16.))
+    assert answer.success
+    spoken = (loop.images, loop.slots, loop.actions, loop.applied)
+    loop.run(1)
+    client.until(lambda: all(spoken), 'everyone to be heard')
+    # The nodes may have found each other before this test had found all of them.
+    first = max(stamp_of(messages[0]) for messages in spoken)
+    loop.run(53)
+    applied = [stamp_of(message) for message in loop.applied if stamp_of(message) >= first][:50]
+    assert len(applied) == 50
+    assert applied == sorted(set(applied))
+    client.until(lambda: loop.planning and stamp_of(loop.planning[-1]) >= applied[-1]
+                 and stamp_of(loop.perception[-1]) >= applied[-1], 'the status of 50 frames')
+    for messages in spoken:
+        count = collections.Counter(map(stamp_of, messages))
+        assert [count[stamp] for stamp in applied] == [1] * 50
+    # What was applied is what was answered; and the filter saw one unbroken video.
+    answered = {stamp_of(message): message for message in loop.actions}
+    for message in loop.applied:
+        if stamp_of(message) not in applied:
+            continue
+        answer = answered[stamp_of(message)]
+        assert (message.row, message.col, message.ax, message.ay) == (
+            answer.row, answer.col, answer.ax, answer.ay)
+        assert not message.cut
+    frames = {stamp_of(message): message.frame for message in loop.slots}
+    start = frames[applied[0]]
+    assert [frames[stamp] for stamp in applied] == list(range(start, start + 50))
+    assert loop.perception[-1].dropped == loop.perception[-1].refused == 0
+    assert loop.planning[-1].refused == 0
+    for trouble in ('WARN', 'ERROR', 'Traceback'):
+        assert trouble not in loop.output()
+
+
+def test_reset_starts_the_filter_anew_and_loses_no_frame(client, loop):
+    loop.run(5)
+    for episode in (1, 2):
+        assert client.call(Trigger, 'sim_node/reset').success
+        client.until(lambda: sum(message.cut for message in loop.applied) == episode, 'the cut')
+        loop.run(len(loop.applied) + 5)
+    cuts = [index for index, message in enumerate(loop.applied) if message.cut]
+    frame = {stamp_of(message): message.frame for message in loop.slots}
+    for cut in cuts:
+        after = [frame[stamp_of(message)] for message in loop.applied[cut + 1:cut + 4]]
+        assert after == [0, 1, 2]
+    assert loop.nodes['perception_node'].says('starts anew: the scene was reset')
+    assert 'no action for the previous image' not in loop.output()
+
+
+def test_bad_messages_from_elsewhere_cost_no_frame(client, loop):
+    loop.run(3)
+    strange_image = Image(height=5, width=5, encoding='32FC1', step=20, data=bytes(100))
+    field = action_field.write([1], [1], np.ones((1, 2)), SIDE, SIDE, ActionField())
+    field.header.stamp.sec = 1
+    infinite = action_field.write([1], [1], np.ones((1, 2)), SIDE, SIDE, ActionField())
+    infinite.ax[0] = float('nan')
+    for kind, topic, message, node, words in (
+            (Image, 'image_raw', strange_image, 'perception_node', "encoding '32FC1'"),
+            (SlotBeliefs, 'slots', SlotBeliefs(model_id='x'), 'planner_node', 'of model x'),
+            (ActionField, 'action_field', field, 'sim_node', 'answers the image of 1.0'),
+            (ActionField, 'action_field', infinite, 'sim_node', 'expected finite')):
+        sender = client.heard_publisher(kind, topic)
+        client.until(lambda: sender.publish(message) or loop.nodes[node].says(words), words)
+        client.node.destroy_publisher(sender)
+    loop.run(len(loop.applied) + 10)
+    ours = [m for m in loop.slots if m.model_id != 'x']
+    assert [message.frame for message in ours] == list(range(len(ours)))
+    assert loop.perception[-1].dropped == 0
+
+
+def test_perception_and_planner_may_restart_in_the_middle(client, loop, start_node, weights):
+    client.set_parameter('sim_node', 'resend_period', .2)
+    loop.run(3)
+    for name in ('planner_node', 'perception_node'):
+        assert loop.nodes[name].stop()[0] == 0
+        loop.nodes[name] = start_node(name, checkpoint=weights)
+        client.until(lambda: loop.nodes[name].says(r'\bactive: '), f'{name} to come back')
+        loop.run(len(loop.applied) + 5)
+    assert 'stepping without an action' not in loop.output()
+
+
+def test_overlay_is_drawn_for_those_who_listen(client, loop, start_node):
+    start_node('overlay_node', scale=3)
+    assert client.call(SetGoal, 'planner_node/set_goal',
+                       goal=Goal(kind=Goal.ALL, x=16., y=16.)).success
+    loop.run(3)
+    # Nobody listens, so nobody asks perception for labels either.
+    assert client.node.count_subscribers('label_image') == 0
+    overlays = client.collect(Image, 'overlay_node/overlay', qos.IMAGE_IN)
+    markers = client.collect(MarkerArray, 'overlay_node/markers')
+    client.until(lambda: overlays and markers, 'overlay and markers')
+    drawn = image.to_rgb8(overlays[-1])
+    assert drawn.shape == (3 * SIDE, 3 * SIDE, 3)
+    stamps = set(map(stamp_of, loop.images))
+    assert all(stamp_of(overlay) in stamps for overlay in overlays)
+    assert overlays[-1].header.frame_id == loop.images[-1].header.frame_id
+    client.until(lambda: any(marker.ns == 'goals' for marker in markers[-1].markers), 'the goal')
+    assert markers[-1].markers[0].action == Marker.DELETEALL
+    assert len({(marker.ns, marker.id) for marker in markers[-1].markers}) == len(
+        markers[-1].markers)
