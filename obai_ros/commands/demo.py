@@ -68,7 +68,7 @@ def _play(args, console, domain: int, checkpoint: Path, image_size: int, started
     from obai_ros.demo.processes import Supervisor
     from obai_ros.demo.records import sample_goals
 
-    environment = _environment(domain, args.out)
+    environment = _environment(domain)
     episodes = []
     with Supervisor(args.out / 'logs') as supervisor:
         for node, command in _commands(args, checkpoint, image_size).items():
@@ -191,10 +191,13 @@ def _commands(args, checkpoint: Path, image_size: int) -> dict[str, list[str]]:
     parameters = {
         'sim_node': {'seed': args.seed, 'image_size': image_size, 'synchronous': True,
                      'rate': 0.0},
-        'perception_node': {'checkpoint': str(checkpoint), 'device': args.device, 'seed': args.seed},
+        'perception_node': {'checkpoint': str(checkpoint), 'device': args.device,
+                            'seed': args.seed},
         'planner_node': {'checkpoint': str(checkpoint)},
     }
-    common = ['--ros-args', '--params-file', str(config('obai.yaml'))]
+    # Their output is kept already, so they need not write the same into ~/.ros/log.
+    common = ['--ros-args', '--disable-external-lib-logs',
+              '--params-file', str(config('obai.yaml'))]
     commands = {}
     for node in NODES:
         commands[node] = [str(executable(node)), *common]
@@ -204,7 +207,7 @@ def _commands(args, checkpoint: Path, image_size: int) -> dict[str, list[str]]:
     return commands
 
 
-def _environment(domain: int, out: Path) -> dict[str, str]:
+def _environment(domain: int) -> dict[str, str]:
     """Prepare the environment of ROS, also of this process; return it for the children."""
     from obai_ros.demo.installation import ament_prefix_path, config
 
@@ -213,7 +216,6 @@ def _environment(domain: int, out: Path) -> dict[str, str]:
         'ROS_DOMAIN_ID': str(domain),
         # Nothing of this concerns other machines, and theirs does not concern us.
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-        'ROS_LOG_DIR': str((out / 'logs').resolve()),
         'RCUTILS_COLORIZED_OUTPUT': '0',
         'PYTHONUNBUFFERED': '1',
     })

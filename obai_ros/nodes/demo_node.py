@@ -200,8 +200,8 @@ def open_demo_node(domain: int, watch):
     Signals stay with the program: Ctrl-C raises KeyboardInterrupt wherever it is.
     """
     context = rclpy.Context()
-    rclpy.init(context=context, domain_id=domain,
-               signal_handler_options=SignalHandlerOptions.NO)
+    rclpy.init(args=['--ros-args', '--disable-external-lib-logs'], context=context,
+               domain_id=domain, signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = DemoNode(context, watch)
         try:

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import cv2
 import pytest
@@ -60,9 +59,9 @@ def start(checkpoint, tmp_path):
         demo.communicate()
 
 
-def _children(out):
-    """Return {name of the node: process id} of the living nodes of the demo that writes to out."""
-    mark = f'ROS_LOG_DIR={out}/logs'.encode()
+def _children(lines):
+    """Return {name of the node: process id} of the living nodes of the demo that said so."""
+    mark = re.search(r'ROS_DOMAIN_ID=\d+', ''.join(lines)).group().encode()
     found = {}
     for process in Path('/proc').iterdir():
         try:
@@ -84,13 +83,6 @@ def _read_until(demo, pattern):
         if re.search(pattern, line):
             return lines
     pytest.fail(f'no line like {pattern!r} in {lines}; {demo.stderr.read()}')
-
-
-def _assert_no_children(out):
-    deadline = time.monotonic() + 10
-    while _children(out) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert _children(out) == {}
 
 
 def test_two_short_episodes(start, tmp_path):
@@ -115,7 +107,7 @@ def test_two_short_episodes(start, tmp_path):
         assert gif.n_frames == 12
     assert cv2.imread(str(out / 'closed_loop.png')) is not None
     assert not [path for path in out.iterdir() if path.name.startswith('.')]
-    _assert_no_children(out)
+    assert _children(output) == {}
 
 
 def test_two_demos_side_by_side(start, tmp_path):
@@ -130,35 +122,35 @@ def test_two_demos_side_by_side(start, tmp_path):
 @pytest.mark.parametrize('number, code', [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_ended_by_a_signal_it_leaves_no_child_behind(start, tmp_path, number, code):
     demo = start('--episodes', '1000', '--steps', '2')
-    _read_until(demo, r'episode +1/1000')
-    assert _children(tmp_path / 'out').keys() == NODES
+    lines = _read_until(demo, r'episode +1/1000')
+    assert _children(lines).keys() == NODES
     demo.send_signal(number)
     _, errors = demo.communicate(timeout=PATIENCE)
     assert demo.returncode == code
     assert 'Traceback' not in errors
-    assert _children(tmp_path / 'out') == {}
+    assert _children(lines) == {}
     # A node that is interrupted ends well, too.
     assert 'Traceback' not in ''.join(
         log.read_text() for log in (tmp_path / 'out' / 'logs').glob('*_node.log'))
 
 
-def test_a_killed_node_is_named(start, tmp_path):
+def test_a_killed_node_is_named(start):
     demo = start('--episodes', '1000', '--steps', '2')
-    _read_until(demo, r'episode +1/1000')
-    os.kill(_children(tmp_path / 'out')['perception_node'], signal.SIGKILL)
+    lines = _read_until(demo, r'episode +1/1000')
+    os.kill(_children(lines)['perception_node'], signal.SIGKILL)
     _, errors = demo.communicate(timeout=PATIENCE)
     assert demo.returncode == 1
     assert 'perception_node was ended by SIGKILL. Its last lines:' in errors
     assert 'Traceback' not in errors
-    assert _children(tmp_path / 'out') == {}
+    assert _children(lines) == {}
 
 
-def test_a_device_that_is_not_there_is_said_at_once(start, tmp_path):
+def test_a_device_that_is_not_there_is_said_at_once(start):
     demo = start('--device', 'cuda:77')
-    _, errors = demo.communicate(timeout=PATIENCE)
+    output, errors = demo.communicate(timeout=PATIENCE)
     assert demo.returncode == 1
     assert 'perception_node failed while configuring' in errors and 'cuda:77' in errors
-    assert _children(tmp_path / 'out') == {}
+    assert _children(output) == {}
 
 
 def test_weights_that_are_not_there_are_one_sentence(start, tmp_path):
