@@ -64,13 +64,13 @@ class CMakeBuild(build_py):
         check_environment()
         build = (Path(self.get_finalized_command('build').build_base) / 'ament').resolve()
         stage = build / 'prefix'
-        self.cmake(build, stage)
+        self.compile(build, stage)
         self.stage_python(stage)
         self.stage_data(stage)
 
     @staticmethod
-    def cmake(build, stage):
-        """Generate, compile and install below stage; only what changed since the last time."""
+    def compile(build, stage):
+        """Generate, compile and install below stage, no more than is needed."""
         configuration = {
             'CMAKE_INSTALL_PREFIX': stage,
             'CMAKE_PROJECT_INCLUDE': HERE / 'cmake' / 'pip_wheels.cmake',
@@ -90,13 +90,18 @@ class CMakeBuild(build_py):
             if subprocess.run(['cmake', *arguments], env=env).returncode:
                 stop('The build failed; what CMake or the compiler says about it stands above.')
 
-        # A build tree knows by itself when CMakeLists.txt or a message has changed, so it is
-        # configured once: that is most of the time of a build with nothing to compile.
-        settled = build / 'configured-for'
-        if not settled.is_file() or settled.read_text() != '\n'.join(definitions):
+        # What was generated from messages that are gone or were called otherwise stays in a build
+        # tree: it is made anew when anything that is compiled changes, and kept when only Python
+        # does, which saves nearly all of the time.
+        compiled = [HERE / name for name in ('CMakeLists.txt', 'package.xml',
+                                             'requirements-ros.txt', 'cmake/pip_wheels.cmake')]
+        compiled += sorted([*HERE.glob('msg/*.msg'), *HERE.glob('srv/*.srv')])
+        recipe = '\n'.join(definitions + [f'{path}\n{path.read_text()}' for path in compiled])
+        settled = build / 'recipe'
+        if not settled.is_file() or settled.read_text() != recipe:
             shutil.rmtree(build, ignore_errors=True)
             cmake('-S', str(HERE), '-B', str(build), *definitions)
-            settled.write_text('\n'.join(definitions))
+            settled.write_text(recipe)
         shutil.rmtree(stage, ignore_errors=True)
         cmake('--build', str(build), '--target', 'install', '--parallel', jobs)
 
