@@ -64,12 +64,12 @@ class CMakeBuild(build_py):
         check_environment()
         build = (Path(self.get_finalized_command('build').build_base) / 'ament').resolve()
         stage = build / 'prefix'
-        self.compile(build, stage)
+        self.build_prefix(build, stage)
         self.stage_python(stage)
         self.stage_data(stage)
 
     @staticmethod
-    def compile(build, stage):
+    def build_prefix(build, stage):
         """Generate, compile and install below stage, no more than is needed."""
         configuration = {
             'CMAKE_INSTALL_PREFIX': stage,
