@@ -61,7 +61,7 @@ class Spec:
         if self.constraint:
             return self.constraint
         words = _TYPES[type(self.default)][1]
-        return words if self.low is None else f'{words} in [{self.low:g}, {self.high:g}]'
+        return words if self.low is None else f'{words} in [{self.low}, {self.high}]'
 
     def descriptor(self) -> ParameterDescriptor:
         """Build what `ros2 param describe` shows."""
@@ -115,7 +115,7 @@ SIM = (
     Spec('seed', 0, 'Seed of the scenes; the same seed gives the same episodes.', 0, 2**31 - 1,
          change=NEVER),
     Spec('episode_steps', 0, 'Frames per episode, after which a new scene begins; 0 = endless.',
-         0, 10**9, change=ALWAYS),
+         0, 1000000, change=ALWAYS),
     Spec('image_size', 64, 'Side of the square camera image, px.', 16, 1024, change=NEVER),
     Spec('num_objects', 3, 'Objects in a scene.', 1, 16, change=NEVER),
     Spec('velocity_sd', 4.0, 'Standard deviation of initial velocities per axis, px/frame.',

@@ -23,8 +23,9 @@ def start_node(domain, tmp_path):
     """Return start(name, **parameters): a NodeProcess that does not outlive the test."""
     started = []
 
-    def start(name, remappings={}, **parameters):
-        node = NodeProcess(name, parameters, tmp_path / f'{len(started)}_{name}.log', remappings)
+    def start(name, remappings={}, arguments=(), **parameters):
+        log = tmp_path / f'{len(started)}_{name}.log'
+        node = NodeProcess(name, parameters, log, remappings, arguments)
         started.append(node)
         return node
 

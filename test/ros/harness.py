@@ -30,7 +30,7 @@ CHECKOUT = Path(__file__).parents[2]
 class NodeProcess:
     """A node as a process; what it writes is in `output()`."""
 
-    def __init__(self, name, parameters, log, remappings):
+    def __init__(self, name, parameters, log, remappings, arguments=()):
         flags = [word for key, value in parameters.items()
                  for word in ('-p', f'{key}:={_yaml(value)}')]
         flags += [word for old, new in remappings.items() for word in ('-r', f'{old}:={new}')]
@@ -40,7 +40,7 @@ class NodeProcess:
         self._log = log
         with open(log, 'wb') as output:
             self.process = subprocess.Popen(
-                [sys.executable, '-c', code, '--ros-args', *flags],
+                [sys.executable, '-c', code, '--ros-args', *flags, *arguments],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                 env={**os.environ, 'PYTHONPATH': path}, start_new_session=True,
                 preexec_fn=_take_interrupts)
