@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--episodes', type=_positive, default=20, help='default: %(default)s')
     parser.add_argument('--steps', type=_positive, default=15,
                         help='actions per episode (default: %(default)s)')
-    parser.add_argument('--seed', type=int, default=0,
+    parser.add_argument('--seed', type=_seed, default=0,
                         help='of scenes and goals (default: %(default)s)')
     parser.add_argument('--checkpoint', type=Path,
                         help='weights (.safetensors with .json and goal bank beside; default: the '
@@ -33,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         'logs of the nodes (default: %(default)s)')
     parser.add_argument('--json', type=Path, metavar='FILE',
                         help='write the figures to this file, too')
-    parser.add_argument('--domain', type=int, metavar='ID',
+    parser.add_argument('--domain', type=_domain_number, metavar='ID',
                         help='ROS_DOMAIN_ID (default: one that is free on this machine)')
 
 
@@ -234,8 +234,19 @@ def _exit_on_signal(number, frame):
     raise SystemExit(128 + number)
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{value} is not a number of at least 1')
-    return value
+def _whole(low: int, high: int, what: str):
+    """Return an argparse type for whole numbers in low..high."""
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f'{text} is not {what}')
+        return value
+    return parse
+
+
+_positive = _whole(1, 10**6, 'a whole number from 1 to a million')
+_seed = _whole(0, 2**31 - 1, 'a whole number from 0 to 2147483647')
+_domain_number = _whole(0, 232, 'a ROS domain, which is a whole number from 0 to 232')
