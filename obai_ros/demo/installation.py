@@ -1,40 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where this package is installed: its executables, configuration files and libraries."""
+"""Where this package is installed: its executables and configuration files."""
 from __future__ import annotations
 
 import os
 import sys
 from pathlib import Path
 
-PACKAGE = 'obai_ros'
+from obai_ros.share import share_folder
 
 
-def find(*parts: str) -> Path:
+def executable(node: str) -> Path:
     """
-    Return the path of an installed file, below the first prefix that has it.
+    Return the installed executable of a node, from the first prefix that has it.
 
-    parts: relative to the prefix, for instance ('lib', 'obai_ros', 'sim_node'). Prefixes are those
-    of AMENT_PREFIX_PATH, as sourcing a workspace sets it, and the environment of this interpreter.
-    Raises FileNotFoundError, in a sentence.
+    Prefixes are those of AMENT_PREFIX_PATH, as sourcing a workspace sets it, and the environment
+    of this interpreter. Raises FileNotFoundError, in a sentence.
     """
     for prefix in _prefixes():
-        path = prefix.joinpath(*parts)
+        path = prefix / 'lib' / 'obai_ros' / node
         if path.is_file():
             return path
     places = ', '.join(str(prefix) for prefix in _prefixes())
     raise FileNotFoundError(
-        f'{os.path.join(*parts)} is not installed below {places}; run `make setup` in the project '
+        f'lib/obai_ros/{node} is not installed below {places}; run `make setup` in the project '
         'and use its .venv, or source install/setup.bash after `colcon build`')
 
 
-def executable(node: str) -> Path:
-    """Return the installed executable of a node."""
-    return find('lib', PACKAGE, node)
-
-
 def config(name: str) -> Path:
-    """Return an installed file of config/."""
-    return find('share', PACKAGE, 'config', name)
+    """Return a file of config/. Raises FileNotFoundError, in a sentence."""
+    path = share_folder('config') / name
+    if not path.is_file():
+        raise FileNotFoundError(f'{path} is missing; install obai_ros again')
+    return path
 
 
 def ament_prefix_path() -> str:

@@ -20,9 +20,9 @@ def test_the_first_prefix_that_has_the_file_wins(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, 'prefix', str(here))
     only = _install(here, 'lib', 'obai_ros', 'sim_node')
     assert installation.executable('sim_node') == only
-    _install(under, 'share', 'obai_ros', 'config', 'obai.yaml')
-    wanted = _install(over, 'share', 'obai_ros', 'config', 'obai.yaml')
-    assert installation.config('obai.yaml') == wanted
+    _install(under, 'lib', 'obai_ros', 'planner_node')
+    wanted = _install(over, 'lib', 'obai_ros', 'planner_node')
+    assert installation.executable('planner_node') == wanted
     assert installation.ament_prefix_path() == os.pathsep.join(map(str, (over, under, here)))
 
 
@@ -33,3 +33,10 @@ def test_what_is_not_installed_is_said_with_the_places_and_a_remedy(tmp_path, mo
         installation.executable('sim_node')
     assert f'lib/obai_ros/sim_node is not installed below {tmp_path}' in str(caught.value)
     assert 'make setup' in str(caught.value)
+
+
+def test_configuration_files_are_there_or_named():
+    assert installation.config('fastdds.xml').is_file()
+    assert installation.config('obai.yaml').is_file()
+    with pytest.raises(FileNotFoundError, match='none.yaml is missing'):
+        installation.config('none.yaml')
