@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+
+import pytest
+import torch
+
+from obai_ros.action_field import ActionField
+from obai_ros.model.config import ModelConfig
+from obai_ros.model.obai import Obai
+
+SMOKE = ModelConfig.named('smoke')
+
+
+@pytest.fixture
+def make_model():
+    """Return a function that makes a small random model in float64, refined by `kind`."""
+    def make(**changes) -> Obai:
+        torch.manual_seed(0)
+        return Obai(replace(SMOKE, **changes)).double().eval()
+    return make
+
+
+@pytest.fixture
+def make_clip():
+    """Return a function that makes random images [B, T, 3, H, W] and a field per frame."""
+    def make(batch=2, frames=3, size=32, points=3, seed=0):
+        generator = torch.Generator().manual_seed(seed)
+        images = torch.rand(batch, frames, 3, size, size, generator=generator).double()
+        fields = [ActionField(
+            torch.randint(size, (batch, points), generator=generator),
+            torch.randint(size, (batch, points), generator=generator),
+            4 * torch.randn(batch, points, 2, generator=generator), size, size)
+            for _ in range(frames)]
+        return images, fields
+    return make

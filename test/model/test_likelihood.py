@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+import math
+
+import torch
+from scipy.special import logsumexp
+from scipy.stats import norm
+
+from obai_ros.model.likelihood import mixture
+
+SIGMA = 0.3
+
+
+def random_output(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    output = 2 * torch.randn(2, 4, 4, 30, generator=generator, dtype=torch.float64)
+    image = torch.rand(2, 3, 30, generator=generator, dtype=torch.float64)
+    return output, image
+
+
+def by_autograd(output, image):
+    """-log p as eq. 1-4 state it, differentiable."""
+    colour, logit = torch.sigmoid(output[:, :, :3]), output[:, :, 3]
+    normal = torch.distributions.Normal(colour, SIGMA).log_prob(image[:, None]).sum(2)
+    return -torch.logsumexp(torch.log_softmax(logit, 1) + normal, 1).sum()
+
+
+def test_likelihood_is_that_of_scipy():
+    output, image = random_output()
+    colour = torch.sigmoid(output[:, :, :3]).numpy()
+    logit = output[:, :, 3].numpy()
+    log_mask = logit - logsumexp(logit, axis=1, keepdims=True)
+    normal = norm.logpdf(image[:, None].numpy(), colour, SIGMA).sum(2)
+    expected = -logsumexp(log_mask + normal, axis=1).sum(1)
+    seen = mixture(output, image, SIGMA)
+    assert torch.allclose(seen.negative_log_likelihood(), torch.from_numpy(expected), rtol=1e-12)
+
+
+def test_output_gradient_is_that_of_autograd():
+    output, image = random_output()
+    output.requires_grad_()
+    expected, = torch.autograd.grad(by_autograd(output, image), output)
+    found = mixture(output, image, SIGMA).output_gradient()
+    assert (found - expected).norm() / expected.norm() < 1e-12
+
+
+def test_output_gradient_is_that_of_finite_differences():
+    output, image = random_output(1)
+    found = mixture(output, image, SIGMA).output_gradient()
+    step = 1e-6
+    for place in [(0, 0, 0, 3), (1, 2, 3, 7), (0, 3, 1, 29), (1, 1, 2, 0)]:
+        up, down = output.clone(), output.clone()
+        up[place] += step
+        down[place] -= step
+        slope = (by_autograd(up, image) - by_autograd(down, image)) / (2 * step)
+        assert abs(slope - found[place]) < 1e-5 * max(abs(slope), 1e-3)
+
+
+def test_masks_and_responsibilities_are_distributions():
+    seen = mixture(*random_output(), SIGMA)
+    for share in (seen.mask, seen.responsibility):
+        assert torch.allclose(share.sum(1), torch.ones_like(share[:, 0]))
+        assert (share >= 0).all()
+
+
+def test_a_perfect_slot_explains_the_image_up_to_the_noise():
+    image = torch.full((1, 3, 5), 0.5, dtype=torch.float64)
+    output = torch.zeros(1, 2, 4, 5, dtype=torch.float64)  # sigmoid(0) = 0.5
+    expected = 5 * 3 * (math.log(SIGMA) + 0.5 * math.log(2 * math.pi))
+    value = mixture(output, image, SIGMA).negative_log_likelihood()
+    assert torch.allclose(value, torch.tensor([expected], dtype=torch.float64))
+
+
+def test_far_colours_and_extreme_logits_stay_finite():
+    output = torch.tensor([[[-90., -90., -90., 500.], [90., 90., 90., -500.]]])[..., None]
+    seen = mixture(output, torch.ones(1, 3, 1), 0.01)
+    assert torch.isfinite(seen.output_gradient()).all()
+    assert torch.isfinite(seen.negative_log_likelihood()).all()
