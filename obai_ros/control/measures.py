@@ -55,7 +55,7 @@ def overshoot(episodes: Episodes) -> Tensor:
 
 
 def summarise(episodes: Episodes) -> dict:
-    """Return the figures of a benchmark, ready for JSON; None where there is nothing to measure."""
+    """Return the figures of a benchmark, ready for JSON; None where nothing can be measured."""
     final = distances(episodes)[:, -1][episodes.targeted]
     settled = settle_steps(episodes)
     settled = settled[~settled.isnan()]

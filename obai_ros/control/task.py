@@ -24,11 +24,13 @@ class Task:
     What fulfils it: goal [B, O, 2] px for each object, targeted [B, O] bool: the objects that
     must get there (the others must be left alone).
     What is said: gather and single: point [B, 1, 2] px; single: named [B, 2] px, where the
-    object that is meant is at frame 0; sort: point [B, shapes, 2] px, one for each of SHAPES;
-    image: image [B, 3, H, W], the picture to be made.
+    object that is meant is, and shows, at frame 0; sort: point [B, shapes, 2] px, one for each of
+    SHAPES; image: image [B, 3, H, W], the picture to be made.
+    number [B] int64: which episodes of the task these are.
     """
 
     kind: str
+    number: Tensor
     scene: Scene
     config: SceneConfig
     goal: Tensor
@@ -46,7 +48,8 @@ class Task:
         def cut(value):
             return None if value is None else value[start:stop]
 
-        return replace(self, scene=_each(cut, self.scene), goal=cut(self.goal),
+        scene = Scene(**{name: cut(value) for name, value in vars(self.scene).items()})
+        return replace(self, number=cut(self.number), scene=scene, goal=cut(self.goal),
                        targeted=cut(self.targeted), point=cut(self.point), named=cut(self.named),
                        image=cut(self.image))
 
@@ -69,7 +72,7 @@ def sample_task(kind: str, config: SceneConfig, episodes: int, seed: int) -> Tas
 
     scene = Scene(**{name: torch.cat([getattr(draw.scene, name) for draw in draws])
                      for name in vars(draws[0].scene)})
-    return Task(kind, scene, config, *(joined(name) for name in (
+    return Task(kind, torch.arange(episodes), scene, config, *(joined(name) for name in (
         'goal', 'targeted', 'point', 'named', 'image')))
 
 
@@ -83,24 +86,25 @@ def _sample_episode(kind: str, config: SceneConfig, seed: int) -> Task:
         return config.image_size * (low + (high - low) * torch.rand(
             1, count, 2, generator=generator))
 
-    everyone = torch.ones(1, objects, dtype=torch.bool)
-    if kind == 'gather':
-        point = places(1)
-        return Task(kind, scene, config, point.expand(-1, objects, -1), everyone, point)
-    if kind == 'single':
-        point = places(1)
-        chosen = int(torch.randint(objects, (), generator=generator))
-        targeted = torch.arange(objects)[None] == chosen
-        return Task(kind, scene, config, point.expand(-1, objects, -1), targeted, point,
-                    scene.position[:, chosen])
+    targeted = torch.ones(1, objects, dtype=torch.bool)
+    named = image = None
     if kind == 'sort':
         point = places(len(SHAPES))
-        return Task(kind, scene, config, point.gather(1, scene.shape[..., None].expand(-1, -1, 2)),
-                    everyone, point)
-    goal = places(objects)
-    picture, _ = render(replace(scene, position=goal), config)
-    return Task(kind, scene, config, goal, everyone, image=picture)
-
-
-def _each(function, scene: Scene) -> Scene:
-    return Scene(**{name: function(value) for name, value in vars(scene).items()})
+        goal = point.gather(1, scene.shape[..., None].expand(-1, -1, 2))
+    elif kind == 'image':
+        point, goal = None, places(objects)
+        image, _ = render(replace(scene, position=goal), config)
+    else:
+        point = places(1)
+        goal = point.expand(-1, objects, -1)
+    if kind == 'single':
+        # One that shows where it is said to be, or the words would mean another.
+        _, labels = render(scene, config)
+        pixel = scene.position.long()
+        shown = labels[0][pixel[0, :, 1], pixel[0, :, 0]] == torch.arange(1, objects + 1)
+        lottery = torch.rand(objects, generator=generator) + shown
+        chosen = int(lottery.argmax())
+        targeted = torch.arange(objects)[None] == chosen
+        named = scene.position[:, chosen]
+    return Task(kind, torch.zeros(1, dtype=torch.int64), scene, config, goal, targeted, point,
+                named, image)

@@ -43,7 +43,22 @@ def match(belief, other, dynamics: Tensor) -> Tensor:
 
 def cheapest(cost: list[list[float]]) -> list[int]:
     """
-    Return for each row of a square cost matrix its column in the cheapest assignment.
+    Return for each row of a cost matrix its column in the cheapest assignment, -1 for none.
+
+    As many rows have a column as can: all of them unless there are more rows than columns.
+    """
+    if not cost or not cost[0]:
+        return [-1] * len(cost)
+    rows, columns = len(cost), len(cost[0])
+    # Made square with entries that are all the same, and so have no say in who gets what.
+    square = [list(row) + [0.0] * (rows - columns) for row in cost]
+    square += [[0.0] * columns for _ in range(columns - rows)]
+    return [column if column < columns else -1 for column in _hungarian(square)[:rows]]
+
+
+def _hungarian(cost: list[list[float]]) -> list[int]:
+    """
+    Return the column of each row of a square matrix.
 
     The Hungarian method: rows join one at a time, along the shortest path of reassignments in
     costs reduced by the prices of rows and columns. Exact, cubic in the number of rows.

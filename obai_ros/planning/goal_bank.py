@@ -251,12 +251,36 @@ class GoalBank:
         """Variance [N] of a belief drawn from the whole bank."""
         return self.mean.var(0) + self.sd.square().mean(0)
 
-    # ---- positions ------------------------------------------------------------------------
+    # ---- positions and shapes -------------------------------------------------------------
 
     def locate(self, mean: Tensor) -> Tensor:
         """Return the position [..., 2] px that beliefs `mean` [..., N] encode, by linear fit."""
         gain, offset = self._readout
         return mean @ gain + offset
+
+    def shape_evidence(self, mean: Tensor) -> Tensor:
+        """
+        Return [..., S]: log-likelihood of beliefs `mean` [..., N] for each of the shapes.
+
+        Each shape is a Gaussian with the moments of its objects in the bank (wide, as they were
+        anywhere and of any colour); a shape that the bank lacks has -inf.
+        """
+        evidence = [normal.log_prob(mean) if normal is not None
+                    else mean.new_full(mean.shape[:-1], -torch.inf) for normal in self._looks]
+        return torch.stack(evidence, -1)
+
+    @cached_property
+    def _looks(self) -> list[torch.distributions.MultivariateNormal | None]:
+        looks = []
+        for index in range(len(self.shapes)):
+            weights = (self.shape == index).to(self.mean.dtype)
+            if weights.sum() < MIN_EFFECTIVE_SAMPLES:
+                looks.append(None)
+                continue
+            moments = self.weighted(weights)
+            looks.append(torch.distributions.MultivariateNormal(
+                moments.mean, precision_matrix=moments.precision))
+        return looks
 
     @cached_property
     def _readout(self) -> tuple[Tensor, Tensor]:

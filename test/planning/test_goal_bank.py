@@ -38,7 +38,8 @@ def make_bank(generator, rotation, count=20_000):
         size=10 + 11 * torch.rand(count, generator=generator),
         orientation=6 * torch.rand(count, generator=generator),
         mean=encode(position, generator, rotation), sd=torch.full((count, LATENT), SD),
-        model_id='0123456789abcdef', image_size=(SIZE, SIZE), shapes=('square', 'ellipse', 'heart'))
+        model_id='0123456789abcdef', image_size=(SIZE, SIZE),
+        shapes=('square', 'ellipse', 'heart'))
 
 
 def test_importance_weights_agree_with_direct_sampling(bank, generator, rotation):
@@ -118,6 +119,20 @@ def test_classes_restrict_the_samples(bank):
     assert ((bank.size[chosen] >= 12) & (bank.size[chosen] <= 15)).all()
     restricted = bank.toward((32, 32), shape='heart')
     assert restricted.effective_samples < bank.toward((32, 32)).effective_samples / 2
+
+
+def test_shapes_are_told_apart_by_what_sets_them_apart(bank):
+    shifted = bank.mean.clone()
+    shifted[:, 5] += 4 * (bank.shape == 1)
+    marked = replace(bank, mean=shifted)
+    found = marked.shape_evidence(shifted).argmax(-1)
+    ellipse = bank.shape == 1
+    assert (found[ellipse] == 1).float().mean() > 0.9
+    assert (found[~ellipse] != 1).float().mean() > 0.9
+    without = marked.shape_evidence(shifted[:5])[..., 2]
+    assert torch.isfinite(without).all()
+    none = replace(bank, shape=bank.shape.clamp(max=1)).shape_evidence(shifted[:5])
+    assert (none[..., 2] == -torch.inf).all()
 
 
 def test_reads_positions_out_of_beliefs(bank):

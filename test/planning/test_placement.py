@@ -99,7 +99,7 @@ def shared(probability, reachable=(False, True, True)):
 
 
 def test_two_slots_that_share_pixels_are_solved_for_together(generator):
-    """Each pixel belongs to one of the slots, by chance: what they receive is nearer on average."""
+    """Each pixel belongs to one slot, by chance: what they receive is nearer on average."""
     found = shared([[0.0, 0.7, 0.3], [0.0, 0.25, 0.75]])
     wanted = torch.tensor([[[0.0, 0.0], [4.0, 0.0], [0.0, -4.0]]])
     active = torch.tensor([[False, True, True]])

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`obai control`: how well goals are reached from pixels, as a number."""
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+SUMMARY = 'measure closed-loop control over many episodes, without ROS'
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument('--task', choices=('gather', 'single', 'sort', 'image'), default='gather',
+                        help='gather: all objects to one point; single: one, the others left '
+                        'alone; sort: each shape to its own point; image: as in a picture '
+                        '(default: %(default)s)')
+    parser.add_argument('--planner', default='feef', metavar='NAME[,NAME...]',
+                        help='feef, eq14 (from pixels), oracle (true states), none; several play '
+                        'the same episodes (default: %(default)s)')
+    parser.add_argument('--episodes', type=_positive, default=200, help='default: %(default)s')
+    parser.add_argument('--steps', type=_positive, default=20,
+                        help='actions per episode (default: %(default)s)')
+    parser.add_argument('--seed', type=int, default=0,
+                        help='of scenes and goals (default: %(default)s)')
+    parser.add_argument('--checkpoint', type=Path,
+                        help='weights (.safetensors with .json and goal bank beside; default: the '
+                        'bundled model)')
+    parser.add_argument('--bank', type=Path, help='goal bank (default: beside the weights)')
+    parser.add_argument('--batch', type=_positive, default=25,
+                        help='episodes at once (default: %(default)s)')
+    parser.add_argument('--device', default='auto', help='auto, cpu or cuda:N (default: auto)')
+    parser.add_argument('--threads', type=_positive, help='CPU threads (default: all cores)')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures to this file')
+    parser.add_argument('--plot', type=Path, metavar='FILE',
+                        help='draw distance against time with quartiles, PNG')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Play the episodes with each planner; print, and write, the figures."""
+    import torch
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    try:
+        figures, results = _benchmark(args)
+    except (OSError, ValueError) as error:
+        print(f'obai control: {error}', file=sys.stderr)
+        return 2
+    for planner, values in figures.items():
+        _print(planner, values)
+    if args.json:
+        from obai_ros.model.checkpoint import write_atomically
+
+        # One planner: its figures as they are. Several: by name.
+        content = next(iter(figures.values())) if len(figures) == 1 else figures
+        write_atomically(args.json, (json.dumps(content, indent=2) + '\n').encode())
+    if args.plot:
+        from obai_ros.control.figure import draw
+
+        draw(args.plot, args.task, results)
+    return 0
+
+
+def _benchmark(args) -> tuple[dict, dict]:
+    """Return figures and episodes by planner."""
+    from obai_ros.control.benchmark import FROM_PIXELS, make_pilot, play_in_parts
+    from obai_ros.control.measures import summarise
+    from obai_ros.control.task import sample_task
+    from obai_ros.environment.scene import SceneConfig
+    from obai_ros.planning.planner import PlannerConfig
+
+    planners = args.planner.split(',')
+    checkpoint = bank = None
+    config, scene = PlannerConfig(), SceneConfig()
+    if any(planner in FROM_PIXELS for planner in planners):
+        checkpoint, bank = _model(args)
+        scene = SceneConfig(image_size=checkpoint.config.image_size,
+                            num_objects=checkpoint.config.num_slots - 1)
+        config = PlannerConfig(state_noise=checkpoint.config.sigma_s)
+    task = sample_task(args.task, scene, args.episodes, args.seed)
+    figures, results = {}, {}
+    for planner in planners:
+        started = time.monotonic()
+        pilot = make_pilot(planner, config, checkpoint, bank)
+        results[planner] = play_in_parts(task, pilot, args.steps, args.batch, _progress(planner))
+        figures[planner] = {
+            'task': args.task, 'planner': planner, 'seed': args.seed,
+            'model_id': checkpoint.model_id if planner in FROM_PIXELS else None,
+            **summarise(results[planner]), 'wall_s': time.monotonic() - started}
+    return figures, results
+
+
+def _model(args):
+    """Return the checkpoint and its goal bank."""
+    from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint
+    from obai_ros.planning.goal_bank import GoalBank
+    from obai_ros.training.device import choose_device
+
+    weights = args.checkpoint or default_checkpoint()
+    checkpoint = load_checkpoint(weights, choose_device(args.device))
+    bank = args.bank or weights.with_suffix('.goals.safetensors')
+    return checkpoint, GoalBank.load(bank, checkpoint.model_id)
+
+
+def _progress(planner: str):
+    """Return what shows, now and then, how many episodes are finished."""
+    printed = time.monotonic()
+
+    def show(episodes: int) -> None:
+        nonlocal printed
+        if time.monotonic() - printed > 10:
+            printed = time.monotonic()
+            print(f'{planner}: {episodes} episodes', file=sys.stderr, flush=True)
+
+    return show
+
+
+def _print(planner: str, values: dict) -> None:
+    final, settle = values['final_distance_px'], values['settle_steps']
+    settled = '-' if settle['median'] is None else f'{settle["median"]:.0f} steps'
+    print(f'{planner:>6}: success {values["success_rate_4px"]:.1%} within 4 px, '
+          f'{values["success_rate_2px"]:.1%} within 2 px; final distance {final["median"]:.1f} px '
+          f'(90 %: {final["p90"]:.1f}); settled {settled}; wrong pushes '
+          f'{values["wrong_push_rate"]:.1%}; {values["wall_s"]:.0f} s')
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{text} is not a positive number')
+    return value

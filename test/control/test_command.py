@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`obai control` with a model of random weights: the mechanics, not the success."""
+import json
+
+import pytest
+import torch
+
+from obai_ros import cli
+from obai_ros.model.checkpoint import save_checkpoint
+from obai_ros.model.config import ModelConfig
+from obai_ros.model.obai import Obai
+from obai_ros.planning.goal_bank import GoalBank
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory):
+    """Random weights with a bank that gives positions a meaning."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp('weights') / 'random.safetensors'
+    model_id = save_checkpoint(path, Obai(ModelConfig.named('smoke')), {})
+    count = 1000
+    position, mean = 32 * torch.rand(count, 2), torch.randn(count, 8)
+    mean[:, :2] = 0.1 * (position - 16)
+    GoalBank(position, torch.randint(3, (count,)), torch.rand(count, 3), torch.rand(count),
+             torch.rand(count), mean, torch.full_like(mean, 0.1), model_id, (32, 32),
+             ('square', 'ellipse', 'heart')).save(path.with_suffix('.goals.safetensors'))
+    return path
+
+
+@pytest.mark.parametrize('task', ['gather', 'single', 'sort', 'image'])
+def test_all_planners_play_the_same_episodes(weights, task, tmp_path, capsys):
+    figures, plot = tmp_path / 'figures.json', tmp_path / 'curve.png'
+    assert cli.main(['control', '--checkpoint', str(weights), '--task', task, '--planner',
+                     'feef,eq14,oracle,none', '--episodes', '3', '--steps', '2', '--batch', '2',
+                     '--json', str(figures), '--plot', str(plot)]) == 0
+    found = json.loads(figures.read_text())
+    assert list(found) == ['feef', 'eq14', 'oracle', 'none']
+    assert found['none']['pushes'] == 0 and found['oracle']['pushes'] > 0
+    assert {'success_rate_2px', 'success_rate_4px', 'final_distance_px', 'settle_steps',
+            'overshoot', 'energy'} <= set(found['feef'])
+    assert plot.read_bytes().startswith(b'\x89PNG')
+    assert 'oracle: success' in capsys.readouterr().out
+
+
+def test_figures_of_one_planner_are_not_nested(tmp_path):
+    figures = tmp_path / 'figures.json'
+    assert cli.main(['control', '--task', 'single', '--planner', 'oracle', '--episodes', '2',
+                     '--steps', '8', '--json', str(figures)]) == 0
+    assert json.loads(figures.read_text())['planner'] == 'oracle'
+
+
+def test_bank_of_another_model_is_refused(weights, tmp_path, capsys):
+    other = tmp_path / 'other.safetensors'
+    torch.manual_seed(1)
+    save_checkpoint(other, Obai(ModelConfig.named('smoke')), {})
+    bank = weights.with_suffix('.goals.safetensors')
+    assert cli.main(['control', '--checkpoint', str(other), '--bank', str(bank)]) == 2
+    assert 'belongs to the model' in capsys.readouterr().err
+
+
+def test_unknown_planner_is_refused(capsys):
+    assert cli.main(['control', '--planner', 'luck']) == 2
+    assert "there is no planner 'luck'" in capsys.readouterr().err
