@@ -22,6 +22,7 @@ ALLOWED = {
     'model': {'action_field', 'share'},
     'planning': {'action_field', 'share', 'model'},
     'training': {'action_field', 'share', 'environment', 'model', 'planning'},
+    'control': {'action_field', 'share', 'environment', 'model', 'planning', 'training'},
     'messages': set(),
     'demo': {'action_field', 'share', 'environment', 'model', 'planning', 'messages', 'nodes'},
     'cli': {'commands', '__init__'},
