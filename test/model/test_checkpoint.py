@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+
+import pytest
+import torch
+
+from obai_ros.model.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from obai_ros.model.config import ModelConfig
+from obai_ros.model.inference import Schedule
+from obai_ros.model.obai import Obai
+
+
+@pytest.fixture
+def saved(tmp_path):
+    torch.manual_seed(0)
+    model = Obai(ModelConfig.named('smoke'))
+    path = tmp_path / 'smoke.safetensors'
+    model_id = save_checkpoint(path, model, {'steps': 3}, Schedule(3, 5, 2))
+    return model, path, model_id
+
+
+def test_what_was_saved_is_loaded(saved):
+    model, path, model_id = saved
+    checkpoint = load_checkpoint(path)
+    assert checkpoint.model_id == model_id and len(model_id) == 16
+    assert checkpoint.config == model.config and checkpoint.record == {'steps': 3}
+    assert checkpoint.schedule == Schedule(3, 5, 2)
+    for name, value in checkpoint.model.state_dict().items():
+        assert torch.equal(value, model.state_dict()[name])
+    assert [file.name for file in path.parent.iterdir() if file.name.startswith('.')] == []
+
+
+def test_missing_files_are_named(saved, tmp_path):
+    _, path, _ = saved
+    with pytest.raises(CheckpointError, match='other.safetensors does not exist'):
+        load_checkpoint(tmp_path / 'other.safetensors')
+    path.with_suffix('.json').unlink()
+    with pytest.raises(CheckpointError, match='smoke.json does not exist.*pair of files'):
+        load_checkpoint(path)
+    with pytest.raises(CheckpointError, match='not a .safetensors file'):
+        load_checkpoint(path.with_suffix('.pt'))
+
+
+def test_truncated_weights_are_refused(saved):
+    _, path, _ = saved
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match='damaged or was exchanged'):
+        load_checkpoint(path)
+
+
+def test_weights_of_another_preset_are_refused(saved):
+    _, path, _ = saved
+    described = path.with_suffix('.json')
+    description = json.loads(described.read_text())
+    description['config']['channels'] = 16
+    described.write_text(json.dumps(description))
+    with pytest.raises(CheckpointError, match='do not fit the configuration'):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize('text', ['', '{}', '[1]', '{"config": {"colour": 1}}'])
+def test_a_description_that_is_not_one_is_refused(saved, text):
+    _, path, _ = saved
+    path.with_suffix('.json').write_text(text)
+    with pytest.raises(CheckpointError, match='smoke.json does not describe a model'):
+        load_checkpoint(path)
+
+
+def test_a_failed_write_leaves_the_previous_file(saved, monkeypatch):
+    model, path, _ = saved
+    before = path.read_bytes()
+
+    def full_disk(*_):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr('obai_ros.model.checkpoint.os.fsync', full_disk)
+    with pytest.raises(OSError, match='No space left'):
+        save_checkpoint(path, model, {})
+    assert path.read_bytes() == before
+    assert [file.name for file in path.parent.iterdir() if file.name.startswith('.')] == []

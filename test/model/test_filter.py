@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The filter against the clip, its memory, and images unlike any it was trained on."""
+import pytest
+import torch
+
+from obai_ros.action_field import ActionField
+from obai_ros.model.config import ModelConfig
+from obai_ros.model.filter import Filter
+from obai_ros.model.inference import Schedule, infer_clip
+from obai_ros.model.noise import Noise
+from obai_ros.model.obai import Obai
+
+
+def tensors_in(value):
+    """Return the number of elements of all tensors below a dataclass, tuple or dictionary."""
+    if isinstance(value, torch.Tensor):
+        return value.numel()
+    if isinstance(value, (tuple, list)):
+        return sum(tensors_in(item) for item in value)
+    if hasattr(value, '__dict__'):
+        return sum(tensors_in(item) for item in vars(value).values())
+    return 0
+
+
+@pytest.mark.parametrize('kind', ['closed_form', 'network'])
+def test_a_stream_gives_the_beliefs_of_a_clip(make_model, make_clip, kind):
+    model, (images, fields) = make_model(action_inference=kind), make_clip(batch=2, frames=4)
+    clip = infer_clip(model, images, fields, Schedule(2, 3, 2), Noise.seeded([4, 5]))
+    stream = Filter(model, iterations=2, window=2, first_iterations=3)
+    state = stream.start(batch=2, seed=4)
+    for frame in range(4):
+        state, percept = stream.step(state, images[:, frame], fields[frame - 1] if frame else None)
+    # The newest frame of the clip has been refined as often as in the stream.
+    assert torch.allclose(percept.belief.mean, clip.mean[:, -1], atol=1e-9)
+    assert torch.allclose(percept.belief.velocity_log_sd, clip.velocity_log_sd[:, -1], atol=1e-9)
+
+
+def test_what_a_percept_says_about_slots_is_consistent(make_model, make_clip):
+    model, (images, _) = make_model(), make_clip()
+    stream = Filter(model, iterations=2)
+    _, percept = stream.step(stream.start(2), images[:, 0])
+    size = model.config.image_size
+    assert torch.allclose(percept.masks.sum(1), torch.ones(2, size, size).double())
+    assert torch.allclose(percept.mass.sum(1), torch.full((2,), float(size * size)).double())
+    labels = percept.labels(threshold=0.0)
+    winner = percept.masks.argmax(1)
+    for index in range(2):
+        background = percept.background[index]
+        assert (labels[index][winner[index] == background] == 0).all()
+        other = (background + 1) % 4
+        assert (labels[index][winner[index] == other] == other + 1).all()
+    assert (percept.labels(threshold=1.1) == 255).all()
+    assert percept.reconstruction().shape == percept.hard_reconstruction().shape == (2, 3, 32, 32)
+
+
+def test_centroids_use_the_coordinates_of_the_environment():
+    from obai_ros.model.percept import border_mass, moments
+    masks = torch.zeros(1, 2, 32, 32)
+    masks[0, 0, 10:20, 4:8] = 1.0
+    masks[0, 1] = 1.0 - masks[0, 0]
+    mass, centroid = moments(masks)
+    assert mass[0].tolist() == [40.0, 984.0]
+    assert centroid[0, 0].tolist() == [6.0, 15.0]
+    assert border_mass(masks)[0].tolist() == [0.0, 124.0]
+
+
+def test_coasting_follows_the_dynamics_and_the_next_frame_continues(make_model, make_clip):
+    model, (images, fields) = make_model(), make_clip(frames=3)
+    stream = Filter(model, iterations=2, window=2)
+    state, percept = stream.step(stream.start(2), images[:, 0])
+    nothing = stream.coast(state)
+    predicted = stream.predict(state).beliefs[0]
+    assert torch.allclose(nothing.window.past.belief.mean, predicted.mean)
+    assert nothing.frame == 2 and nothing.window.frames == 0
+    state, _ = stream.step(nothing, images[:, 1], fields[0])
+    assert state.window.frames == 1 and state.window.past is not None
+    state, percept = stream.step(state, images[:, 2])
+    assert state.window.frames == 2 and torch.isfinite(percept.belief.mean).all()
+
+
+def test_predictions_move_with_future_actions(make_model, make_clip):
+    model, (images, _) = make_model(), make_clip()
+    stream = Filter(model, iterations=1)
+    state, percept = stream.step(stream.start(2), images[:, 0])
+    push = torch.tensor([2.0, -1.0]).double().expand(2, 4, 2)
+    plain, pushed = stream.predict(state, 2), stream.predict(state, 2, [push, torch.zeros_like(push)])
+    change = pushed.beliefs[1].mean - plain.beliefs[1].mean
+    assert torch.allclose(change, 2 * model.dynamics.push(push), atol=1e-9)
+    assert pushed.images.shape == (2, 2, 3, 32, 32) and pushed.masks.shape == (2, 2, 4, 32, 32)
+    with pytest.raises(ValueError, match='1 actions were given for 2 frames'):
+        stream.predict(state, 2, [push])
+
+
+def test_memory_does_not_grow_and_nothing_overflows_on_strange_images():
+    """10,000 frames in the benchmark; a few hundred here, with every kind of image."""
+    torch.manual_seed(0)
+    model = Obai(ModelConfig.named('smoke'))
+    stream = Filter(model, iterations=1, window=2)
+    generator = torch.Generator().manual_seed(0)
+    kinds = [torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32),
+             torch.rand(1, 3, 32, 32, generator=generator),
+             (torch.rand(1, 3, 32, 32, generator=generator) > 0.5).float()]
+    state, sizes = stream.start(), []
+    push = ActionField(torch.tensor([[3]]), torch.tensor([[4]]), torch.full((1, 1, 2), 1e3), 32, 32)
+    for frame in range(300):
+        state, percept = stream.step(state, kinds[frame // 7 % 4], push if frame % 5 else None)
+        assert all(torch.isfinite(value).all() for value in vars(percept.belief).values())
+        assert torch.isfinite(percept.masks).all() and torch.isfinite(percept.free_energy).all()
+        sizes.append(tensors_in(state))
+    assert len(set(sizes[3:])) <= 2  # with and without a point in the field
+
+
+def test_a_stream_refuses_what_does_not_fit(make_model, make_clip):
+    model, (images, fields) = make_model(), make_clip()
+    stream = Filter(model, iterations=1)
+    state, _ = stream.step(stream.start(2), images[:, 0])
+    with pytest.raises(ValueError, match='1 images came for 2 streams'):
+        stream.step(state, images[:1, 1])
+    with pytest.raises(ValueError, match='64x64 grid'):
+        stream.step(state, images[:, 1], ActionField.empty(2, 64, 64))
+    with pytest.raises(ValueError, match='3 seeds were given for 2 streams'):
+        stream.start(2, seed=[1, 2, 3])
+    with pytest.raises(ValueError, match='nothing has been seen yet'):
+        stream.predict(stream.start(2))
