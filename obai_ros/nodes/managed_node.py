@@ -53,15 +53,6 @@ class ManagedNode(LifecycleNode):
     def apply_settings(self, changed: dict) -> None:
         """Make new values of parameters take effect."""
 
-    def close(self):
-        """End the node's work, whatever its state."""
-        if self.active:
-            self.active = False
-            self.stop()
-        if self._configured:
-            self._configured = False
-            self.unload()
-
     def on_configure(self, state):
         self._configured = True
         try:
@@ -98,8 +89,18 @@ class ManagedNode(LifecycleNode):
         return super().on_cleanup(state)
 
     def on_shutdown(self, state):
-        self.close()
+        if self.active:
+            self.active = False
+            self.stop()
+        if self._configured:
+            self.unload()
+            self._configured = False
         return super().on_shutdown(state)
+
+    def destroy_node(self):
+        super().destroy_node()
+        # rclpy leaves this to garbage collection, and with it the whole DDS participant.
+        self._state_machine.destroy_when_not_in_use()
 
     def _start_up(self):
         self._autostart.cancel()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The life of a process that is one node: start, spin, end cleanly on SIGINT and SIGTERM."""
 
+import os
 import signal
 import sys
 
@@ -11,13 +12,14 @@ from obai_ros.nodes.parameters import ParameterError
 
 
 def run(make_node, args=None, threads: int = 3) -> int:
-    """Make the node, spin it until the process is told to end, and return the exit status.
+    """Make the node and spin it until the process is told to end; then end the process.
 
-    make_node: called without arguments once rclpy is initialised. If the node has a method
-    close(), it is called before the node is destroyed. The status is 0 after SIGINT and SIGTERM,
-    and 2 if a parameter has a value that the node cannot start with (one sentence says which).
+    make_node: called without arguments once rclpy is initialised. The exit status is 0 after
+    SIGINT and SIGTERM, and 2 if a parameter has a value that the node cannot start with (one
+    sentence says which).
     """
-    node = executor = None
+    node = None
+    status = 0
     try:
         rclpy.init(args=args)
         node = make_node()
@@ -28,15 +30,16 @@ def run(make_node, args=None, threads: int = 3) -> int:
         pass
     except ParameterError as error:
         print(f'{error}', file=sys.stderr)
-        return 2
-    finally:
-        # Ctrl-C in a terminal reaches the whole process group, often more than once.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        if hasattr(node, 'close'):
-            node.close()
-        if executor is not None:
-            executor.shutdown(timeout_sec=1.0)
-        if node is not None:
-            node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+        status = 2
+    # Ctrl-C in a terminal reaches the whole process group, often more than once.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    if node is not None:
+        node.destroy_node()
+    rclpy.try_shutdown()
+    # Not by return: the interpreter would wait for callbacks that still compute, and take torch
+    # apart object by object, which lasts seconds on a busy machine. All that others know of this
+    # process has been taken back above.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
