@@ -18,6 +18,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--resume', action='store_true',
                         help='continue the run in --out; its own recipe and seed count')
+    parser.add_argument('--weights', type=Path, metavar='FILE',
+                        help='begin with these instead of random ones (.safetensors; weights for '
+                        'smaller images are carried over)')
     parser.add_argument('--max-minutes', type=float, default=float('inf'), metavar='M',
                         help='save and stop after so long')
     parser.add_argument('--validate-every', type=int, default=500, metavar='STEPS')
@@ -32,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     import torch
 
-    from obai_ros.model.checkpoint import CheckpointError
+    from obai_ros.model.checkpoint import CheckpointError, load_checkpoint
     from obai_ros.training.recipe import preset_path, read_recipe
     from obai_ros.training.run import STATE, train
 
@@ -43,10 +46,12 @@ def run(args: argparse.Namespace) -> int:
         if not args.resume and (args.out / STATE).exists():
             raise ValueError(f'{args.out} holds a run already: continue it with --resume, or '
                              f'choose another folder with --out')
+        begin_with = load_checkpoint(args.weights) if args.weights else None
         finished = train(
             recipe, args.out, args.seed, args.resume, args.max_minutes, args.validate_every,
             args.save_every, accelerator={'cuda': 'gpu'}.get(args.device, args.device),
-            devices=int(args.devices), nodes=args.nodes, strategy=args.strategy)
+            devices=int(args.devices), nodes=args.nodes, strategy=args.strategy,
+            begin_with=begin_with)
     except (CheckpointError, ValueError) as error:
         print(f'obai train: {error}', file=sys.stderr)
         return 2

@@ -110,6 +110,8 @@ def read_dataset(path: str | Path) -> Dataset:
     if not path.is_file():
         raise ValueError(f'{path} does not exist: `obai generate` makes such a file')
     try:
+        if not zipfile.is_zipfile(path):
+            raise zipfile.BadZipFile('it is no zip archive')
         with np.load(path, allow_pickle=False) as file:
             missing = [name for name in ('images', 'masks', 'actions') if name not in file]
             if missing:

@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from obai_ros.environment.sequences import Sequences, sample_sequences
+from obai_ros.model.checkpoint import Checkpoint
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.training.objective import composite_loss
@@ -94,12 +95,19 @@ class Learner(L.LightningModule):
     def next_stage(self) -> Learner:
         """Return the learner of the stage after this one, with weights carried over."""
         learner = Learner(self.recipe, self.seed, self.stage_index + 1)
-        old, new = self.model.config, learner.model.config
-        weights = enlarged(self.average.state_dict(), old, new)
-        learner.model.load_state_dict(weights)
-        learner.average.load_state_dict(weights)
+        learner._carry_over(self.average)
         learner.record = self.record
         return learner
+
+    def begin_with(self, checkpoint: Checkpoint) -> None:
+        """Take over the weights of a trained model, and the memory of how it was trained."""
+        self._carry_over(checkpoint.model)
+        self.record['before'] = {'model_id': checkpoint.model_id, **checkpoint.record}
+
+    def _carry_over(self, model: Obai) -> None:
+        weights = enlarged(model.state_dict(), model.config, self.model.config)
+        self.model.load_state_dict(weights)
+        self.average.load_state_dict(weights)
 
     def state(self) -> TrainingState:
         """Return everything needed to continue from here."""

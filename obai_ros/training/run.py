@@ -16,7 +16,7 @@ import lightning as L
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from obai_ros.model.checkpoint import save_checkpoint
+from obai_ros.model.checkpoint import Checkpoint, save_checkpoint
 from obai_ros.training.learner import Learner
 from obai_ros.training.recipe import Recipe
 from obai_ros.training.state import load_state, save_state
@@ -37,16 +37,15 @@ class Bookkeeping(L.Callback):
         self.stop = False
         self.videos = None
 
-    def catch_signals(self) -> None:
-        """Finish the step in hand and save when interrupted or terminated."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
-
     def _on_signal(self, number, frame):
         self.say(f'{signal.Signals(number).name}: saving after this step')
         self.stop = True
 
     def on_train_start(self, trainer, learner):
+        # Finish the step in hand and save when interrupted or terminated. Lightning, which would
+        # raise an exception instead, has set its handlers by now and restores them at the end.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
         stage = learner.stage
         self.videos = validation_videos(
             learner.recipe.scene_at(stage), learner.recipe.validation_sequences, stage.frames,
@@ -99,13 +98,13 @@ class Bookkeeping(L.Callback):
 def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
           minutes: float = float('inf'), validate_every: int = 500, save_every_s: float = 120.0,
           accelerator: str = 'auto', devices: int | str = 1, nodes: int = 1,
-          strategy: str = 'auto', weights: dict | None = None, say=print) -> bool:
+          strategy: str = 'auto', begin_with: Checkpoint | None = None, say=print) -> bool:
     """
     Run a recipe; return whether it came to its end.
 
     folder: where state, TensorBoard curves and weights go. resume: continue from the state in
     the folder, whose recipe and seed then count. minutes: stop and save after so long.
-    weights: of the first stage's model, to begin with instead of random ones.
+    begin_with: a model whose weights are carried over to the first stage instead of random ones.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if resume:
@@ -113,12 +112,10 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
         say(f'resuming {learner.stage.name} at step {learner.step} of {learner.stage.steps}')
     else:
         learner = Learner(recipe, seed)
-        if weights is not None:
-            learner.model.load_state_dict(weights)
-            learner.average.load_state_dict(weights)
+        if begin_with is not None:
+            learner.begin_with(begin_with)
     learner.record.update(hardware=hardware(), torch=torch.__version__)
     books = Bookkeeping(folder, minutes, validate_every, save_every_s, say)
-    books.catch_signals()
     # What Lightning says at its start is about Lightning; what it warns of is meant: the loader
     # yields step numbers only, and a stage may be shorter than the interval between logs.
     logging.getLogger('lightning.pytorch').setLevel(logging.ERROR)
@@ -142,7 +139,7 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
                 break
             learner = learner.next_stage()
     finished = not books.stop
-    if trainer.is_global_zero and learner.model.config == learner.recipe.model:
+    if trainer.is_global_zero:
         path = folder / f'{learner.recipe.model.preset}.safetensors'
         save_checkpoint(path, learner.average, training_record(learner, finished),
                         learner.stage.schedule)

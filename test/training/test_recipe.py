@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+
+import pytest
+import torch
+
+from obai_ros.model.obai import Obai
+from obai_ros.training.recipe import Recipe, preset_path, read_recipe
+from obai_ros.training.resolution import enlarged
+
+
+@pytest.mark.parametrize('name', ['fast', 'paper', 'smoke'])
+def test_bundled_recipes_are_sound_and_survive_json(name):
+    recipe = read_recipe(preset_path(name))
+    assert recipe.model.preset == name
+    assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
+def test_numbers_without_a_point_are_read(tmp_path):
+    path = tmp_path / 'mine.yaml'
+    path.write_text('model: smoke\nstages:\n- {name: a, steps: 2, image_size: 32, batch: 2, '
+                    'learning_rate: 1e-3, final_learning_rate: 1e-4}\n')
+    assert read_recipe(path).stages[0].learning_rate == 1e-3
+
+
+@pytest.mark.parametrize('text, complaint', [
+    ('stages: []\n', 'no stages'),
+    ('model: huge\nstages: [{name: a, steps: 1}]\n', "unknown preset 'huge'"),
+    ('stages: [{name: a, steps: 0}]\n', 'steps is 0'),
+    ('stages: [{name: a, steps: 1, colour: red}]\n', 'colour.*a stage knows: name, steps'),
+    ('stages: [{name: a, steps: 1, image_size: 48}]\n', '48 px'),
+    ('stages: [{name: a, steps: 1, learning_rate: 1e-5}]\n', 'do not grow'),
+    ('scene: {num_objects: 4}\nstages: [{name: a, steps: 1}]\n', '4 slots cannot hold 4 objects'),
+    ('[1, 2]\n', 'holds no recipe'), ('stages: [\n', 'is not YAML')])
+def test_impossible_recipes_are_refused_in_a_sentence(tmp_path, text, complaint):
+    path = tmp_path / 'mine.yaml'
+    path.write_text(text)
+    with pytest.raises(ValueError, match=complaint):
+        read_recipe(path)
+    with pytest.raises(ValueError, match='does not exist'):
+        read_recipe(tmp_path / 'other.yaml')
+
+
+def test_weights_carried_over_see_and_draw_the_same_at_the_larger_size(recipe):
+    """Coarse to fine: nearest-neighbour images before and after are nearest neighbours, too."""
+    from obai_ros.model.pixels import from_planar, to_planar
+    torch.manual_seed(0)
+    coarse = Obai(recipe.model_at(recipe.stages[0]))
+    fine = Obai(recipe.model)
+    fine.load_state_dict(enlarged(coarse.state_dict(), coarse.config, fine.config))
+    r, s = coarse.config.subpixel, fine.config.subpixel
+    state = torch.randn(3, coarse.config.latent_size)
+    small = from_planar(coarse.decode(state), r)
+    large = from_planar(fine.decode(state), s)
+    assert torch.allclose(large, small.repeat_interleave(2, -1).repeat_interleave(2, -2), atol=1e-5)
+    inputs = torch.randn(3, 16, 16, 16)
+    grown = inputs.repeat_interleave(2, -1).repeat_interleave(2, -2)
+    assert torch.allclose(coarse.refiner.trunk(to_planar(inputs, r)),
+                          fine.refiner.trunk(to_planar(grown, s)), atol=1e-5)
+
+
+def test_other_differences_between_models_are_refused(recipe):
+    from dataclasses import replace
+    with pytest.raises(ValueError, match='cannot be carried over'):
+        enlarged({}, recipe.model, replace(recipe.model, channels=9))

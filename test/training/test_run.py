@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs on the smoke recipe: interruption, continuation, damage, several processes."""
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+
+from obai_ros.model.checkpoint import CheckpointError, load_checkpoint
+from obai_ros.training.learner import Learner, draw_batch, learning_rate, temperature
+from obai_ros.training.objective import composite_loss
+from obai_ros.training.run import STATE, train
+from obai_ros.training.state import load_state, save_state
+
+
+def run(recipe, folder, **settings):
+    said = []
+    finished = train(recipe, folder, accelerator='cpu', validate_every=100, say=said.append,
+                     **settings)
+    return finished, said
+
+
+def test_a_run_ends_with_weights_that_load(recipe, tmp_path):
+    finished, said = run(recipe, tmp_path)
+    checkpoint = load_checkpoint(tmp_path / 'smoke.safetensors')
+    assert finished and checkpoint.config == recipe.model
+    assert checkpoint.record['finished'] and checkpoint.record['sequences'] == 16
+    assert checkpoint.schedule == recipe.stages[-1].schedule
+    assert [line.split()[0] for line in said[:2]] == ['coarse', 'fine']
+    assert list(tmp_path.glob('curves/*tfevents*'))
+
+
+@pytest.mark.parametrize('stop_after', [2, 4, 6])
+def test_a_resumed_run_continues_bit_for_bit(recipe, tmp_path, stop_after, monkeypatch):
+    """Within a stage, between stages, and within the second one."""
+    run(recipe, tmp_path / 'whole')
+    done = 0
+    plain = Learner.optimizer_step
+
+    def step_and_interrupt(self, *args, **kwargs):
+        nonlocal done
+        plain(self, *args, **kwargs)
+        done += 1
+        if done == stop_after:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Learner, 'optimizer_step', step_and_interrupt)
+    finished, said = run(recipe, tmp_path / 'parts')
+    assert not finished and any('SIGTERM' in line for line in said)
+    monkeypatch.setattr(Learner, 'optimizer_step', plain)
+    finished, said = run(recipe, tmp_path / 'parts', resume=True)
+    assert finished and 'resuming' in said[0]
+    one, two = (load_state(tmp_path / name / STATE) for name in ('whole', 'parts'))
+    assert (one.stage, one.step) == (two.stage, two.step) == (1, 4)
+    for name in one.model:
+        assert torch.equal(one.model[name], two.model[name]), name
+        assert torch.equal(one.average[name], two.average[name]), name
+    for name in one.moments['exp_avg']:
+        assert torch.equal(one.moments['exp_avg'][name], two.moments['exp_avg'][name])
+    assert two.record['sequences'] == 16
+
+
+def test_steps_with_gradients_that_are_not_finite_are_left_out(recipe, tmp_path, monkeypatch):
+    plain = Learner.configure_gradient_clipping
+
+    def poisoned(self, *args, **kwargs):
+        self.model.initial.grad.fill_(float('nan'))
+        plain(self, *args, **kwargs)
+
+    monkeypatch.setattr(Learner, 'configure_gradient_clipping', poisoned)
+    one_stage = replace(recipe, stages=recipe.stages[1:])
+    before = Learner(one_stage, 0).model.state_dict()
+    run(one_stage, tmp_path)
+    after = load_state(tmp_path / STATE).model
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_two_processes_have_the_gradients_of_one_with_the_joint_batch(recipe, tmp_path):
+    """The smoke recipe on two gloo processes, against the mean over both shards computed here."""
+    single = replace(recipe, stages=(replace(recipe.stages[1], steps=1, warmup=1),), clip=1e9)
+    (tmp_path / 'recipe.json').write_text(json.dumps(single.to_dict()))
+    script = (
+        'import json, sys, torch\n'
+        'from pathlib import Path\n'
+        'from obai_ros.training.recipe import Recipe\n'
+        'from obai_ros.training.learner import Learner\n'
+        'from obai_ros.training.run import train\n'
+        'folder = Path(sys.argv[1])\n'
+        'plain = Learner.configure_gradient_clipping\n'
+        'def keep(self, *args, **kwargs):\n'
+        '    grads = {n: p.grad.clone() for n, p in self.model.named_parameters()}\n'
+        '    torch.save(grads, folder / f"gradients{self.global_rank}.pt")\n'
+        '    plain(self, *args, **kwargs)\n'
+        'Learner.configure_gradient_clipping = keep\n'
+        'recipe = Recipe.from_dict(json.loads((folder / "recipe.json").read_text()))\n'
+        'train(recipe, folder / "out", accelerator="cpu", devices=2, strategy="ddp",\n'
+        '      validate_every=100)\n')
+    (tmp_path / 'script.py').write_text(script)
+    done = subprocess.run([sys.executable, str(tmp_path / 'script.py'), str(tmp_path)],
+                          env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)},
+                          capture_output=True, text=True, timeout=110)
+    assert done.returncode == 0, done.stderr[-2000:]
+    learner = Learner(single, 0)
+    for shard in (0, 1):
+        videos, noise = draw_batch(single, 0, 0, 0, shard, 2, 'cpu')
+        loss = composite_loss(learner.model, videos.images, videos.actions,
+                              single.stages[0].schedule, noise).loss
+        (loss / 2).backward()
+    for rank in (0, 1):
+        found = torch.load(tmp_path / f'gradients{rank}.pt')
+        for name, parameter in learner.model.named_parameters():
+            scale = parameter.grad.abs().max()
+            assert (found[name] - parameter.grad).abs().max() <= 1e-4 * scale, name
+
+
+def test_the_command_stops_in_time_and_refuses_to_overwrite(tmp_path):
+    def obai(*args):
+        return subprocess.run(
+            [sys.executable, '-m', 'obai_ros.cli', 'train', '--preset', 'smoke', '--out',
+             str(tmp_path), '--device', 'cpu', *args],
+            env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)}, capture_output=True,
+            text=True, timeout=110)
+
+    stopped = obai('--max-minutes', '0')
+    assert stopped.returncode == 3 and '--resume' in stopped.stdout
+    again = obai()
+    assert again.returncode == 2 and 'holds a run already' in again.stderr
+    resumed = obai('--resume')
+    assert resumed.returncode == 0 and 'resuming coarse at step 1' in resumed.stdout
+
+
+def test_a_damaged_or_missing_state_is_refused(recipe, tmp_path):
+    with pytest.raises(CheckpointError, match='no run to resume'):
+        train(recipe, tmp_path, resume=True, accelerator='cpu')
+    (tmp_path / STATE).write_bytes(b'nonsense')
+    with pytest.raises(CheckpointError, match='damaged'):
+        load_state(tmp_path / STATE)
+
+
+def test_a_full_disk_leaves_the_previous_state(recipe, tmp_path, monkeypatch):
+    run(recipe, tmp_path)
+    state = load_state(tmp_path / STATE)
+    before = (tmp_path / STATE).read_bytes()
+
+    def full_disk(*_):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr('obai_ros.model.checkpoint.os.fsync', full_disk)
+    with pytest.raises(OSError, match='No space left'):
+        save_state(tmp_path / STATE, state)
+    assert (tmp_path / STATE).read_bytes() == before
+
+
+def test_learning_rate_warms_up_and_follows_a_cosine(recipe):
+    stage = replace(recipe.stages[0], steps=1000, warmup=10, learning_rate=1e-3,
+                    final_learning_rate=1e-4)
+    rates = [learning_rate(stage, step) for step in range(1000)]
+    assert rates[0] == pytest.approx(1e-4) and max(rates) == pytest.approx(1e-3, rel=1e-3)
+    assert rates[500] == pytest.approx(5.5e-4) and rates[-1] == pytest.approx(1e-4, rel=1e-3)
+    assert temperature(stage, 5) is None
+    annealed = replace(stage, temperature=2.0, final_temperature=0.5)
+    assert temperature(annealed, 0) == 2.0 and temperature(annealed, 999) == pytest.approx(0.5)
+
+
+def test_every_step_and_shard_has_its_own_data(recipe):
+    def draw(*numbers):
+        return draw_batch(recipe, *numbers, 2, 'cpu')[0].images
+
+    assert torch.equal(draw(0, 0, 0, 0), draw(0, 0, 0, 0))
+    for other in ((0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)):
+        assert not torch.equal(draw(0, 0, 0, 0), draw(*other))
+    with pytest.raises(ValueError, match='shared evenly by 3'):
+        draw_batch(recipe, 0, 0, 0, 0, 3, 'cpu')
+
+
+def test_learning_lowers_the_loss(recipe):
+    """A few steps on one batch: not proof of learning, but of gradients that point downhill."""
+    learner = Learner(recipe, 0)
+    optimizer = torch.optim.Adam(learner.model.parameters(), 3e-3)
+    losses = []
+    for _ in range(25):
+        videos, noise = draw_batch(recipe, 0, 0, 0, 0, 1, 'cpu')
+        loss = composite_loss(learner.model, videos.images, videos.actions,
+                              recipe.stages[0].schedule, noise).loss
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert sum(losses[-5:]) < 0.8 * sum(losses[:5]), losses
