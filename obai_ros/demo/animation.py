@@ -14,15 +14,17 @@ _INK = (40, 40, 40)
 _FAINT = (120, 120, 120)
 _GAP = 12
 _CAPTION = 26
+_PANEL = 256  # px, about the width of a panel
 _TITLES = ('camera', 'objects found, actions, goal', 'reconstruction')
 
 
-def compose(frame: Frame, goal: tuple[float, float], caption: str, scale: int = 4) -> np.ndarray:
+def compose(frame: Frame, goal: tuple[float, float], caption: str) -> np.ndarray:
     """
     Return one frame of the animation, uint8 RGB: camera | overlay | reconstruction, with captions.
 
-    goal: (x, y) px; caption: the line below the pictures; scale: magnification.
+    goal: (x, y) px; caption: the line below the pictures.
     """
+    scale = max(1, round(_PANEL / frame.image.shape[1]))
     panels = (overlay.draw(frame.image, scale=scale),
               overlay.draw(frame.image, frame.labels, frame.arrows, [goal], scale),
               overlay.draw(frame.reconstruction, scale=scale))
@@ -41,7 +43,7 @@ def compose(frame: Frame, goal: tuple[float, float], caption: str, scale: int = 
     return np.asarray(canvas)
 
 
-def write_gif(path, episodes: list[Episode], scale: int = 4, milliseconds: int = 160) -> None:
+def write_gif(path, episodes: list[Episode], milliseconds: int = 160) -> None:
     """
     Write episodes as one endless GIF file.
 
@@ -53,7 +55,7 @@ def write_gif(path, episodes: list[Episode], scale: int = 4, milliseconds: int =
         for step, (frame, distance) in enumerate(zip(episode.frames, episode.distances())):
             caption = (f'episode {number}   step {step}   '
                        f'median distance to the goal {np.median(distance):.1f} px')
-            frames.append(Image.fromarray(compose(frame, episode.goal, caption, scale)))
+            frames.append(Image.fromarray(compose(frame, episode.goal, caption)))
             durations.append(milliseconds)
         durations[-1] = 6 * milliseconds
     palette = _shared_palette(frames)

@@ -9,7 +9,7 @@ from PIL import Image
 def test_a_frame_shows_camera_overlay_and_reconstruction(episodes):
     episode = episodes[0]
     frame = episode.frames[2]
-    picture = compose(frame, episode.goal, 'caption', scale=4)
+    picture = compose(frame, episode.goal, 'caption')
     side, gap, caption = 256, 12, 26
     assert picture.shape == (side + 2 * caption, 3 * side + 4 * gap, 3)
     panels = [picture[caption:caption + side, left:left + side]
@@ -19,6 +19,11 @@ def test_a_frame_shows_camera_overlay_and_reconstruction(episodes):
         frame.image, frame.labels, frame.arrows, [episode.goal], 4)).all()
     assert (panels[2] == frame.reconstruction.repeat(4, 0).repeat(4, 1)).all()
     assert (picture[:caption - 1] < 128).any() and (picture[caption + side + 1:] < 160).any()
+
+
+def test_small_images_are_shown_as_large(episode):
+    small = episode(0, steps=1, size=16, goal=(8.0, 8.0))
+    assert compose(small.frames[0], small.goal, 'caption').shape == (308, 816, 3)
 
 
 def test_the_gif_has_every_frame_faithful_and_small(episodes, tmp_path):
