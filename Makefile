@@ -74,6 +74,6 @@ $(BUILT): $(INSTALLED) $(SOURCES)
 	  echo 'ROS 2 $(ROS) is sourced but there is no colcon on PATH: `sudo apt install python3-colcon-common-extensions` installs it.' >&2; exit 1; }
 	@echo 'setup: building obai_ros and its messages with colcon for ROS 2 $(ROS) (a minute the first time)'
 	@colcon build --symlink-install --packages-select obai_ros \
-	  --cmake-args -DPython3_EXECUTABLE="$(CURDIR)/$(VENV)/bin/python" $(CMAKE_ARGS)
+	  --cmake-args -DBUILD_TESTING=OFF -DPython3_EXECUTABLE="$(CURDIR)/$(VENV)/bin/python" $(CMAKE_ARGS)
 	@touch $@
 endif
