@@ -14,6 +14,7 @@ from obai_ros.model.filter import Filter
 from obai_ros.model.percept import Percept
 from obai_ros.planning.assignment import appearance_cost, cheapest
 from obai_ros.planning.goal_bank import GoalBank
+from obai_ros.planning.occlusion import View
 from obai_ros.planning.placement import contacts, place
 from obai_ros.planning.planner import Planner, PlannerConfig
 from obai_ros.planning.preference import Preference
@@ -54,7 +55,10 @@ class ModelPilot:
         self._state, percept = self._filter.step(self._state, image, self._field)
         goal, active = self._goals(percept)
         touch = contacts(percept.masks, percept.background)
-        plan = self._planner.plan(percept.belief, goal, active, reachable=touch.reachable)
+        showing = ~percept.empty
+        showing.scatter_(1, percept.background[:, None], False)
+        plan = self._planner.plan(percept.belief, goal, active, reachable=touch.reachable,
+                                  view=View(percept.centroid, percept.mass, showing))
         height, width = image.shape[-2:]
         self._field = place(touch, plan.acceleration, active, height, width).to('cpu')
         self._frame += 1

@@ -10,6 +10,8 @@ from obai_ros.control.episodes import Move
 from obai_ros.control.task import Task
 from obai_ros.environment.scene import Scene
 from obai_ros.model.belief import Belief
+from obai_ros.model.percept import moments
+from obai_ros.planning.occlusion import View
 from obai_ros.planning.placement import contacts, place
 from obai_ros.planning.planner import Planner, PlannerConfig
 from obai_ros.planning.preference import Preference
@@ -50,8 +52,10 @@ class Oracle:
         touch = contacts(masks.float(), torch.zeros(batch, dtype=torch.int64))
         sure = torch.full_like(scene.position, -5.0)
         belief = Belief(scene.position, scene.velocity, sure, sure)
+        mass, centre = moments(masks[:, 1:].float())
         plan = self._planner.plan(belief, self._goal, self._targeted,
-                                  reachable=touch.reachable[:, 1:])
+                                  reachable=touch.reachable[:, 1:],
+                                  view=View(centre, mass, mass > 0))
         nothing = torch.zeros(batch, 1, 2)
         unmoved = torch.zeros(batch, 1, dtype=torch.bool)
         field = place(touch, torch.cat([nothing, plan.acceleration], 1),

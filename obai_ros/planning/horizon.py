@@ -44,14 +44,17 @@ class Horizon:
     """
     Minimiser of sum_tau (|s_tau - mu|^2 + c |v_tau|^2)_Lambda / 2 + lam sum_j |a_j|^2 / 2.
 
+    Over `steps` frames T, of which only the first `actions` allow an action (None: all of them).
+
     With s_tau = s_0 + tau v_0 + sum_{j<tau} (tau - j) D a_j, the Hessian is the Kronecker product
     (Os'Os + c Ov'Ov) (x) D'Lambda D, plus lam I. The T x T factor depends on T and c only and is
     diagonalised here, once; what remains for a slot are T systems of size 2 x 2.
     """
 
-    def __init__(self, steps: int, velocity_weight: float, dtype=torch.float32, device='cpu'):
+    def __init__(self, steps: int, velocity_weight: float, dtype=torch.float32, device='cpu',
+                 actions: int | None = None):
         tau = torch.arange(1, steps + 1, dtype=torch.float64)[:, None]
-        frame = torch.arange(steps, dtype=torch.float64)
+        frame = torch.arange(steps if actions is None else actions, dtype=torch.float64)
         moved = (tau - frame).clamp(min=0)                # Omega_s [tau, j]
         gained = (frame < tau).to(torch.float64)          # Omega_v [tau, j]
         coupling = moved.mT @ moved + velocity_weight * gained.mT @ gained
@@ -63,7 +66,7 @@ class Horizon:
         def constant(value: Tensor) -> Tensor:
             return value.to(dtype=dtype, device=device)
 
-        self.steps = steps
+        self.actions = len(frame)
         self.coupling = constant(coupling)
         self.values = constant(values)
         self.vectors = constant(vectors)
@@ -73,13 +76,13 @@ class Horizon:
         self._drift_modes = constant(vectors.mT @ drift_gain)
 
     def target(self, projection: Projection) -> Tensor:
-        """Return the linear term b [..., T, 2] of the objective a' H a / 2 - b' a."""
+        """Return the linear term b [..., actions, 2] of the objective a' H a / 2 - b' a."""
         return (self.error_gain[:, None] * projection.error[..., None, :]
                 - self.drift_gain[:, None] * projection.drift[..., None, :])
 
     def solve(self, projection: Projection, cost: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """
-        Return plan [..., T, 2] px/frame^2, the fall of the objective by it, and its noise.
+        Return plan [..., actions, 2] px/frame^2, the fall of the objective by it, and its noise.
 
         `cost` [...] is lam >= 0. The fall [...] (nats) is that from "no action" to the plan; the
         noise [...] is what the fall would be on average, were the object at its goal and at rest
@@ -103,8 +106,8 @@ class Horizon:
         return (plan * (curved / 2 - self.target(projection))).sum((-2, -1))
 
     def hessian(self, projection: Projection, cost: Tensor) -> Tensor:
-        """Return H [..., 2T, 2T], accelerations ordered (ax_0, ay_0, ax_1, ...)."""
-        size = 2 * self.steps
+        """Return H [..., 2 actions, 2 actions], accelerations ordered (ax_0, ay_0, ax_1, ...)."""
+        size = 2 * self.actions
         outer = torch.einsum('ij,...kl->...ikjl', self.coupling, projection.gram)
         identity = torch.eye(size, dtype=outer.dtype, device=outer.device)
         return outer.reshape(*outer.shape[:-4], size, size) + cost[..., None, None] * identity
@@ -118,7 +121,7 @@ class Horizon:
                 self.values[-1] * (half + radius) + cost)
 
     def _mode_inverses(self, projection: Projection, cost: Tensor) -> Tensor:
-        """Return (e_i D'Lambda D + lam I)^-1, [..., T, 2, 2], for the T eigenvalues e_i."""
+        """Return (e_i D'Lambda D + lam I)^-1, [..., actions, 2, 2], for the eigenvalues e_i."""
         gram = projection.gram
         aa = self.values * gram[..., 0, 0, None] + cost[..., None]
         bb = self.values * gram[..., 1, 1, None] + cost[..., None]

@@ -13,6 +13,7 @@ from torch import Tensor
 from obai_ros.planning.feef import eq14, feef, forecast, roll_forward
 from obai_ros.planning.horizon import Horizon, Projection
 from obai_ros.planning.limits import box_minimum, clip
+from obai_ros.planning.occlusion import View
 from obai_ros.planning.preference import Preference
 
 LAWS = ('feef', 'eq14')
@@ -57,6 +58,8 @@ class PlannerConfig:
     """clip | box (the optimum within the limits) | auto: box where clipping would overshoot."""
     limit_iterations: int = 40
     """Iterations of the projected gradient, 1..1000."""
+    blind_horizon: int = 16
+    """Frames, 1..100, that an action must serve alone when the object may be hidden after it."""
     stop_ratio: float = 0.02
     """STOP when G would fall by less than this times what the belief's noise alone yields, >= 0.
     Far below 1 on purpose: the belief's mean is better than its variance says."""
@@ -77,6 +80,8 @@ class PlannerConfig:
             'limit_iterations': (isinstance(self.limit_iterations, int)
                                  and 1 <= self.limit_iterations <= 1000,
                                  'a whole number from 1 to 1000'),
+            'blind_horizon': (isinstance(self.blind_horizon, int)
+                              and 1 <= self.blind_horizon <= 100, 'a whole number from 1 to 100'),
             'stop_ratio': (0 <= self.stop_ratio < float('inf'), 'zero or more'),
             'wait_sd': (self.wait_sd > 0, 'positive'),
             'state_noise': (0 < self.state_noise < float('inf'), 'positive'),
@@ -132,9 +137,13 @@ class Planner:
         self.dynamics = dynamics
         self.horizon = Horizon(config.horizon, config.velocity_weight, dynamics.dtype,
                                dynamics.device)
+        # The same objective where only the first action can be taken: the object leaves sight.
+        self.blind = Horizon(config.blind_horizon, config.velocity_weight, dynamics.dtype,
+                             dynamics.device, actions=1)
 
     def plan(self, belief, preference: Preference, active: Tensor,
-             committed: Sequence[Tensor] = (), reachable: Tensor | None = None) -> Plan:
+             committed: Sequence[Tensor] = (), reachable: Tensor | None = None,
+             view: View | None = None) -> Plan:
         """
         Return a plan for each slot.
 
@@ -142,7 +151,10 @@ class Planner:
         each slot [B, K, N] (any finite one where there is no goal); `active` [B, K] bool: slots
         with a goal, never the background slot; `committed`: accelerations [B, K, 2] that are on
         their way and will act before this plan can, the oldest first, one per frame of delay;
-        `reachable` [B, K] bool: slots with a pixel to act on (None: all).
+        `reachable` [B, K] bool: slots with a pixel to act on (None: all); `view`: where the slots
+        show (None: they never hide each other). An object that its plan would take to where
+        another may hide it is given the one action that serves it best if no other can follow:
+        it drifts to its goal so slowly that it is there for long.
         """
         config = self.config
         for acceleration in committed:
@@ -156,6 +168,8 @@ class Planner:
             worthwhile = torch.ones_like(active)
         else:
             sequence, fall, worthwhile = self._optimum(projection, cost)
+            if view is not None:
+                self._beware(projection, cost, view, active, sequence)
         future = forecast(belief, self.dynamics, sequence, config.state_noise)
         divergence = feef(future, preference, config.velocity_weight)
         if config.law == 'eq14':
@@ -188,6 +202,20 @@ class Planner:
             plan[far] = best.unflatten(-1, (-1, 2))
         fall = torch.where(saturated, -self.horizon.objective(plan, projection, cost), fall)
         return plan, fall, worthwhile
+
+    def _beware(self, projection: Projection, cost: Tensor, view: View, active: Tensor,
+                sequence: Tensor) -> None:
+        """Put into `sequence` other plans for objects that theirs takes out of sight."""
+        velocity = (_inverse(projection.gram) @ projection.drift[..., None]).squeeze(-1)
+        moving = torch.where(active[..., None], sequence[..., 0, :], 0.0)
+        hidden = view.may_be_hidden(velocity + moving) & active
+        if not hidden.any():
+            return
+        last, _, _ = self.blind.solve(projection, cost)
+        last = clip(last, self.config.max_acceleration)
+        sequence[..., 1:, :].masked_fill_(hidden[..., None, None], 0.0)
+        sequence[..., 0, :] = torch.where(hidden[..., None], last[..., 0, :],
+                                          sequence[..., 0, :])
 
     def _decide(self, projection: Projection, sequence: Tensor, worthwhile: Tensor,
                 active: Tensor, reachable: Tensor | None) -> Tensor:

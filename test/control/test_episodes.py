@@ -22,6 +22,12 @@ def test_oracle_brings_a_single_object_to_its_goal():
     assert figures['overshoot']['median'] < 0.05
 
 
+def test_oracle_gathers_objects_that_hide_each_other():
+    """Who is deeper is not known; those who vanish at speed would never be stopped."""
+    task = sample_task('gather', CONFIG, 40, seed=1)
+    assert summarise(play(task, Oracle(), 20))['success_rate_4px'] >= 0.75
+
+
 def test_eq14_never_settles_even_with_true_states():
     task = sample_task('single', CONFIG, 20, seed=1)
     figures = summarise(play(task, Oracle(PlannerConfig(law='eq14')), 20))

@@ -72,6 +72,30 @@ def test_eq14_is_the_special_case_of_one_frame_from_rest_at_no_cost(dynamics, ma
     torch.testing.assert_close(plan.squeeze(-2), eq14(rest.mean, goal, dynamics))
 
 
+@pytest.mark.parametrize('steps, actions', [(1, 1), (16, 1), (6, 3)])
+def test_frames_without_an_action_are_columns_left_out(dynamics, make_belief, make_preference,
+                                                       steps, actions):
+    """The minimum over the first actions, with nothing done in the frames after."""
+    belief, goal = make_belief(1, 1), make_preference(1, 1)
+    projection = Projection.of(belief, goal, dynamics)
+    cost = 0.2 * projection.gram.diagonal(dim1=-2, dim2=-1).sum(-1)
+    horizon = Horizon(steps, 1.0, torch.float64, actions=actions)
+    plan, fall, _ = horizon.solve(projection, cost)
+
+    def objective(flat):
+        rest = torch.zeros(1, 1, steps - actions, 2, dtype=torch.float64)
+        sequence = torch.cat([flat.reshape(1, 1, actions, 2), rest], -2)
+        value = feef(forecast(belief, dynamics, sequence, 0.1), goal, 1.0)
+        return (value + cost * sequence.square().sum((-2, -1)) / 2).sum()
+
+    zero = torch.zeros(2 * actions, dtype=torch.float64)
+    gradient = torch.autograd.functional.jacobian(objective, zero)
+    curvature = torch.autograd.functional.hessian(objective, zero)
+    minimum = -torch.linalg.solve(curvature, gradient)
+    torch.testing.assert_close(plan.flatten(), minimum)
+    torch.testing.assert_close(fall.squeeze(), objective(zero) - objective(minimum))
+
+
 def test_hessian_objective_and_curvature_belong_together(dynamics, make_belief, make_preference):
     belief, goal = make_belief(), make_preference()
     horizon, projection, cost, plan, fall, _ = solved(belief, goal, dynamics, 5, 1.0, 0.3)

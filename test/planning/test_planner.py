@@ -7,6 +7,7 @@ import torch
 
 from obai_ros.model.belief import Belief
 from obai_ros.planning.feef import eq14, feef, forecast
+from obai_ros.planning.occlusion import View
 from obai_ros.planning.planner import Outcome, Planner, PlannerConfig
 from obai_ros.planning.preference import Preference
 
@@ -130,6 +131,42 @@ def test_goal_that_leaves_a_direction_open_has_no_free_plan():
     assert costly.sequence[..., 1].abs().max() == 0 and costly.sequence[..., 0].abs().max() > 0
 
 
+def two_discs(gap, radii=(6.0, 6.0)):
+    """Return beliefs (latent = px, D = I), and a view, of two objects at rest side by side."""
+    centre = torch.tensor([[[32.0, 32.0], [32.0 + gap, 32.0]]])
+    log_sd = torch.full_like(centre, -5.0)
+    mass = 3.14159 * torch.tensor([radii]).square()
+    belief = Belief(centre, torch.zeros_like(centre), log_sd, log_sd)
+    return belief, View(centre, mass, torch.ones(1, 2, dtype=torch.bool))
+
+
+def test_objects_that_others_may_hide_go_slowly():
+    """The second is to go where the first is; should it pass behind, it must not run away."""
+    planner = Planner(torch.eye(2))
+    belief, view = two_discs(8.0)
+    goal = at(32.0, 32.0).expand(1, 2)
+    swift = planner.plan(belief, goal, everywhere(1, 2))
+    careful = planner.plan(belief, goal, everywhere(1, 2), view=view)
+    assert swift.acceleration[0, 1, 0] < -2
+    assert -1 < careful.acceleration[0, 1, 0] < -0.3
+    assert (careful.sequence[0, 1, 1:] == 0).all()
+    # one who stays visible goes as it would alone: far off, or too large to be hidden
+    for gap, radii in ((20.0, (6.0, 6.0)), (8.0, (4.0, 9.0))):
+        belief, view = two_discs(gap, radii)
+        alone = planner.plan(belief, goal, everywhere(1, 2))
+        beside = planner.plan(belief, goal, everywhere(1, 2), view=view)
+        torch.testing.assert_close(beside.acceleration[0, 1], alone.acceleration[0, 1])
+
+
+def test_slots_that_show_nothing_hide_nothing():
+    belief, view = two_discs(8.0)
+    goal = at(32.0, 32.0).expand(1, 2)
+    gone = replace(view, showing=torch.tensor([[False, True]]))
+    planner = Planner(torch.eye(2))
+    torch.testing.assert_close(planner.plan(belief, goal, everywhere(1, 2), view=gone).sequence,
+                               planner.plan(belief, goal, everywhere(1, 2)).sequence)
+
+
 def test_committed_actions_are_reckoned_with():
     """The plan is the one for where the object will be once those actions have acted."""
     planner = Planner(torch.eye(2))
@@ -161,7 +198,8 @@ def test_dynamics_of_another_shape_are_refused():
 @pytest.mark.parametrize('name, value', [
     ('law', 'greedy'), ('horizon', 0), ('horizon', 2.5), ('velocity_weight', -1.0),
     ('action_cost', float('nan')), ('max_acceleration', 0.0), ('limit', 'none'),
-    ('limit_iterations', 0), ('stop_ratio', -0.1), ('wait_sd', 0.0), ('state_noise', 0.0)])
+    ('limit_iterations', 0), ('blind_horizon', 0), ('stop_ratio', -0.1), ('wait_sd', 0.0),
+    ('state_noise', 0.0)])
 def test_options_out_of_range_are_refused_by_name(name, value):
     with pytest.raises(ValueError, match=f'planner option {name} = '):
         replace(PlannerConfig(), **{name: value})

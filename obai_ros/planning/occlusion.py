@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""View: what of the objects shows, and whether enough of them will after a move."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+import math
+
+import torch
+from torch import Tensor
+
+# An object can be pushed while a rim of about this width shows, px (see placement.BOX).
+RIM = 5.0
+
+
+@dataclass(frozen=True)
+class View:
+    """
+    The visible extent of slots as discs.
+
+    centre [B, K, 2] px: centroids of the masks; mass [B, K] px; showing [B, K] bool: the slot
+    shows an object (it is neither empty nor the background).
+    """
+
+    centre: Tensor
+    mass: Tensor
+    showing: Tensor
+
+    def may_be_hidden(self, displacement: Tensor) -> Tensor:
+        """
+        Return [B, K] bool: slots that another may leave no more than a rim of.
+
+        `displacement` [B, K, 2] px: by how much each is going to move. Which one is nearer is
+        not known, so that any object may hide any other that it is large enough for.
+        """
+        centre = self.centre + displacement
+        radius = (self.mass / math.pi).clamp(min=0).sqrt()
+        gap = (centre[:, :, None] - centre[:, None]).norm(dim=-1)
+        # Disc k shows beyond disc j by gap + r_k - r_j, on the far side.
+        rim = gap + radius[:, :, None] - radius[:, None]
+        other = self.showing[:, None] & ~torch.eye(
+            centre.shape[1], dtype=torch.bool, device=centre.device)
+        return ((rim < RIM) & other).any(-1)
