@@ -23,6 +23,7 @@ ALLOWED = {
     'planning': {'action_field', 'share', 'model'},
     'training': {'action_field', 'share', 'environment', 'model', 'planning'},
     'control': {'action_field', 'share', 'environment', 'model', 'planning', 'training'},
+    'benchmark': {'action_field', 'share', 'environment', 'model', 'planning', 'training'},
     'messages': set(),
     'demo': {'action_field', 'share', 'environment', 'model', 'planning', 'messages', 'nodes'},
     'cli': {'commands', '__init__'},

@@ -17,10 +17,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--sequences', type=int, default=1000,
                         help='how many to generate, or to use of the data set (default: 1000)')
     parser.add_argument('--seed', type=int, default=0, help='of the videos without --dataset')
+    parser.add_argument('--identity', action='store_true',
+                        help='also report how often objects stay in their slots over 12 frames')
     parser.add_argument('--iterations', type=int, help='per frame (default: as trained)')
     parser.add_argument('--window', type=int, help='frames refined together (default: as trained)')
     parser.add_argument('--batch', type=int, default=32)
-    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     parser.add_argument('--precision', choices=('float32', 'bfloat16'), default='float32')
     parser.add_argument('--threads', type=int, help='CPU threads (default: all cores)')
     parser.add_argument('--json', type=Path, help='write the scores to this file')
@@ -36,13 +38,15 @@ def run(args: argparse.Namespace) -> int:
     from obai_ros.model.checkpoint import (CheckpointError, default_checkpoint, load_checkpoint,
                                            write_atomically)
     from obai_ros.training.dataset import Dataset, generate_dataset, read_dataset
+    from obai_ros.training.device import choose_device
     from obai_ros.training.evaluation import evaluate_dataset, format_table
+    from obai_ros.training.identity import identity_over_time
 
     if args.threads:
         torch.set_num_threads(args.threads)
     try:
         path = args.checkpoint or default_checkpoint()
-        checkpoint = load_checkpoint(path, args.device, args.precision)
+        checkpoint = load_checkpoint(path, choose_device(args.device), args.precision)
         if args.dataset:
             whole = read_dataset(args.dataset)
             rows = whole.actions[whole.actions[:, 0] < args.sequences]
@@ -73,6 +77,10 @@ def run(args: argparse.Namespace) -> int:
                   iterations=schedule.iterations, first_iterations=schedule.first_iterations,
                   window=schedule.window)
     print(format_table(report))
+    if args.identity:
+        report['identity'] = identity_over_time(checkpoint)
+        print(f"objects stay in their slots in {report['identity']['same_slot']:.1%} of "
+              f"{report['identity']['steps']} steps from frame to frame")
     if args.json:
         write_atomically(args.json, (json.dumps(report, indent=1) + '\n').encode())
     return 0

@@ -89,8 +89,8 @@ class ModelConfig:
 
 PRESETS = {
     'fast': ModelConfig(),
-    'paper': ModelConfig(preset='paper', decoder='broadcast', channels=32, subpixel=1, trunk='strided',
-                         action_inference='network'),
+    'paper': ModelConfig(preset='paper', decoder='broadcast', channels=32, subpixel=1,
+                         trunk='strided', action_inference='network'),
     # For tests of the machinery: too small to learn anything worth having.
     'smoke': ModelConfig(preset='smoke', image_size=32, latent_size=8, channels=8, subpixel=4,
                          hidden_size=16),

@@ -145,7 +145,8 @@ def format_table(report: dict) -> str:
         paper = format(PAPER[name], digits) if name in PAPER else ''
         ceiling = format(report['ceiling'][name], digits) if name in report['ceiling'] else ''
         interval = f'[{low:{digits}}, {high:{digits}}]'
-        lines.append(f'{title:22}{format(report[name], digits):>12}  {interval:^21}{paper:>9}{ceiling:>9}')
+        found = format(report[name], digits)
+        lines.append(f'{title:22}{found:>12}  {interval:^21}{paper:>9}{ceiling:>9}')
     lines.append(f"{report['sequences']} sequences, {report['frames_seen']} frames seen; frames "
                  f"without foreground: {report['undefined_frames']['fari']}")
     for name in ('ari', 'fari', 'mse', 'prediction_mse'):

@@ -57,7 +57,8 @@ class Readout:
             return {'objects': 0, 'found': found}
         states, centre = torch.cat(self.states), torch.cat(self.centres)
         design = torch.cat([states, torch.ones(len(states), 1).double()], 1)
-        weights = torch.linalg.lstsq(design[::2], centre[::2]).solution  # [N + 1, 2]
+        # gelsd copes with states in which some dimension does not vary; the default does not.
+        weights = torch.linalg.lstsq(design[::2], centre[::2], driver='gelsd').solution
         error = design[1::2] @ weights - centre[1::2]
         spread = centre[1::2] - centre[1::2].mean(0)
         effect = weights[:-1].t() @ model.dynamics.D.detach().cpu().double()

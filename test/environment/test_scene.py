@@ -98,7 +98,8 @@ def test_sampled_scenes_follow_the_configuration():
 @pytest.mark.parametrize('settings, complaint', [
     ({'shapes': ('triangle',)}, 'triangle'), ({'image_size': 2}, 'image_size is 2'),
     ({'num_objects': 0}, 'num_objects is 0'), ({'palette': (300,)}, 'palette'),
-    ({'position_range': (0.8, 0.2)}, 'position_range'), ({'size_range': (0.0, 0.2)}, 'size_range')])
+    ({'position_range': (0.8, 0.2)}, 'position_range'),
+    ({'size_range': (0.0, 0.2)}, 'size_range')])
 def test_impossible_configurations_are_refused(settings, complaint):
     with pytest.raises(ValueError, match=complaint):
         SceneConfig(**settings)

@@ -83,7 +83,8 @@ def test_predictions_move_with_future_actions(make_model, make_clip):
     stream = Filter(model, iterations=1)
     state, percept = stream.step(stream.start(2), images[:, 0])
     push = torch.tensor([2.0, -1.0]).double().expand(2, 4, 2)
-    plain, pushed = stream.predict(state, 2), stream.predict(state, 2, [push, torch.zeros_like(push)])
+    plain = stream.predict(state, 2)
+    pushed = stream.predict(state, 2, [push, torch.zeros_like(push)])
     change = pushed.beliefs[1].mean - plain.beliefs[1].mean
     assert torch.allclose(change, 2 * model.dynamics.push(push), atol=1e-9)
     assert pushed.images.shape == (2, 2, 3, 32, 32) and pushed.masks.shape == (2, 2, 4, 32, 32)
@@ -101,7 +102,8 @@ def test_memory_does_not_grow_and_nothing_overflows_on_strange_images():
              torch.rand(1, 3, 32, 32, generator=generator),
              (torch.rand(1, 3, 32, 32, generator=generator) > 0.5).float()]
     state, sizes = stream.start(), []
-    push = ActionField(torch.tensor([[3]]), torch.tensor([[4]]), torch.full((1, 1, 2), 1e3), 32, 32)
+    push = ActionField(torch.tensor([[3]]), torch.tensor([[4]]), torch.full((1, 1, 2), 1e3), 32,
+                       32)
     for frame in range(300):
         state, percept = stream.step(state, kinds[frame // 7 % 4], push if frame % 5 else None)
         assert all(torch.isfinite(value).all() for value in vars(percept.belief).values())

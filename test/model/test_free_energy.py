@@ -124,4 +124,5 @@ def test_attached_gradients_flow():
     total = 2 * attach(torch.tensor(5.0), [x, y], [torch.arange(3.0), torch.full((2,), 7.0)])
     total.backward()
     assert float(total.detach()) == 10.0
-    assert torch.equal(x.grad, 2 * torch.arange(3.0)) and torch.equal(y.grad, torch.full((2,), 14.))
+    assert torch.equal(x.grad, 2 * torch.arange(3.0))
+    assert torch.equal(y.grad, torch.full((2,), 14.0))

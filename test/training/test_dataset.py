@@ -40,7 +40,8 @@ def test_the_seed_decides():
 
 
 def sound():
-    return {'images': np.zeros((2, 3, 8, 8, 3), np.uint8), 'masks': np.zeros((2, 3, 8, 8), np.uint8),
+    return {'images': np.zeros((2, 3, 8, 8, 3), np.uint8),
+            'masks': np.zeros((2, 3, 8, 8), np.uint8),
             'actions': np.array([[1, 2, 7, 7, 1.0, -1.0]], np.float32)}
 
 

@@ -52,7 +52,8 @@ def test_weights_carried_over_see_and_draw_the_same_at_the_larger_size(recipe):
     state = torch.randn(3, coarse.config.latent_size)
     small = from_planar(coarse.decode(state), r)
     large = from_planar(fine.decode(state), s)
-    assert torch.allclose(large, small.repeat_interleave(2, -1).repeat_interleave(2, -2), atol=1e-5)
+    expected = small.repeat_interleave(2, -1).repeat_interleave(2, -2)
+    assert torch.allclose(large, expected, atol=1e-5)
     inputs = torch.randn(3, 16, 16, 16)
     grown = inputs.repeat_interleave(2, -1).repeat_interleave(2, -2)
     assert torch.allclose(coarse.refiner.trunk(to_planar(inputs, r)),

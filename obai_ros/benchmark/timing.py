@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Seconds: perception of a stream, the environment, a training step."""
+from __future__ import annotations
+
+import platform
+import resource
+import time
+from collections.abc import Callable
+
+import torch
+
+from obai_ros.environment.scene import SceneConfig
+from obai_ros.environment.sequences import sample_sequences
+from obai_ros.model.config import ModelConfig
+from obai_ros.model.filter import Filter
+from obai_ros.model.obai import Obai
+from obai_ros.training.learner import draw_batch
+from obai_ros.training.objective import composite_loss
+from obai_ros.training.recipe import Recipe
+
+
+def settle(device: torch.device) -> None:
+    """Wait until the device has done what it was given."""
+    if device.type == 'cuda':
+        torch.cuda.synchronize(device)
+
+
+def percentiles(seconds: list[float]) -> dict[str, float]:
+    """Return the median and the 99th percentile in milliseconds."""
+    values = torch.tensor(seconds, dtype=torch.float64) * 1e3
+    return {'p50': float(values.quantile(0.5)), 'p99': float(values.quantile(0.99))}
+
+
+def time_perception(model: Obai, iterations: int, window: int, frames: int, batch: int = 1,
+                    warm_up: int = 10) -> dict[str, float]:
+    """Return milliseconds per frame of a filter that watches `batch` streams."""
+    perception = Filter(model, iterations, window)
+    scene = SceneConfig(image_size=model.config.image_size)
+    videos = sample_sequences(scene, batch, 8, torch.Generator().manual_seed(0))
+    images = videos.images.to(model.device)
+    state, seconds = perception.start(batch), []
+    for frame in range(warm_up + frames):
+        settle(model.device)
+        began = time.perf_counter()
+        state, _ = perception.step(state, images[:, frame % 8])
+        settle(model.device)
+        seconds.append(time.perf_counter() - began)
+    return percentiles(seconds[warm_up:])
+
+
+def time_environment(image_size: int, seconds: float = 3.0, batch: int = 16) -> float:
+    """Return four-frame sequences per second that the environment renders on the CPU."""
+    generator = torch.Generator().manual_seed(0)
+    scene = SceneConfig(image_size=image_size)
+    return _rate(lambda: sample_sequences(scene, batch, 4, generator), seconds) * batch
+
+
+def time_training(recipe: Recipe, device: torch.device, seconds: float = 10.0) -> float:
+    """Return sequences per second of the recipe's last stage, optimiser included."""
+    stage = len(recipe.stages) - 1
+    model = Obai(recipe.model, recipe.precision).to(device)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-5)
+    count = 0
+
+    def step() -> None:
+        nonlocal count
+        videos, noise = draw_batch(recipe, stage, 0, count, 0, 1, device)
+        loss = composite_loss(model, videos.images, videos.actions,
+                              recipe.stages[stage].schedule, noise).loss
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        count += 1
+        settle(device)
+
+    step()
+    return _rate(step, seconds) * recipe.stages[stage].batch
+
+
+def _rate(function: Callable[[], object], seconds: float) -> float:
+    """Return calls per second."""
+    calls, began = 0, time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        function()
+        calls += 1
+    return calls / (time.perf_counter() - began)
+
+
+def endless(config: ModelConfig, frames: int) -> dict[str, float]:
+    """
+    Watch noise for many frames; return resident memory (MB) a tenth of the way and at the end.
+
+    Raises FloatingPointError when a belief is no longer finite.
+    """
+    torch.manual_seed(0)
+    perception = Filter(Obai(config), 1, 2)
+    generator = torch.Generator().manual_seed(0)
+    state, early = perception.start(), 0.0
+    for frame in range(frames):
+        image = torch.rand(1, 3, config.image_size, config.image_size, generator=generator)
+        state, percept = perception.step(state, image)
+        if not bool(torch.isfinite(percept.belief.pack()).all()):
+            raise FloatingPointError(f'a belief is not finite after {frame + 1} frames of noise')
+        if frame == frames // 10:
+            early = resident_mb()
+    return {'frames': frames, 'resident_mb_early': early, 'resident_mb_end': resident_mb()}
+
+
+def resident_mb() -> float:
+    """Return the resident memory of this process, MB."""
+    with open('/proc/self/statm') as file:
+        return int(file.read().split()[1]) * resource.getpagesize() / 1e6
+
+
+def peak_memory_mb() -> float:
+    """Return the largest resident memory this process has had, MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+
+
+def machine(device: torch.device) -> dict:
+    """Describe what the figures were measured on."""
+    name = platform.processor() or platform.machine()
+    with open('/proc/cpuinfo') as file:
+        for line in file:
+            if line.startswith('model name'):
+                name = line.split(':', 1)[1].strip()
+                break
+    return {'device': torch.cuda.get_device_name(device) if device.type == 'cuda' else name,
+            'threads': torch.get_num_threads(), 'torch': torch.__version__,
+            'python': platform.python_version()}

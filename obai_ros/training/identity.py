@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Does an object stay in its slot over time?"""
+from __future__ import annotations
+
+import torch
+
+from obai_ros.environment.scene import SceneConfig
+from obai_ros.environment.sequences import sample_sequences
+from obai_ros.model.checkpoint import Checkpoint
+from obai_ros.model.filter import Filter
+from obai_ros.training.matching import overlap
+from obai_ros.training.readout import MIN_VISIBLE, centres
+
+IDENTITY_SEED = 2 ** 42
+
+
+@torch.no_grad()
+def identity_over_time(checkpoint: Checkpoint, sequences: int = 200, frames: int = 12,
+                       batch: int = 20) -> dict[str, float]:
+    """
+    Watch videos as a stream and follow the slot that overlaps most (IoU) with each object.
+
+    A step counts when the object shows at least `MIN_VISIBLE` px in both frames. Returns the share
+    of steps in which the best slot stays the same, and the number of steps. One random action
+    field acts on the second frame, as in training.
+    """
+    model, schedule = checkpoint.model, checkpoint.schedule
+    scene = SceneConfig(image_size=model.config.image_size)
+    generator = torch.Generator().manual_seed(IDENTITY_SEED)
+    perception = Filter(model, schedule.iterations, schedule.window, schedule.first_iterations)
+    same = steps = 0
+    for start in range(0, sequences, batch):
+        count = min(batch, sequences - start)
+        videos = sample_sequences(scene, count, frames, generator)
+        state = perception.start(count, seed=start)
+        before = None
+        for frame in range(frames):
+            action = videos.actions[frame - 1] if frame else None
+            state, percept = perception.step(state, videos.images[:, frame], action)
+            labels = videos.labels[:, frame].to(model.device)
+            iou = overlap(percept.masks.argmax(1), labels, model.config.num_slots,
+                          scene.num_objects)
+            visible = centres(labels, scene.num_objects)[1] >= MIN_VISIBLE
+            slot = iou.argmax(-1)
+            if before is not None:
+                both = visible & before[1]
+                same += int((both & (slot == before[0])).sum())
+                steps += int(both.sum())
+            before = slot, visible
+    return {'same_slot': same / max(steps, 1), 'steps': steps}

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from obai_ros.environment.scene import SceneConfig
+from obai_ros.model.belief import Belief
+from obai_ros.model.checkpoint import Checkpoint, save_checkpoint
+from obai_ros.model.config import ModelConfig
+from obai_ros.model.inference import Schedule
+from obai_ros.model.obai import Obai
+from obai_ros.model.percept import Percept
+from obai_ros.training.dataset import generate_dataset
+from obai_ros.training.evaluation import _ceiling, bootstrap_interval, evaluate_dataset
+from obai_ros.training.identity import identity_over_time
+from obai_ros.training.readout import Readout
+from obai_ros.training.validation import frame_scores
+
+SCENE = SceneConfig(image_size=32)
+
+
+@pytest.fixture(scope='module')
+def model():
+    torch.manual_seed(0)
+    return Obai(ModelConfig.named('smoke')).eval()
+
+
+def percept_of(masks, appearance, belief=None, background=0):
+    batch, slots = masks.shape[:2]
+    zeros = torch.zeros(batch, slots)
+    return Percept(belief, masks, appearance, masks.sum((-1, -2)), zeros[..., None],
+                   torch.full((batch,), background), zeros.bool(), zeros, zeros[:, 0], 1)
+
+
+def test_a_perfect_percept_scores_perfectly():
+    dataset = generate_dataset(SCENE, 8, 2, seed=0)
+    images, labels, _ = dataset.part(0, 8)
+    masks = torch.nn.functional.one_hot(labels[:, 0].long(), 4).permute(0, 3, 1, 2).float()
+    appearance = images[:, 0, None].expand(-1, 4, -1, -1, -1)
+    scores = frame_scores(percept_of(masks, appearance), images[:, 0], labels[:, 0])
+    assert torch.equal(scores['ari'], torch.ones(8).double())
+    assert float(scores['mse'].max()) == 0.0 and float(scores['mse_soft'].max()) < 1e-12
+
+
+def test_hard_and_soft_composites_are_told_apart():
+    masks = torch.tensor([0.75, 0.25])[None, :, None, None].expand(1, 2, 4, 4)
+    appearance = torch.stack([torch.zeros(3, 4, 4), torch.ones(3, 4, 4)])[None]
+    scores = frame_scores(percept_of(masks, appearance), torch.zeros(1, 3, 4, 4),
+                          torch.zeros(1, 4, 4, dtype=torch.uint8))
+    assert float(scores['mse']) == 0.0 and float(scores['mse_soft']) == pytest.approx(0.0625)
+
+
+def test_the_ceiling_is_lowered_by_invisible_objects_only():
+    labels = torch.zeros(2, 8, 8, dtype=torch.uint8)
+    labels[:, 1:4, 1:4], labels[:, 5:7, 5:7] = 1, 2
+    image = torch.full((2, 3, 8, 8), 0.5)
+    image[:, 0, 1:4, 1:4] = 1.0
+    image[1, 1, 5:7, 5:7] = 1.0  # in the first image the second object has the ground's colour
+    ari, fari = _ceiling(image, labels)
+    assert float(ari[1]) == 1.0 and float(fari[1]) == 1.0
+    assert float(ari[0]) < 1.0 and float(fari[0]) == 1.0
+
+
+def test_evaluation_reports_what_the_contract_names(model):
+    report = evaluate_dataset(model, generate_dataset(SCENE, 6, 6, seed=0), Schedule(1, None, 2),
+                              batch=4)
+    assert {'ari', 'fari', 'mse', 'mse_soft', 'prediction_mse', 'sequences', 'ci95',
+            'ceiling'} <= set(report)
+    assert report['sequences'] == 6 and len(report['per_frame']['ari']) == 4
+    assert len(report['per_frame']['prediction_mse']) == 2
+    for name, (low, high) in report['ci95'].items():
+        assert low <= report[name] <= high, name
+    json.dumps(report)
+
+
+def test_batches_do_not_change_scores(model):
+    dataset = generate_dataset(SCENE, 5, 5, seed=0)
+    one, two = (evaluate_dataset(model, dataset, Schedule(1, None, 2), batch=size)
+                for size in (2, 5))
+    assert one['ari'] == pytest.approx(two['ari'], abs=1e-4)
+    assert one['prediction_mse'] == pytest.approx(two['prediction_mse'], rel=1e-4)
+
+
+def test_images_of_another_size_are_refused(model):
+    with pytest.raises(ValueError, match='16x16, the model expects 32x32'):
+        evaluate_dataset(model, generate_dataset(SceneConfig(image_size=16), 2, 4, 0), Schedule())
+
+
+def test_the_interval_covers_the_mean_of_what_is_defined():
+    values = torch.cat([torch.randn(500, generator=torch.Generator().manual_seed(0)).double(),
+                        torch.tensor([float('nan')]).double()])
+    low, high = bootstrap_interval(values)
+    assert low < float(values.nanmean()) < high
+    assert high - low == pytest.approx(2 * 1.96 / 500 ** 0.5, rel=0.2)
+
+
+def test_the_read_out_finds_a_position_that_is_there_and_the_effect_of_D(model):
+    """Beliefs that contain the centre, scaled, and a D that pushes it by one pixel."""
+    readout = Readout()
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(10):
+        labels = torch.zeros(16, 32, 32, dtype=torch.uint8)
+        place = torch.randint(0, 24, (16, 2), generator=generator)
+        for index, (row, col) in enumerate(place.tolist()):
+            labels[index, row:row + 8, col:col + 8] = 1
+        masks = torch.nn.functional.one_hot(labels.long(), 4).permute(0, 3, 1, 2).float()
+        mean = torch.zeros(16, 4, 8)
+        mean[:, 1, 0] = 0.1 * (place[:, 1] + 4.0)
+        mean[:, 1, 3] = -0.2 * (place[:, 0] + 4.0)
+        belief = Belief(mean, mean, mean, mean)
+        readout.add(percept_of(masks, torch.zeros(16, 4, 3, 32, 32), belief), labels)
+    with torch.no_grad():
+        model.dynamics.D.zero_()
+        model.dynamics.D[0, 0], model.dynamics.D[3, 1] = 0.1, -0.2
+    report = readout.fit(model)
+    assert report['found'] == 1.0 and report['r2'] == pytest.approx(1.0)
+    assert report['rmse_px'] < 1e-4
+    assert report['effect_of_D'] == [[1.0, 0.0], [0.0, 1.0]]
+
+
+def test_identity_is_a_share_of_steps(model):
+    checkpoint = Checkpoint(model, model.config, 'x', Schedule(1, None, 2), {})
+    report = identity_over_time(checkpoint, sequences=4, frames=3, batch=2)
+    assert 0.0 <= report['same_slot'] <= 1.0 and 0 < report['steps'] <= 4 * 2 * 3
+
+
+def test_commands_generate_and_evaluate(model, tmp_path):
+    save_checkpoint(tmp_path / 'smoke.safetensors', model, {}, Schedule(1, None, 2))
+
+    def obai(*args):
+        return subprocess.run([sys.executable, '-m', 'obai_ros.cli', *map(str, args)],
+                              env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)},
+                              capture_output=True, text=True, timeout=110)
+
+    made = obai('generate', tmp_path / 'v.npz', '--sequences', 4, '--size', 32, '--frames', 5)
+    assert made.returncode == 0, made.stderr
+    done = obai('evaluate', '--checkpoint', tmp_path / 'smoke.safetensors', '--dataset',
+                tmp_path / 'v.npz', '--json', tmp_path / 'scores.json', '--device', 'cpu')
+    assert done.returncode == 0, done.stderr
+    assert 'FARI' in done.stdout and 'paper' in done.stdout
+    assert json.loads((tmp_path / 'scores.json').read_text())['sequences'] == 4
+    refused = obai('evaluate', '--checkpoint', tmp_path / 'none.safetensors')
+    assert refused.returncode == 2 and 'does not exist' in refused.stderr
