@@ -27,6 +27,9 @@ class ModelConfig:
     """Convolutions of the refinement network: strided (the paper's) or patch (cheap)."""
     hidden_size: int = 128
     """Units of the refinement network's LSTM and of the layer before it."""
+    initial_belief: str = 'per_slot'
+    """lambda_0. shared: one for all slots, which only noise tells apart (the paper's). per_slot:
+    each slot begins with its own, so that one can learn to begin with the background."""
     action_inference: str = 'closed_form'
     """How q(a) is found. network: the paper's LSTM. closed_form: the exact maximum of eq. 8."""
     action_hidden_size: int = 32
@@ -41,6 +44,7 @@ class ModelConfig:
 
     def __post_init__(self):
         choices = {'decoder': ('broadcast', 'subpixel'), 'trunk': ('strided', 'patch'),
+                   'initial_belief': ('shared', 'per_slot'),
                    'action_inference': ('network', 'closed_form')}
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
@@ -90,8 +94,9 @@ class ModelConfig:
 PRESETS = {
     'fast': ModelConfig(),
     'paper': ModelConfig(preset='paper', decoder='broadcast', channels=32, subpixel=1,
-                         trunk='strided', action_inference='network'),
+                         trunk='strided', initial_belief='shared',
+                         action_inference='network'),
     # For tests of the machinery: too small to learn anything worth having.
     'smoke': ModelConfig(preset='smoke', image_size=32, latent_size=8, channels=8, subpixel=4,
-                         hidden_size=16),
+                         hidden_size=16, initial_belief='shared'),
 }

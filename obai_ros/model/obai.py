@@ -37,9 +37,11 @@ class Obai(nn.Module):
         if config.action_inference == 'network':
             self.action_refiner = ActionRefiner(config)
         size = config.latent_size
+        beliefs = config.num_slots if config.initial_belief == 'per_slot' else 1
         self.initial = nn.Parameter(torch.cat([
-            0.5 * torch.randn(size), torch.zeros(size), torch.full((2 * size,), -1.0)]))
-        """lambda_0 [4N], the same for every slot: noise tells the slots apart."""
+            0.5 * torch.randn(beliefs, size), torch.zeros(beliefs, size),
+            torch.full((beliefs, 2 * size), -1.0)], -1))
+        """lambda_0: [1, 4N] if all slots share it, or [K, 4N]."""
         xy = to_planar(coordinates(config.image_size), config.subpixel)
         self.register_buffer('xy', xy, persistent=False)
 
@@ -63,7 +65,7 @@ class Obai(nn.Module):
         return output.to(self.dtype).view(*state.shape[:-1], *output.shape[1:])
 
     def initial_belief(self, batch: int) -> Belief:
-        """Return lambda_0 for every slot: fields [B, K, N]."""
+        """Return lambda_0 of every slot: fields [B, K, N]."""
         return Belief.unpack(self.initial.expand(batch, self.config.num_slots, -1))
 
     def num_parameters(self) -> int:

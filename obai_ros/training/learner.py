@@ -15,7 +15,7 @@ from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.training.objective import composite_loss
 from obai_ros.training.recipe import Recipe, Stage
-from obai_ros.training.resolution import enlarged
+from obai_ros.training.carry_over import carried_over
 from obai_ros.training.state import TrainingState, adam_moments, restore_moments
 
 
@@ -105,7 +105,7 @@ class Learner(L.LightningModule):
         self.record['before'] = {'model_id': checkpoint.model_id, **checkpoint.record}
 
     def _carry_over(self, model: Obai) -> None:
-        weights = enlarged(model.state_dict(), model.config, self.model.config)
+        weights = carried_over(model.state_dict(), model.config, self.model.config)
         self.model.load_state_dict(weights)
         self.average.load_state_dict(weights)
 

@@ -47,6 +47,17 @@ def test_a_sliding_window_keeps_its_size_and_its_past(make_model, make_clip):
     assert pasts == 5 * [False] + 5 * [True]
 
 
+def test_slots_with_beliefs_of_their_own_are_permuted_along_with_these(make_model, make_clip):
+    model, (images, fields) = make_model(initial_belief='per_slot'), make_clip()
+    order = torch.tensor([2, 0, 3, 1])
+    schedule = Schedule(2, None, 2)
+    one = infer_clip(model, images, fields, schedule, Fixed())
+    with torch.no_grad():
+        model.initial.copy_(model.initial[order].clone())
+    two = infer_clip(model, images, fields, schedule, Fixed(lambda draw: draw[:, :, order]))
+    assert torch.allclose(one.mean[:, :, order], two.mean, atol=1e-9)
+
+
 @pytest.mark.parametrize('kind', ['closed_form', 'network'])
 def test_a_new_frame_begins_where_the_dynamics_lead(make_model, make_clip, kind):
     model, (images, fields) = make_model(action_inference=kind), make_clip()

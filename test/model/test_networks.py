@@ -20,7 +20,7 @@ def test_paper_preset_has_the_parameters_of_appendix_b():
     assert count(model.refiner) == 372_512
     assert count(model.action_refiner) == 5_764
     assert model.dynamics.D.shape == (16, 2)
-    assert model.initial.shape == (64,)
+    assert model.initial.shape == (1, 64)
     assert model.num_parameters() == 94_532 + 372_512 + 5_764 + 32 + 64
 
 

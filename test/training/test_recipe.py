@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
 from obai_ros.model.obai import Obai
 from obai_ros.training.recipe import Recipe, preset_path, read_recipe
-from obai_ros.training.resolution import enlarged
+from obai_ros.training.carry_over import carried_over
 
 
 @pytest.mark.parametrize('name', ['fast', 'paper', 'smoke'])
@@ -47,7 +48,7 @@ def test_weights_carried_over_see_and_draw_the_same_at_the_larger_size(recipe):
     torch.manual_seed(0)
     coarse = Obai(recipe.model_at(recipe.stages[0]))
     fine = Obai(recipe.model)
-    fine.load_state_dict(enlarged(coarse.state_dict(), coarse.config, fine.config))
+    fine.load_state_dict(carried_over(coarse.state_dict(), coarse.config, fine.config))
     r, s = coarse.config.subpixel, fine.config.subpixel
     state = torch.randn(3, coarse.config.latent_size)
     small = from_planar(coarse.decode(state), r)
@@ -61,6 +62,18 @@ def test_weights_carried_over_see_and_draw_the_same_at_the_larger_size(recipe):
 
 
 def test_other_differences_between_models_are_refused(recipe):
-    from dataclasses import replace
-    with pytest.raises(ValueError, match='cannot be carried over'):
-        enlarged({}, recipe.model, replace(recipe.model, channels=9))
+    with pytest.raises(ValueError, match='another channels'):
+        carried_over({}, recipe.model, replace(recipe.model, channels=9))
+    own = replace(recipe.model, initial_belief='per_slot')
+    with pytest.raises(ValueError, match='another initial_belief'):
+        carried_over({}, own, recipe.model)
+
+
+def test_a_shared_initial_belief_is_given_to_every_slot(recipe):
+    own = replace(recipe.model, initial_belief='per_slot')
+    shared = Obai(recipe.model).state_dict()
+    initial = carried_over(shared, recipe.model, own)['initial']
+    size = recipe.model.latent_size
+    assert initial.shape == (4, 4 * size)
+    assert torch.equal(initial[:, size:], shared['initial'][:, size:].expand(4, -1))
+    assert 0.1 < float((initial - shared['initial'])[:, :size].std()) < 0.5

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sheets of small pictures: frames, reconstructions and masks side by side."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from obai_ros.model.percept import Percept
+
+GAP = 2
+"""Pixels between pictures."""
+
+
+def segmentation_sheet(images: Tensor, percepts: Sequence[Percept], scale: int = 1) -> Tensor:
+    """
+    Return a picture [3, h, w] in [0, 1] with one row per sequence and frame.
+
+    images: [B, T, 3, H, W]; percepts: T of them, of B sequences. A row shows the frame, its
+    reconstruction, and each slot's colours where its mask is, on white.
+    """
+    rows = []
+    for sequence in range(images.shape[0]):
+        for frame, percept in enumerate(percepts):
+            masks = percept.masks[sequence, :, None]
+            slots = masks * percept.appearance[sequence] + (1.0 - masks)
+            pictures = [images[sequence, frame], percept.reconstruction()[sequence], *slots]
+            rows.append(_side_by_side(pictures, dim=2))
+    sheet = _side_by_side(rows, dim=1).clamp(0.0, 1.0)
+    return sheet.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
+
+
+def _side_by_side(pictures: Sequence[Tensor], dim: int) -> Tensor:
+    shape = list(pictures[0].shape)
+    shape[dim] = GAP
+    gap = torch.ones(shape, device=pictures[0].device)
+    parts = [part for picture in pictures for part in (picture, gap)]
+    return torch.cat(parts[:-1], dim)
