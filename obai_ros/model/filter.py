@@ -10,12 +10,11 @@ from torch import Tensor
 
 from obai_ros.action_field import ActionField
 from obai_ros.model.belief import ActionBelief, Belief, bounded
-from obai_ros.model.free_energy import evaluate
-from obai_ros.model.inference import Schedule, refine
+from obai_ros.model.inference import Schedule, begin, refine_repeatedly
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.model.percept import Percept, perceive
-from obai_ros.model.window import Window, coast, extend, newest_belief, open_window
+from obai_ros.model.window import Window, coast, extend, newest_belief
 
 
 @dataclass(frozen=True)
@@ -56,9 +55,9 @@ class Filter:
     """
 
     def __init__(self, model: Obai, iterations: int = 4, window: int = 2,
-                 first_iterations: int | None = None):
+                 first_iterations: int | None = None, starts: int = 1):
         self.model = model.eval()
-        self.schedule = Schedule(iterations, first_iterations, window)
+        self.schedule = Schedule(iterations, first_iterations, window, starts)
 
     def start(self, batch: int = 1, seed: int | Sequence[int] = 0) -> FilterState:
         """
@@ -90,21 +89,15 @@ class Filter:
             action = ActionField.empty(len(image), size, size, model.device)
         action.check(len(image), size, size)
         if state.window is None:
-            window = open_window(model, image)
+            window, energy = begin(model, image, self.schedule, state.noise)
         else:
             if state.window.batch != len(image):
                 raise ValueError(f'{len(image)} images came for {state.window.batch} streams')
             window = extend(model, state.window, image, action.to(model.device),
                             self.schedule.window)
-        return self._look(state, window)
-
-    def _look(self, state: FilterState, window: Window) -> tuple[FilterState, Percept]:
-        iterations = self.schedule.at(state.frame)
-        for _ in range(iterations):
-            evaluation = evaluate(self.model, window, state.noise)
-            window = refine(self.model, window, evaluation)
-        percept = perceive(self.model, window.belief[:, -1],
-                           evaluation.free_energy.total[:, -1], iterations)
+            window, energy = refine_repeatedly(model, window, self.schedule.iterations,
+                                               state.noise)
+        percept = perceive(model, window.belief[:, -1], energy, self.schedule.at(state.frame))
         return replace(state, window=window.detach(), frame=state.frame + 1), percept
 
     @torch.no_grad()

@@ -15,7 +15,7 @@ from obai_ros.model.free_energy import Evaluation, evaluate
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.model.refiner import IMAGE_INPUTS
-from obai_ros.model.window import Window, extend, open_window
+from obai_ros.model.window import Window, extend, open_window, select
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,12 @@ class Schedule:
     """Refinements of the first frame, where slots have to find their objects; None: as many."""
     window: int = 4
     """Frames that are refined together. The paper's window grows to the whole clip, 4."""
+    starts: int = 1
+    """How often the first frame is begun anew, with other noise, before the beliefs with the
+    least free energy are kept. Not used in training."""
 
     def __post_init__(self):
-        for name in ('iterations', 'window'):
+        for name in ('iterations', 'window', 'starts'):
             if getattr(self, name) < 1:
                 raise ValueError(f'{name} is {getattr(self, name)}: expected at least 1')
         if self.first_iterations is not None and self.first_iterations < 1:
@@ -150,20 +153,44 @@ def infer_clip(model: Obai, images: Tensor, fields: Sequence[ActionField], sched
     for field in fields:
         field.check(batch, *images.shape[-2:])
     final = []
-    window = open_window(model, images[:, 0])
-    for frame in range(frames):
-        if frame > 0:
-            if window.frames == schedule.window:
-                final.append(window.packed[:, 0])
-            window = extend(model, window, images[:, frame], fields[frame - 1], schedule.window)
-        window = refine_repeatedly(model, window, schedule.at(frame), noise)
+    window, _ = begin(model, images[:, 0], schedule, noise)
+    for frame in range(1, frames):
+        if window.frames == schedule.window:
+            final.append(window.packed[:, 0])
+        window = extend(model, window, images[:, frame], fields[frame - 1], schedule.window)
+        window, _ = refine_repeatedly(model, window, schedule.iterations, noise)
     final.extend(window.packed.unbind(1))
     return Belief.unpack(torch.stack(final, 1))
 
 
 @torch.no_grad()
-def refine_repeatedly(model: Obai, window: Window, iterations: int, noise: Noise) -> Window:
-    """Return the window after some refinements."""
+def begin(model: Obai, image: Tensor, schedule: Schedule, noise: Noise) -> tuple[Window, Tensor]:
+    """
+    Infer a first frame [B, 3, H, W]; return the window and its free energy [B], nats.
+
+    Which slot goes for which object is settled by chance in the first refinements, and sometimes
+    badly: two slots may share the background and leave an object out. The free energy tells, so
+    that of several starts the best can be kept, for each sequence by itself.
+    """
+    best, lowest = None, None
+    for _ in range(schedule.starts):
+        window, energy = refine_repeatedly(model, open_window(model, image), schedule.at(0), noise)
+        if schedule.starts > 1:
+            energy = evaluate(model, window, noise).free_energy.total[:, -1]
+        if best is None:
+            best, lowest = window, energy
+        else:
+            best = select(energy < lowest, window, best)
+            lowest = torch.minimum(lowest, energy)
+    return best, lowest
+
+
+@torch.no_grad()
+def refine_repeatedly(model: Obai, window: Window, iterations: int, noise: Noise
+                      ) -> tuple[Window, Tensor]:
+    """Return the window after some refinements, and the newest frame's free energy [B] before
+    the last of them, nats."""
     for _ in range(iterations):
-        window = refine(model, window, evaluate(model, window, noise))
-    return window
+        evaluation = evaluate(model, window, noise)
+        window = refine(model, window, evaluation)
+    return window, evaluation.free_energy.total[:, -1]

@@ -153,6 +153,16 @@ def _newest_mask(window: Window) -> Tensor:
     return window.mask
 
 
+def select(first: Tensor, one: Window, other: Window) -> Window:
+    """Return a window with the sequences of `one` where `first` [B] is true, else of `other`."""
+    def pick(name: str) -> Tensor:
+        a, b = getattr(one, name), getattr(other, name)
+        return torch.where(first.view(-1, *[1] * (a.ndim - 1)), a, b)
+
+    return replace(one, **{name: pick(name) for name in (
+        'packed', 'action_packed', 'hidden', 'cell', 'action_hidden', 'action_cell', 'mask')})
+
+
 def receive(model: Obai, mask: Tensor, field: ActionField) -> ActionBelief:
     """
     Return what each slot expects to receive from a field, before any consequence is seen.

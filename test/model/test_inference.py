@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from obai_ros.model.belief import Belief
-from obai_ros.model.inference import Schedule, infer_clip, iterate_clip, refine
+from obai_ros.model.inference import (Schedule, begin, infer_clip, iterate_clip, refine,
+                                     refine_repeatedly)
 from obai_ros.model.free_energy import evaluate
 from obai_ros.model.noise import Noise
 from obai_ros.model.window import extend, open_window, receive
@@ -128,6 +129,23 @@ def test_a_clip_that_does_not_fit_is_refused_in_a_sentence(make_model, make_clip
     outside = replace(fields[0], row=fields[0].row + 32)
     with pytest.raises(ValueError, match='outside'):
         infer_clip(model, images, [outside, *fields[1:]], schedule, noise)
+
+
+def test_of_several_starts_the_one_with_least_free_energy_is_kept(make_model, make_clip):
+    model, (images, _) = make_model(), make_clip(batch=3)
+    noise = Noise.seeded([5, 6, 7])
+    alone = []
+    for _ in range(4):
+        window, _ = refine_repeatedly(model, open_window(model, images[:, 0]), 2, noise)
+        alone.append((window, evaluate(model, window, noise).free_energy.total[:, -1]))
+    best, energy = begin(model, images[:, 0], Schedule(2, None, 2, starts=4),
+                         Noise.seeded([5, 6, 7]))
+    energies = torch.stack([each for _, each in alone])
+    assert torch.equal(energy, energies.min(0).values)
+    assert energies.argmin(0).unique().numel() > 1  # not the same start for every sequence
+    for index, chosen in enumerate(energies.argmin(0).tolist()):
+        assert torch.equal(best.packed[index], alone[chosen][0].packed[index])
+        assert torch.equal(best.mask[index], alone[chosen][0].mask[index])
 
 
 def test_impossible_schedules_are_refused():
