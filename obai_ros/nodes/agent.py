@@ -80,6 +80,16 @@ class Agent:
             slot_acceleration=plan.acceleration[0].numpy(),
             acted=(plan.acceleration[0] != 0).any(-1).numpy(), feef=plan.feef[0].numpy())
 
+    def require_own(self, model_id: str, latents: int) -> None:
+        """Raise ValueError unless beliefs of such a model, with N latents, are of this one."""
+        if model_id != self.model_id:
+            raise ValueError(
+                f'they are of model {model_id or "without a name"}, this planner has '
+                f'{self.model_id}; give perception_node and planner_node the same checkpoint')
+        if latents != len(self._dynamics):
+            raise ValueError(f'they have {latents} latents per slot, expected '
+                             f'{len(self._dynamics)} of model {self.model_id}')
+
     def renumbered(self) -> bool:
         """Note that the filter started anew: say whether that ended a goal for one object."""
         if self.pursuit.slot is None:

@@ -19,14 +19,15 @@ class Step:
     missing: bool = False
 
 
-def follow(last, stamp, applied, skipped, expected, reset_gap) -> Step:
+def follow(last, stamp, applied, skipped, expected, reset_gap, max_skip) -> Step:
     """Decide how the image at `stamp` follows from the one at `last` (None: there is none).
 
     Stamps are in ns. applied: [(stamp, action)] with last <= its stamp < stamp, oldest first;
     action.cut tells that the next image does not follow. skipped: stamps of images that were
     received in between but not processed. expected: whether anyone publishes applied actions.
     reset_gap: s; the filter starts anew after a longer gap, unless the action on the last frame is
-    known: then the frames in between are known too, however slowly they came.
+    known: then the frames in between are known too, however slowly they came. max_skip: so many
+    skipped frames are stepped over; after more the filter starts anew.
     """
     if last is None:
         return Step(restart='this is the first image')
@@ -43,5 +44,7 @@ def follow(last, stamp, applied, skipped, expected, reset_gap) -> Step:
         # are processed, which is steady as long as the load is.
         return Step()
     frames = sorted({last, *by_stamp, *(s for s in skipped if last < s < stamp)})
+    if len(frames) - 1 > max_skip:
+        return Step(restart=f'{len(frames) - 1} images were skipped')
     return Step(actions=tuple(by_stamp.get(frame) for frame in frames),
                 missing=expected and last not in by_stamp)

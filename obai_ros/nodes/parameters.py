@@ -139,6 +139,9 @@ PERCEPTION = (
     Spec('reset_gap', 2.0, 'The filter starts anew after a gap of more than this many seconds '
          'between images, unless the actions applied meanwhile are known.', .01, 3600.,
          change=ALWAYS),
+    Spec('max_skip', 30, 'Frames that the filter steps over by its dynamics when it cannot keep '
+         'up; after more it starts anew, which is quicker and no less certain.', 0, 100,
+         change=ALWAYS),
 )
 
 PLANNER = (

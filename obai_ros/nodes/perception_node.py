@@ -154,7 +154,8 @@ class PerceptionNode(ManagedNode):
             if expected and stamp > self._last:
                 self._applied.wait([self._last, *skipped], self.settings.action_wait)
             applied = self._applied.between(self._last, stamp)
-        step = follow(self._last, stamp, applied, skipped, expected, self.settings.reset_gap)
+        step = follow(self._last, stamp, applied, skipped, expected, self.settings.reset_gap,
+                      self.settings.max_skip)
         if step.missing:
             self.complaints.add(
                 'missing', f'no action for the previous image came on {topic} within action_wait '

@@ -106,16 +106,13 @@ class PlannerNode(ManagedNode):
                 self._actions.publish(self._reply)
                 return
             try:
-                self._require_our_model(message)
+                self._agent.require_own(message.model_id, message.latent_size)
                 state = beliefs.read(message)
             except ValueError as error:
                 self.complaints.add('slots', f'beliefs refused: {error}')
                 return
             if message.frame == 0 and self._agent.renumbered():
-                self.get_logger().warning(
-                    'the filter started anew, so the object of the goal is no longer known; '
-                    'there is no goal now, set it again')
-                self._goal_state.publish(Goal())
+                self._say_that_the_object_is_lost()
             answer = self._agent.answer(state)
             self._newest = state
             self._reply = ActionField(header=message.header, frame=message.frame)
@@ -125,12 +122,11 @@ class PlannerNode(ManagedNode):
             self._answered += 1
             self._report(message.header, answer, time.monotonic() - begin)
 
-    def _require_our_model(self, message):
-        if message.model_id != self._agent.model_id:
-            raise ValueError(
-                f'they are of model {message.model_id or "without a name"}, this planner has '
-                f'{self._agent.model_id}; give perception_node and planner_node the same '
-                'checkpoint')
+    def _say_that_the_object_is_lost(self):
+        self.get_logger().warning(
+            'the filter started anew, so the object of the goal is no longer known; there is no '
+            'goal now, set it again')
+        self._goal_state.publish(Goal())
 
     def _report(self, header, answer, duration):
         message = PlannerStatus(

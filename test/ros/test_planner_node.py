@@ -172,10 +172,13 @@ def test_malformed_beliefs_are_refused(client, planner, model_id):
     short.mean = short.mean[:-1]
     infinite = slots(2, model_id)
     infinite.velocity[3] = math.nan
-    for bad, words in ((short, 'mean of length 31, expected 32'), (infinite, 'not finite')):
+    narrow = slots(4, model_id, **{name: np.zeros((SLOTS, 3)) for name in (
+        'mean', 'velocity', 'log_sd', 'velocity_log_sd')})
+    for bad, words in ((short, 'mean of length 31, expected 32'), (infinite, 'not finite'),
+                       (narrow, '3 latents per slot, expected 8')):
         planner.sender.publish(bad)
         client.until(lambda: planner.node.says(words), words)
-    assert planner(3).header.stamp.sec == 4
+    assert planner(5).header.stamp.sec == 6
     assert len(planner.actions) == before + 1
 
 

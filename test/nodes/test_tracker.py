@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The filter behind perception: pictures in, percepts out."""
+from types import SimpleNamespace
+
+import numpy as np
+from obai_ros.model.config import ModelConfig
+from obai_ros.model.obai import Obai
+from obai_ros.nodes.tracker import Tracker
+import pytest
+import torch
+
+SIDE = 32
+
+
+@pytest.fixture
+def tracker():
+    torch.manual_seed(0)
+    config = ModelConfig.named('smoke')
+    checkpoint = SimpleNamespace(model=Obai(config), config=config, model_id='m')
+    return Tracker(checkpoint, torch.device('cpu'), iterations=2, window=2, seed=0)
+
+
+def noise(seed, height=SIDE, width=SIDE):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def test_pictures_are_fitted_to_the_model(tracker):
+    assert tracker.fit(noise(0)).shape == (SIDE, SIDE, 3)
+    # Four pixels become their mean.
+    large = noise(0).repeat(2, axis=0).repeat(2, axis=1)
+    assert (tracker.fit(large) == noise(0)).all()
+    assert tracker.fit(noise(0, 20, 50)).shape == (SIDE, SIDE, 3)
+
+
+def test_frames_count_what_was_seen_and_what_was_skipped(tracker):
+    push = tracker.applied([3], [4], [[1., -1.]], cut=False).field
+    tracker.step(noise(0))
+    assert tracker.frame == 0
+    tracker.step(noise(1), (push,))
+    assert tracker.frame == 1
+    tracker.step(noise(2), (push, None, push))
+    assert tracker.frame == 4
+
+
+def test_actions_change_what_is_believed(tracker):
+    def beliefs(*actions):
+        tracker.restart()
+        tracker.step(noise(0))
+        return tracker.step(noise(1), actions).belief.velocity
+
+    strong = tracker.applied([3, 20], [4, 20], [[90., 0.], [90., 0.]], cut=False).field
+    assert torch.equal(beliefs(None), beliefs(None))
+    assert not torch.allclose(beliefs(None), beliefs(strong))
+    assert not torch.allclose(beliefs(None, None), beliefs(strong, None))
+
+
+def test_a_restart_forgets_everything(tracker):
+    first = tracker.step(noise(0)).belief.mean
+    tracker.step(noise(1))
+    tracker.restart()
+    assert torch.equal(tracker.step(noise(0)).belief.mean, first)
+
+
+def test_predictions_are_pictures(tracker):
+    tracker.warm_up()
+    tracker.step(noise(0))
+    prediction = tracker.predict()
+    assert (prediction.shape, prediction.dtype) == ((SIDE, SIDE, 3), np.uint8)
+
+
+def test_iterations_change_from_one_frame_to_the_next(tracker):
+    assert tracker.step(noise(0)).iterations == 2
+    tracker.set_iterations(3)
+    assert tracker.step(noise(1)).iterations == 3
