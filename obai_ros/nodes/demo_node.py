@@ -58,19 +58,19 @@ class DemoNode(Node):
         self._executor.add_node(self)
         self._goal = self.create_client(SetGoal, 'planner_node/set_goal')
         self._reset = self.create_client(Trigger, 'sim_node/reset')
-        for topic, kind, profile, take in (
-                ('image_raw', Image, qos.IMAGE_OUT, self._take_image),
-                ('label_image', Image, qos.IMAGE_OUT, self._take_labels),
-                ('reconstruction', Image, qos.IMAGE_OUT, self._take_reconstruction),
-                ('slots', SlotBeliefs, qos.DATA, self._take_slots),
-                ('action_field', ActionField, qos.DATA, self._take_action),
-                ('applied_action_field', ActionField, qos.DATA, self._take_applied),
-                ('ground_truth/objects', ObjectStates, qos.DATA, self._take_objects)):
-            self.create_subscription(kind, topic, take, profile)
+        for topic, kind, take in (
+                ('image_raw', Image, self._take_image),
+                ('label_image', Image, self._take_labels),
+                ('reconstruction', Image, self._take_reconstruction),
+                ('slots', SlotBeliefs, self._take_slots),
+                ('action_field', ActionField, self._take_action),
+                ('applied_action_field', ActionField, self._take_applied),
+                ('ground_truth/objects', ObjectStates, self._take_objects)):
+            self.create_subscription(kind, topic, take, qos.RECORD)
         for node in ('perception_node', 'planner_node'):
             self.create_subscription(
                 TransitionEvent, f'{node}/transition_event',
-                functools.partial(self._take_transition, node), qos.DATA)
+                functools.partial(self._take_transition, node), qos.RECORD)
 
     def wait_for_loop(self, patience: float) -> None:
         """

@@ -34,6 +34,10 @@ JOIN = QoSProfile(
 """Images that a viewer joins with other topics by stamp: a few of them, since parts of one frame
 do not arrive together."""
 
+RECORD = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=200, reliability=ReliabilityPolicy.RELIABLE)
+"""Any topic as subscribed by who needs every message, however busy the machine is."""
+
 
 def overridable():
     """Return options that let `qos_overrides.<topic>.<publisher|subscription>.*` take effect."""
