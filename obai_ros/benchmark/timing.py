@@ -13,6 +13,7 @@ from obai_ros.environment.scene import SceneConfig
 from obai_ros.environment.sequences import sample_sequences
 from obai_ros.model.config import ModelConfig
 from obai_ros.model.filter import Filter
+from obai_ros.model.inference import Schedule
 from obai_ros.model.obai import Obai
 from obai_ros.training.learner import draw_batch
 from obai_ros.training.objective import composite_loss
@@ -34,7 +35,7 @@ def percentiles(seconds: list[float]) -> dict[str, float]:
 def time_perception(model: Obai, iterations: int, window: int, frames: int, batch: int = 1,
                     warm_up: int = 10) -> dict[str, float]:
     """Return milliseconds per frame of a filter that watches `batch` streams."""
-    perception = Filter(model, iterations, window)
+    perception = Filter(model, Schedule(iterations, None, window))
     scene = SceneConfig(image_size=model.config.image_size)
     videos = sample_sequences(scene, batch, 8, torch.Generator().manual_seed(0))
     images = videos.images.to(model.device)
@@ -93,7 +94,7 @@ def endless(config: ModelConfig, frames: int) -> dict[str, float]:
     Raises FloatingPointError when a belief is no longer finite.
     """
     torch.manual_seed(0)
-    perception = Filter(Obai(config), 1, 2)
+    perception = Filter(Obai(config), Schedule(1, None, 2))
     generator = torch.Generator().manual_seed(0)
     state, early = perception.start(), 0.0
     for frame in range(frames):

@@ -19,8 +19,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--seed', type=int, default=0, help='of the videos without --dataset')
     parser.add_argument('--identity', action='store_true',
                         help='also report how often objects stay in their slots over 12 frames')
-    parser.add_argument('--iterations', type=int, help='per frame (default: as trained)')
-    parser.add_argument('--window', type=int, help='frames refined together (default: as trained)')
+    parser.add_argument('--iterations', type=int, default=0,
+                        help='refinements per frame (default: as trained)')
+    parser.add_argument('--window', type=int, default=0,
+                        help='frames refined together (default: as trained)')
+    parser.add_argument('--starts', type=int, default=4, metavar='N', help='begin the first frame '
+                        'so often, keep what has the least free energy (default: 4)')
     parser.add_argument('--batch', type=int, default=32)
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     parser.add_argument('--precision', choices=('float32', 'bfloat16'), default='float32')
@@ -29,8 +33,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from dataclasses import replace
-
     import torch
     from rich.progress import track
 
@@ -54,11 +56,7 @@ def run(args: argparse.Namespace) -> int:
         else:
             scene = SceneConfig(image_size=checkpoint.config.image_size)
             dataset = generate_dataset(scene, args.sequences, 8, args.seed)
-        schedule = checkpoint.schedule
-        if args.iterations:
-            schedule = replace(schedule, iterations=args.iterations)
-        if args.window:
-            schedule = replace(schedule, window=args.window)
+        schedule = checkpoint.schedule.changed(args.iterations, args.window, args.starts)
         bar = iter(track(range(dataset.sequences), f'{path.name}', transient=True))
         done = 0
 
@@ -75,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         return 2
     report.update(checkpoint=str(path), model_id=checkpoint.model_id,
                   iterations=schedule.iterations, first_iterations=schedule.first_iterations,
-                  window=schedule.window)
+                  window=schedule.window, starts=schedule.starts)
     print(format_table(report))
     if args.identity:
         report['identity'] = identity_over_time(checkpoint)

@@ -25,13 +25,16 @@ LOOKS = 4
 
 
 class ModelPilot:
-    """Plays from pixels with the model of `checkpoint` and the goals of its `bank`."""
+    """
+    Plays from pixels with the model of `checkpoint` and the goals of its `bank`.
+
+    starts: how often an episode's first frame is begun anew; see `Schedule.starts`.
+    """
 
     def __init__(self, checkpoint: Checkpoint, bank: GoalBank,
-                 config: PlannerConfig = PlannerConfig(), spread_px: float = 2.0):
-        schedule = checkpoint.schedule
-        self._filter = Filter(checkpoint.model, schedule.iterations, schedule.window,
-                              schedule.first_iterations)
+                 config: PlannerConfig = PlannerConfig(), spread_px: float = 2.0,
+                 starts: int = 4):
+        self._filter = Filter(checkpoint.model, checkpoint.schedule.changed(starts=starts))
         self._device = checkpoint.model.device
         self._bank = bank.to(self._device)
         self._dynamics = checkpoint.model.dynamics.D.detach()

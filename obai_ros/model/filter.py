@@ -52,12 +52,14 @@ class Filter:
 
     Nothing of the stream is kept in this object: `start` makes a state, `step` turns a state
     and an image into the next state and a percept. Memory does not grow with the stream.
+
+    schedule: best the one the model was trained with, `Checkpoint.schedule`; schedules may change
+    from one step to the next.
     """
 
-    def __init__(self, model: Obai, iterations: int = 4, window: int = 2,
-                 first_iterations: int | None = None, starts: int = 1):
+    def __init__(self, model: Obai, schedule: Schedule = Schedule(window=2)):
         self.model = model.eval()
-        self.schedule = Schedule(iterations, first_iterations, window, starts)
+        self.schedule = schedule
 
     def start(self, batch: int = 1, seed: int | Sequence[int] = 0) -> FilterState:
         """

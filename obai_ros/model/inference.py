@@ -39,6 +39,12 @@ class Schedule:
         if self.first_iterations is not None and self.first_iterations < 1:
             raise ValueError(f'first_iterations is {self.first_iterations}: expected at least 1')
 
+    def changed(self, iterations: int = 0, window: int = 0, starts: int = 0) -> Schedule:
+        """Return a schedule with other settings; 0 keeps what this one has."""
+        iterations = iterations or self.iterations
+        first = self.first_iterations and max(self.first_iterations, iterations)
+        return Schedule(iterations, first, window or self.window, starts or self.starts)
+
     def at(self, frame: int) -> int:
         """Return the number of refinements that follow the arrival of a frame."""
         if frame == 0 and self.first_iterations is not None:

@@ -9,6 +9,7 @@ import torch
 from obai_ros.model.belief import Belief
 from obai_ros.nodes.pursuit import NONE, Pursuit, Target
 from obai_ros.planning.goal_bank import GoalBank, GoalBankError
+from obai_ros.planning.occlusion import View
 from obai_ros.planning.placement import Contacts, place
 from obai_ros.planning.planner import Planner, PlannerConfig
 
@@ -70,8 +71,12 @@ class Agent:
             probability=torch.as_tensor(beliefs.contact_probability)[None],
             reachable=torch.as_tensor(beliefs.reachable)[None],
             background=torch.tensor([beliefs.background]))
+        showing = ~torch.as_tensor(beliefs.empty)
+        showing[beliefs.background] = False
+        view = View(torch.as_tensor(beliefs.centroid)[None], torch.as_tensor(beliefs.mass)[None],
+                    showing[None])
         plan = self._planner.plan(belief, pursuit.preference.expand(1, slots), active,
-                                  reachable=contacts.reachable)
+                                  reachable=contacts.reachable, view=view)
         field = place(contacts, plan.acceleration, active, beliefs.height, beliefs.width)
         used = (field.acceleration[0] != 0).any(-1)
         return Answer(

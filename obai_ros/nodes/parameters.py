@@ -128,9 +128,11 @@ SIM = (
 
 PERCEPTION = (
     _AUTOSTART, _CHECKPOINT, _DEVICE,
-    Spec('iterations', 4, 'Refinement iterations per frame and window position; more is more '
-         'accurate and slower.', 1, 64, change=ALWAYS),
-    Spec('window', 2, 'Frames that are refined together.', 1, 16),
+    Spec('iterations', 0, 'Refinement iterations per frame; 0 = as the model was trained. Fewer '
+         'are faster, more are not better without end.', 0, 64, change=ALWAYS),
+    Spec('window', 0, 'Frames that are refined together; 0 = as the model was trained.', 0, 16),
+    Spec('starts', 4, 'How often the first frame is begun anew; the beliefs with the least free '
+         'energy are kept.', 1, 64),
     Spec('seed', 0, 'Seed of the noise with which the filter starts.', 0, 2**31 - 1),
     Spec('threads', 1, 'CPU threads of torch; 0 = one per core. More than one helps only where '
          'that many cores are idle: on a busy machine it is slower by far.', 0, 256),

@@ -53,7 +53,8 @@ class PerceptionNode(ManagedNode):
         device = choose_device(self.settings.device)
         _, checkpoint = load_model(self.settings.checkpoint, device)
         self._tracker = Tracker(checkpoint, device, self.settings.iterations,
-                                self.settings.window, self.settings.seed)
+                                self.settings.window, self.settings.starts,
+                                self.settings.seed)
         self._tracker.warm_up()
         self._last = None
         self._output = PerceptionOutput(self, self._tracker)

@@ -22,23 +22,25 @@ class Applied:
 class Tracker:
     """Runs a model over an endless video.
 
-    checkpoint: a loaded Checkpoint, already on `device`; seed: of the filter's noise.
+    checkpoint: a loaded Checkpoint, already on `device`; iterations, window: 0 for those it was
+    trained with; starts: how often a first frame is begun anew; seed: of the filter's noise.
     """
 
-    def __init__(self, checkpoint, device, iterations: int, window: int, seed: int):
+    def __init__(self, checkpoint, device, iterations: int, window: int, starts: int,
+                 seed: int):
         self.model_id = checkpoint.model_id
         self.size = checkpoint.config.image_size
         self.num_slots = checkpoint.config.num_slots
         self.device = device
         self._model = checkpoint.model
-        self._window = window
+        self._schedule = checkpoint.schedule.changed(window=window, starts=starts)
         self._seed = seed
         self._state = None
         self.set_iterations(iterations)
 
     def set_iterations(self, iterations: int) -> None:
-        """Use so many refinement iterations per frame from the next frame on."""
-        self._filter = Filter(self._model, iterations=iterations, window=self._window)
+        """Use so many refinement iterations per frame (0: as trained) from the next frame on."""
+        self._filter = Filter(self._model, self._schedule.changed(iterations=iterations))
 
     def fit(self, picture: np.ndarray) -> np.ndarray:
         """Resize a picture [h, w, 3] uint8 to the size of the model, [H, W, 3] uint8."""

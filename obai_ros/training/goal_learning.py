@@ -21,6 +21,9 @@ from obai_ros.training.matching import matched_slots
 # After this many scenes a model is given up that has found less than this share of the objects.
 PATIENCE, LEAST_FOUND = 256, 0.02
 
+# Goals are learned once: take the best of a few starts, so that more objects are found.
+STARTS = 4
+
 
 class GoalLearningError(ValueError):
     """A model that no goals can be learned with; the message says why."""
@@ -63,9 +66,8 @@ def observe(checkpoint: Checkpoint, settings: GoalLearning, number: int) -> Goal
     generator = torch.Generator().manual_seed(2 ** 44 + settings.seed * 2 ** 24 + number)
     scene = sample_scene(config, settings.batch, generator)
     scene = replace(scene, position=scene.position - (settings.frames - 1) * scene.velocity)
-    schedule = checkpoint.schedule
-    perception = Filter(model, settings.iterations or schedule.iterations, schedule.window,
-                        schedule.first_iterations if settings.iterations is None else None)
+    perception = Filter(
+        model, checkpoint.schedule.changed(settings.iterations or 0, starts=STARTS))
     streams = range(number * settings.batch, (number + 1) * settings.batch)
     state = perception.start(settings.batch, list(streams))
     nothing = ActionField.empty(settings.batch, config.image_size, config.image_size)

@@ -27,7 +27,7 @@ def identity_over_time(checkpoint: Checkpoint, sequences: int = 200, frames: int
     model, schedule = checkpoint.model, checkpoint.schedule
     scene = SceneConfig(image_size=model.config.image_size)
     generator = torch.Generator().manual_seed(IDENTITY_SEED)
-    perception = Filter(model, schedule.iterations, schedule.window, schedule.first_iterations)
+    perception = Filter(model, schedule)
     same = steps = 0
     for start in range(0, sequences, batch):
         count = min(batch, sequences - start)

@@ -10,6 +10,7 @@ from obai_ros.control.model_pilot import ModelPilot
 from obai_ros.control.task import sample_task
 from obai_ros.environment.scene import sample_scene, SceneConfig
 from obai_ros.model.belief import Belief
+from obai_ros.model.inference import Schedule
 from obai_ros.model.percept import moments, Percept
 from obai_ros.planning.goal_bank import GoalBank
 
@@ -91,12 +92,8 @@ class Model:
     dynamics, device = Dynamics(), torch.device('cpu')
 
 
-class Schedule:
-    iterations, window, first_iterations = 4, 2, None
-
-
 class Checkpoint:
-    model, schedule = Model(), Schedule()
+    model, schedule = Model(), Schedule(window=2)
 
 
 @pytest.fixture(scope='module')

@@ -26,7 +26,7 @@ def tensors_in(value):
 def test_a_stream_gives_the_beliefs_of_a_clip(make_model, make_clip, kind):
     model, (images, fields) = make_model(action_inference=kind), make_clip(batch=2, frames=4)
     clip = infer_clip(model, images, fields, Schedule(2, 3, 2), Noise.seeded([4, 5]))
-    stream = Filter(model, iterations=2, window=2, first_iterations=3)
+    stream = Filter(model, Schedule(2, 3, 2))
     state = stream.start(batch=2, seed=4)
     for frame in range(4):
         state, percept = stream.step(state, images[:, frame], fields[frame - 1] if frame else None)
@@ -37,7 +37,7 @@ def test_a_stream_gives_the_beliefs_of_a_clip(make_model, make_clip, kind):
 
 def test_what_a_percept_says_about_slots_is_consistent(make_model, make_clip):
     model, (images, _) = make_model(), make_clip()
-    stream = Filter(model, iterations=2)
+    stream = Filter(model, Schedule(2, None, 2))
     _, percept = stream.step(stream.start(2), images[:, 0])
     size = model.config.image_size
     assert torch.allclose(percept.masks.sum(1), torch.ones(2, size, size).double())
@@ -66,7 +66,7 @@ def test_centroids_use_the_coordinates_of_the_environment():
 
 def test_coasting_follows_the_dynamics_and_the_next_frame_continues(make_model, make_clip):
     model, (images, fields) = make_model(), make_clip(frames=3)
-    stream = Filter(model, iterations=2, window=2)
+    stream = Filter(model, Schedule(2, None, 2))
     state, percept = stream.step(stream.start(2), images[:, 0])
     nothing = stream.coast(state)
     predicted = stream.predict(state).beliefs[0]
@@ -80,7 +80,7 @@ def test_coasting_follows_the_dynamics_and_the_next_frame_continues(make_model, 
 
 def test_predictions_move_with_future_actions(make_model, make_clip):
     model, (images, _) = make_model(), make_clip()
-    stream = Filter(model, iterations=1)
+    stream = Filter(model, Schedule(1, None, 2))
     state, percept = stream.step(stream.start(2), images[:, 0])
     push = torch.tensor([2.0, -1.0]).double().expand(2, 4, 2)
     plain = stream.predict(state, 2)
@@ -96,7 +96,7 @@ def test_memory_does_not_grow_and_nothing_overflows_on_strange_images():
     """10,000 frames in the benchmark; a few hundred here, with every kind of image."""
     torch.manual_seed(0)
     model = Obai(ModelConfig.named('smoke'))
-    stream = Filter(model, iterations=1, window=2)
+    stream = Filter(model, Schedule(1, None, 2))
     generator = torch.Generator().manual_seed(0)
     kinds = [torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32),
              torch.rand(1, 3, 32, 32, generator=generator),
@@ -114,7 +114,7 @@ def test_memory_does_not_grow_and_nothing_overflows_on_strange_images():
 
 def test_a_stream_refuses_what_does_not_fit(make_model, make_clip):
     model, (images, fields) = make_model(), make_clip()
-    stream = Filter(model, iterations=1)
+    stream = Filter(model, Schedule(1, None, 2))
     state, _ = stream.step(stream.start(2), images[:, 0])
     with pytest.raises(ValueError, match='1 images came for 2 streams'):
         stream.step(state, images[:1, 1])

@@ -148,6 +148,14 @@ def test_of_several_starts_the_one_with_least_free_energy_is_kept(make_model, ma
         assert torch.equal(best.mask[index], alone[chosen][0].mask[index])
 
 
+def test_a_schedule_changes_in_what_is_asked_for_only():
+    trained = Schedule(3, 7, 2)
+    assert trained.changed() == Schedule(3, 7, 2)
+    assert trained.changed(iterations=4, starts=5) == Schedule(4, 7, 2, 5)
+    assert trained.changed(iterations=9, window=3) == Schedule(9, 9, 3)
+    assert Schedule(4, None, 2).changed(iterations=2) == Schedule(2, None, 2)
+
+
 def test_impossible_schedules_are_refused():
     with pytest.raises(ValueError, match='iterations is 0'):
         Schedule(iterations=0)

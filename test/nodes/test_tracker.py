@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 from obai_ros.model.config import ModelConfig
+from obai_ros.model.inference import Schedule
 from obai_ros.model.obai import Obai
 from obai_ros.nodes.tracker import Tracker
 import pytest
@@ -16,8 +17,9 @@ SIDE = 32
 def tracker():
     torch.manual_seed(0)
     config = ModelConfig.named('smoke')
-    checkpoint = SimpleNamespace(model=Obai(config), config=config, model_id='m')
-    return Tracker(checkpoint, torch.device('cpu'), iterations=2, window=2, seed=0)
+    checkpoint = SimpleNamespace(model=Obai(config), config=config, model_id='m',
+                                 schedule=Schedule(window=2))
+    return Tracker(checkpoint, torch.device('cpu'), iterations=2, window=2, starts=1, seed=0)
 
 
 def noise(seed, height=SIDE, width=SIDE):
