@@ -27,7 +27,7 @@ class ModelConfig:
     """Convolutions of the refinement network: strided (the paper's) or patch (cheap)."""
     hidden_size: int = 128
     """Units of the refinement network's LSTM and of the layer before it."""
-    initial_belief: str = 'per_slot'
+    initial_belief: str = 'shared'
     """lambda_0. shared: one for all slots, which only noise tells apart (the paper's). per_slot:
     each slot begins with its own, so that one can learn to begin with the background."""
     action_inference: str = 'closed_form'
@@ -94,9 +94,8 @@ class ModelConfig:
 PRESETS = {
     'fast': ModelConfig(),
     'paper': ModelConfig(preset='paper', decoder='broadcast', channels=32, subpixel=1,
-                         trunk='strided', initial_belief='shared',
-                         action_inference='network'),
+                         trunk='strided', action_inference='network'),
     # For tests of the machinery: too small to learn anything worth having.
     'smoke': ModelConfig(preset='smoke', image_size=32, latent_size=8, channels=8, subpixel=4,
-                         hidden_size=16, initial_belief='shared'),
+                         hidden_size=16),
 }

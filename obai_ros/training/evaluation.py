@@ -156,7 +156,7 @@ def format_table(report: dict) -> str:
     readout = report['readout']
     if readout['objects']:
         lines.append(
-            f"position read linearly off the slots: R2 {readout['r2']:.3f}, "
-            f"{readout['rmse_px']:.2f} px; read-out of D: {readout['effect_of_D']} (identity is "
-            f"right); objects found: {readout['found']:.3f}")
+            f"position read linearly off the slots: R2 {readout['r2'][0]:.3f} (x) and "
+            f"{readout['r2'][1]:.3f} (y), {readout['rmse_px']:.2f} px; read-out of D: "
+            f"{readout['effect_of_D']} (identity is right); objects found: {readout['found']:.3f}")
     return '\n'.join(lines)

@@ -82,7 +82,7 @@ class Recipe:
     """Largest norm of the gradient; longer ones are scaled down."""
     average: float = 0.999
     """Decay of the moving average of the weights, which is what is evaluated and shipped."""
-    validation_sequences: int = 64
+    validation_sequences: int = 96
 
     def __post_init__(self):
         if not self.stages:

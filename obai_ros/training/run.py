@@ -75,9 +75,10 @@ class Bookkeeping(L.Callback):
         rate = steps * learner.stage.batch / (time.monotonic() - self.resumed)
         entry = {'stage': learner.stage.name, 'step': learner.step, 'loss': loss,
                  'seconds': round(learner.record['seconds']), **scores}
+        # NaN is not JSON; what is not known yet is left out.
         learner.record['stages'].append({
             name: round(value, 6) if isinstance(value, float) else value
-            for name, value in entry.items()})
+            for name, value in entry.items() if value == value})
         terms = {name: float(getattr(learner.last_free_energy, name).mean())
                  for name in ('reconstruction', 'dynamics', 'action', 'state_entropy',
                               'action_entropy')}
@@ -91,6 +92,7 @@ class Bookkeeping(L.Callback):
         left = (learner.stage.steps - learner.step) * learner.stage.batch / max(rate, 1e-9)
         self.say(f"{learner.stage.name} {learner.step}/{learner.stage.steps}  loss {loss:.4f}  "
                  f"ARI {scores['ari']:.3f}  FARI {scores['fari']:.3f}  MSE {scores['mse']:.5f}  "
+                 f"found {scores['found']:.2f}  position R2 {scores['position_r2']:.2f}  "
                  f"|D| {curves['D']:.3f}  skipped {learner.skipped}  {rate:.1f} sequences/s  "
                  f"stage ends in {datetime.timedelta(seconds=round(left))}")
 

@@ -13,6 +13,7 @@ from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.model.percept import Percept, perceive
 from obai_ros.training.metrics import adjusted_rand_index
+from obai_ros.training.readout import Readout
 
 VALIDATION_SEED = 2 ** 40 + 999
 """Seed of the validation videos; training seeds are mixed and never this small."""
@@ -51,8 +52,14 @@ def frame_scores(percept: Percept, image: Tensor, labels: Tensor) -> dict[str, T
 @torch.no_grad()
 def validate(model: Obai, videos: Sequences, schedule: Schedule, batch: int = 16
              ) -> dict[str, float]:
-    """Return the scores of a model on videos, averaged over sequences and frames."""
+    """
+    Return the scores of a model on videos, averaged over sequences and frames.
+
+    found: share of visible objects that a slot holds in the last frame (IoU > 0.5); position_r2:
+    how well a linear read-out of these slots tells where they are, the worse of x and y.
+    """
     scores: dict[str, list[Tensor]] = {}
+    readout = Readout()
     count = videos.images.shape[0]
     for start in range(0, count, batch):
         part = slice(start, start + batch)
@@ -61,7 +68,12 @@ def validate(model: Obai, videos: Sequences, schedule: Schedule, batch: int = 16
         fields = [field[part].to(model.device) for field in videos.actions]
         noise = Noise.seeded(range(start, start + len(images)), model.device)
         belief = infer_clip(model, images, fields, schedule, noise)
-        for frame, percept in enumerate(perceive_clip(model, belief)):
+        percepts = perceive_clip(model, belief)
+        readout.add(percepts[-1], labels[:, -1])
+        for frame, percept in enumerate(percepts):
             for name, value in frame_scores(percept, images[:, frame], labels[:, frame]).items():
                 scores.setdefault(name, []).append(value)
-    return {name: float(torch.cat(values).nanmean()) for name, values in scores.items()}
+    means = {name: float(torch.cat(values).nanmean()) for name, values in scores.items()}
+    position = readout.fit(model)
+    return {**means, 'found': position['found'],
+            'position_r2': min(position['r2']) if position['objects'] else float('nan')}
