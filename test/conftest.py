@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
 
+# Set before torch and rclpy are imported, so that nodes started by tests inherit it, too.
+#
 # Small tensors on a busy machine: threads that wait for each other cost more than they bring.
-# Set before torch is imported, so that nodes started by tests inherit it too.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
+# Tests kill nodes. A killed process leaves locked shared memory behind, on which a later one in
+# the same ROS domain may wait; over UDP there is nothing to leave.
+os.environ.setdefault('FASTDDS_BUILTIN_TRANSPORTS', 'UDPv4')
