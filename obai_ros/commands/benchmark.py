@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     from obai_ros.model.config import PRESETS, ModelConfig
     from obai_ros.model.inference import Schedule
     from obai_ros.model.obai import Obai
-    from obai_ros.training.device import choose_device
+    from obai_ros.model.device import choose_device
     from obai_ros.training.recipe import preset_path, read_recipe
 
     if args.flops:

@@ -97,7 +97,7 @@ def _model(args):
     """Return the checkpoint and its goal bank."""
     from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint
     from obai_ros.planning.goal_bank import GoalBank
-    from obai_ros.training.device import choose_device
+    from obai_ros.model.device import choose_device
 
     weights = args.checkpoint or default_checkpoint()
     checkpoint = load_checkpoint(weights, choose_device(args.device))

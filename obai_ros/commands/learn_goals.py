@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint, write_atomically
-    from obai_ros.training.device import choose_device
+    from obai_ros.model.device import choose_device
     from obai_ros.training.goal_learning import GoalLearning, learn_goals
 
     started = time.monotonic()

@@ -30,17 +30,11 @@ def choose_device(name: str):
 
     Raises ConfigureError when that device is not there.
     """
-    import torch
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if name == 'auto':
-        return torch.device('cuda:0' if count else 'cpu')
-    device = torch.device(name)
-    if device.type == 'cuda' and (device.index or 0) >= count:
-        found = f'{count} CUDA device{"" if count == 1 else "s"}' if count else 'no CUDA device'
-        raise ConfigureError(
-            f'device {name} is not there: torch {torch.__version__} sees {found}. Set the '
-            'parameter device to auto or cpu, or install a driver and a torch built for it.')
-    return device
+    from obai_ros.model import device
+    try:
+        return device.choose_device(name)
+    except ValueError as error:
+        raise ConfigureError(_sentence(error)) from error
 
 
 def _path(name):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which device computes, by the name that people give on the command line."""
+"""Which device computes, by the name that people give."""
 from __future__ import annotations
 
 import torch
@@ -20,5 +20,6 @@ def choose_device(name: str) -> torch.device:
         raise ValueError(f'device is {name!r}: expected auto, cpu, cuda or cuda:N') from error
     if device.type == 'cuda' and (device.index or 0) >= count:
         raise ValueError(f'device {name} is not there: torch {torch.__version__} sees {count} '
-                         'CUDA devices; use --device auto or cpu')
+                         'CUDA devices; choose auto or cpu, or install a driver and a torch built for '
+                         'it')
     return device
