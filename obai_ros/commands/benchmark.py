@@ -32,10 +32,10 @@ def run(args: argparse.Namespace) -> int:
     from obai_ros.benchmark import timing
     from obai_ros.benchmark.operations import count_operations, format_operations
     from obai_ros.model.checkpoint import write_atomically
+    from obai_ros.model.device import choose_device
     from obai_ros.model.config import PRESETS, ModelConfig
     from obai_ros.model.inference import Schedule
     from obai_ros.model.obai import Obai
-    from obai_ros.model.device import choose_device
     from obai_ros.training.recipe import preset_path, read_recipe
 
     if args.flops:

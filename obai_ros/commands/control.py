@@ -96,8 +96,8 @@ def _benchmark(args) -> tuple[dict, dict]:
 def _model(args):
     """Return the checkpoint and its goal bank."""
     from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint
-    from obai_ros.planning.goal_bank import GoalBank
     from obai_ros.model.device import choose_device
+    from obai_ros.planning.goal_bank import GoalBank
 
     weights = args.checkpoint or default_checkpoint()
     checkpoint = load_checkpoint(weights, choose_device(args.device))

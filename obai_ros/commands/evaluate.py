@@ -39,8 +39,8 @@ def run(args: argparse.Namespace) -> int:
     from obai_ros.environment.scene import SceneConfig
     from obai_ros.model.checkpoint import (CheckpointError, default_checkpoint, load_checkpoint,
                                            write_atomically)
-    from obai_ros.training.dataset import Dataset, generate_dataset, read_dataset
     from obai_ros.model.device import choose_device
+    from obai_ros.training.dataset import Dataset, generate_dataset, read_dataset
     from obai_ros.training.evaluation import evaluate_dataset, format_table
     from obai_ros.training.identity import identity_over_time
 

@@ -21,6 +21,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--weights', type=Path, metavar='FILE',
                         help='begin with these instead of random ones (.safetensors; weights for '
                         'smaller images are carried over)')
+    parser.add_argument('--stage', default='', metavar='NAME',
+                        help='begin at this stage of the recipe, leaving out those before')
     parser.add_argument('--max-minutes', type=float, default=float('inf'), metavar='M',
                         help='save and stop after so long')
     parser.add_argument('--validate-every', type=int, default=500, metavar='STEPS')
@@ -51,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
             recipe, args.out, args.seed, args.resume, args.max_minutes, args.validate_every,
             args.save_every, accelerator={'cuda': 'gpu'}.get(args.device, args.device),
             devices=int(args.devices), nodes=args.nodes, strategy=args.strategy,
-            begin_with=begin_with)
+            begin_with=begin_with, begin_at=args.stage)
     except (CheckpointError, ValueError) as error:
         print(f'obai train: {error}', file=sys.stderr)
         return 2

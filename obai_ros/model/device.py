@@ -19,7 +19,7 @@ def choose_device(name: str) -> torch.device:
     except RuntimeError as error:
         raise ValueError(f'device is {name!r}: expected auto, cpu, cuda or cuda:N') from error
     if device.type == 'cuda' and (device.index or 0) >= count:
-        raise ValueError(f'device {name} is not there: torch {torch.__version__} sees {count} '
-                         'CUDA devices; choose auto or cpu, or install a driver and a torch built for '
-                         'it')
+        raise ValueError(
+            f'device {name} is not there: torch {torch.__version__} sees {count} CUDA devices; '
+            'choose auto or cpu, or install a driver and a torch built for it')
     return device

@@ -118,9 +118,13 @@ class Recipe:
     def scene_at(self, stage: Stage) -> SceneConfig:
         return replace(self.scene, image_size=stage.image_size)
 
-    @property
-    def total_steps(self) -> int:
-        return sum(stage.steps for stage in self.stages)
+    def index_of(self, name: str) -> int:
+        """Return the index of a stage. Raises ValueError when there is none of that name."""
+        names = [stage.name for stage in self.stages]
+        if name not in names:
+            raise ValueError(f'the recipe has no stage {name!r}: its stages are '
+                             f'{", ".join(names)}')
+        return names.index(name)
 
     def to_dict(self) -> dict:
         return asdict(self)

@@ -100,20 +100,22 @@ class Bookkeeping(L.Callback):
 def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
           minutes: float = float('inf'), validate_every: int = 500, save_every_s: float = 120.0,
           accelerator: str = 'auto', devices: int | str = 1, nodes: int = 1,
-          strategy: str = 'auto', begin_with: Checkpoint | None = None, say=print) -> bool:
+          strategy: str = 'auto', begin_with: Checkpoint | None = None, begin_at: str = '',
+          say=print) -> bool:
     """
     Run a recipe; return whether it came to its end.
 
     folder: where state, TensorBoard curves and weights go. resume: continue from the state in
     the folder, whose recipe and seed then count. minutes: stop and save after so long.
     begin_with: a model whose weights are carried over to the first stage instead of random ones.
+    begin_at: name of the stage to begin at, leaving out those before; '' for the first.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if resume:
         learner = Learner.resumed(load_state(folder / STATE))
         say(f'resuming {learner.stage.name} at step {learner.step} of {learner.stage.steps}')
     else:
-        learner = Learner(recipe, seed)
+        learner = Learner(recipe, seed, recipe.index_of(begin_at) if begin_at else 0)
         if begin_with is not None:
             learner.begin_with(begin_with)
     learner.record.update(hardware=hardware(), torch=torch.__version__)

@@ -133,6 +133,17 @@ def test_the_command_stops_in_time_and_refuses_to_overwrite(tmp_path):
     assert resumed.returncode == 0 and 'resuming coarse at step 1' in resumed.stdout
 
 
+def test_a_run_begins_with_other_weights_at_a_later_stage(recipe, tmp_path):
+    run(recipe, tmp_path / 'one')
+    one = load_checkpoint(tmp_path / 'one' / 'smoke.safetensors')
+    finished, said = run(recipe, tmp_path / 'two', begin_with=one, begin_at='fine')
+    assert finished and [line.split()[0] for line in said] == ['fine', 'weights:']
+    two = load_checkpoint(tmp_path / 'two' / 'smoke.safetensors')
+    assert two.record['before']['model_id'] == one.model_id and two.record['sequences'] == 8
+    with pytest.raises(ValueError, match="no stage 'end': its stages are coarse, fine"):
+        run(recipe, tmp_path / 'three', begin_at='end')
+
+
 def test_a_damaged_or_missing_state_is_refused(recipe, tmp_path):
     with pytest.raises(CheckpointError, match='no run to resume'):
         train(recipe, tmp_path, resume=True, accelerator='cpu')
