@@ -24,6 +24,7 @@ ALLOWED = {
     'training': {'action_field', 'share', 'environment', 'model', 'planning'},
     'control': {'action_field', 'share', 'environment', 'model', 'planning', 'training'},
     'benchmark': {'action_field', 'share', 'environment', 'model', 'planning', 'training'},
+    'report': {'action_field', 'share', 'environment', 'model', 'planning', 'training'},
     'messages': set(),
     'demo': {'action_field', 'share', 'environment', 'model', 'planning', 'messages', 'nodes'},
     'cli': {'commands', '__init__'},

@@ -26,12 +26,13 @@ def segmentation_sheet(images: Tensor, percepts: Sequence[Percept], scale: int =
             masks = percept.masks[sequence, :, None]
             slots = masks * percept.appearance[sequence] + (1.0 - masks)
             pictures = [images[sequence, frame], percept.reconstruction()[sequence], *slots]
-            rows.append(_side_by_side(pictures, dim=2))
-    sheet = _side_by_side(rows, dim=1).clamp(0.0, 1.0)
+            rows.append(side_by_side(pictures, dim=2))
+    sheet = side_by_side(rows, dim=1).clamp(0.0, 1.0)
     return sheet.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
 
 
-def _side_by_side(pictures: Sequence[Tensor], dim: int) -> Tensor:
+def side_by_side(pictures: Sequence[Tensor], dim: int) -> Tensor:
+    """Join pictures [3, h, w] with white gaps: dim 1 stacks rows, dim 2 columns."""
     shape = list(pictures[0].shape)
     shape[dim] = GAP
     gap = torch.ones(shape, device=pictures[0].device)

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`obai reproduce`: the paper's table and figures, made again."""
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+SUMMARY = "write a page with the paper's Table 1 and Figures 2 to 4, made with a model"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--checkpoint', type=Path, help='weights (default: the bundled ones)')
+    parser.add_argument('--bank', type=Path,
+                        help='goal bank (default: the one beside the weights)')
+    parser.add_argument('--sequences', type=int, default=1000, help='fresh videos for Table 1')
+    parser.add_argument('--seed', type=int, default=0, help='of these videos')
+    parser.add_argument('--out', type=Path, default=Path('out/reproduce'))
+    parser.add_argument('--batch', type=int, default=32)
+    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    parser.add_argument('--threads', type=int, help='CPU threads (default: all cores)')
+
+
+def run(args: argparse.Namespace) -> int:
+    import torch
+
+    from obai_ros.environment.scene import SceneConfig
+    from obai_ros.model.checkpoint import CheckpointError, default_checkpoint, load_checkpoint
+    from obai_ros.model.device import choose_device
+    from obai_ros.planning.goal_bank import GoalBank, GoalBankError
+    from obai_ros.report.reproduction import reproduce
+    from obai_ros.training.dataset import generate_dataset
+    from obai_ros.training.evaluation import evaluate_dataset, format_table
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    try:
+        path = args.checkpoint or default_checkpoint()
+        checkpoint = load_checkpoint(path, choose_device(args.device))
+        bank_path = args.bank or path.with_suffix('.goals.safetensors')
+        bank = None
+        if args.bank or bank_path.is_file():
+            bank = GoalBank.load(bank_path, checkpoint.model_id).to(checkpoint.model.device)
+        scene = SceneConfig(image_size=checkpoint.config.image_size)
+        dataset = generate_dataset(scene, args.sequences, 8, args.seed)
+        schedule = checkpoint.schedule.changed(starts=4)
+        print(f'evaluating {path.name} on {args.sequences} sequences ...', flush=True)
+        scores = evaluate_dataset(checkpoint.model, dataset, schedule, batch=args.batch)
+        page = reproduce(checkpoint, bank, dataset, scores, schedule, args.out)
+    except (CheckpointError, GoalBankError, ValueError) as error:
+        print(f'obai reproduce: {error}', file=sys.stderr)
+        return 2
+    print(format_table(scores))
+    print(f'written: {page}')
+    return 0

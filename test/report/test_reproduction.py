@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page is whole and says what it is given."""
+import re
+
+import pytest
+import torch
+
+from obai_ros.model.checkpoint import Checkpoint
+from obai_ros.model.config import ModelConfig
+from obai_ros.model.inference import Schedule
+from obai_ros.model.obai import Obai
+from obai_ros.environment.scene import SceneConfig
+from obai_ros.planning.goal_bank import GoalBank
+from obai_ros.report.page import Page
+from obai_ros.report.reproduction import reproduce
+from obai_ros.training.dataset import generate_dataset
+from obai_ros.training.evaluation import evaluate_dataset
+
+
+@pytest.fixture(scope='module')
+def checkpoint():
+    torch.manual_seed(0)
+    model = Obai(ModelConfig.named('smoke')).eval()
+    record = {'stage': 'fine', 'step': 7, 'sequences': 28, 'seconds': 120.0, 'hardware': 'a toy',
+              'before': {'stage': 'coarse', 'step': 5, 'sequences': 20}}
+    return Checkpoint(model, model.config, 'abc', Schedule(1, None, 2), record)
+
+
+def random_bank(config, count=3000):
+    generator = torch.Generator().manual_seed(0)
+
+    def random(*shape):
+        return torch.rand(shape, generator=generator)
+    return GoalBank(position=32 * random(count, 2), shape=torch.zeros(count, dtype=torch.int64),
+                    colour=random(count, 3), size=random(count), orientation=random(count),
+                    mean=random(count, config.latent_size), sd=0.1 + random(count, 8),
+                    model_id='abc', image_size=(32, 32), shapes=('square',))
+
+
+@pytest.mark.parametrize('with_bank', [True, False])
+def test_the_page_has_the_table_and_all_figures(checkpoint, tmp_path, with_bank):
+    dataset = generate_dataset(SceneConfig(image_size=32), 6, 6, seed=0)
+    scores = evaluate_dataset(checkpoint.model, dataset, checkpoint.schedule)
+    bank = random_bank(checkpoint.config) if with_bank else None
+    path = reproduce(checkpoint, bank, dataset, scores, checkpoint.schedule, tmp_path)
+    text = path.read_text()
+    assert f"{scores['ari']:.3f}" in text and '0.948' in text and '9.51e-04' in text
+    assert 'coarse, 5 steps' in text and 'fine, 7 steps' in text
+    figures = {'figure2', 'figure3', 'figure3_mse'} | ({'figure4'} if with_bank else set())
+    assert {file.stem for file in tmp_path.glob('*.png')} == figures
+    assert text.count('data:image/png;base64,') == len(figures)
+    assert ('obai learn-goals' in text) != with_bank
+    # Self-contained: nothing is loaded from anywhere else.
+    assert not re.search(r'(src|href)="(?!data:)', text)
+
+
+def test_text_is_escaped(tmp_path):
+    page = Page('a < b', tmp_path)
+    page.paragraph('x & y')
+    page.table(['<i>'], [['1 < 2']])
+    text = page.write().read_text()
+    assert 'a &lt; b' in text and 'x &amp; y' in text and '1 &lt; 2' in text
+    assert '<i>' not in text
