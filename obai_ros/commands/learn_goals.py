@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help='objects in the bank (default: %(default)s)')
     parser.add_argument('--batch', type=int, default=32,
                         help='scenes at once (default: %(default)s)')
-    parser.add_argument('--frames', type=int, default=4,
+    parser.add_argument('--frames', type=int, default=2,
                         help='frames per scene (default: %(default)s)')
     parser.add_argument('--iterations', type=int,
                         help='refinements per frame (default: as the model was trained)')

@@ -3,7 +3,6 @@
 
 import traceback
 
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 
 from obai_ros.nodes.complaints import Complaints
@@ -30,9 +29,7 @@ class ManagedNode(LifecycleNode):
         self.settings = Parameters(self, specs, configured=lambda: self._configured,
                                    check=self.check_settings, apply=self.apply_settings)
         if self.settings.autostart:
-            # In a group of its own: services and parameters answer while weights are loaded.
-            self._autostart = self.create_timer(
-                0.0, self._start_up, callback_group=MutuallyExclusiveCallbackGroup())
+            self._autostart = self.create_timer(0.0, self._start_up)
 
     def load(self):
         """Allocate what the node needs; raise ConfigureError if that is not possible."""

@@ -104,4 +104,4 @@ class OverlayNode(Node):
 
 
 def main(args=None):
-    return run(OverlayNode, args, threads=2)
+    return run(OverlayNode, args)

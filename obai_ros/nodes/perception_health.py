@@ -4,7 +4,6 @@
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.time import Time
 
 from obai_ros.msg import PerceptionStatus
@@ -27,7 +26,7 @@ class PerceptionHealth:
         self._publisher = node.create_publisher(
             PerceptionStatus, '~/status', qos.DATA, qos_overriding_options=qos.overridable())
         self._diagnostics = node.create_publisher(DiagnosticArray, '/diagnostics', qos.DATA)
-        node.create_timer(1.0, self._tick, callback_group=MutuallyExclusiveCallbackGroup())
+        node.create_timer(1.0, self._tick)
 
     def begin(self, tracker) -> None:
         """Count from zero for a newly configured tracker (None: unconfigured)."""

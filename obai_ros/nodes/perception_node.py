@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """perception_node: camera images in, beliefs about objects out.
 
-Callbacks only sort what arrives; the newest image is processed in a callback group of its own, so
-that parameters and services answer meanwhile. Stamps identify frames throughout.
+Callbacks only sort what arrives; the newest image is processed in a thread of its own, so that
+parameters and services answer meanwhile. Stamps identify frames throughout.
 """
 
 import threading
 import time
 
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
 from rclpy.time import Time
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool, Trigger
@@ -34,14 +33,14 @@ class PerceptionNode(ManagedNode):
         self._busy = threading.Lock()  # held while an image is processed
         self._tracker = None
         self._enabled = True
+        self._ending = False
         self._last = None              # stamp of the image processed last, ns
         super().__init__('perception_node', PERCEPTION)
-        self._receiving = ReentrantCallbackGroup()
-        self._working = MutuallyExclusiveCallbackGroup()
-        self._wake = self.create_guard_condition(self._work, callback_group=self._working)
-        self.create_service(Trigger, '~/reset', self._reset, callback_group=self._receiving)
-        self.create_service(SetBool, '~/enable', self._enable, callback_group=self._receiving)
+        self.create_service(Trigger, '~/reset', self._reset)
+        self.create_service(SetBool, '~/enable', self._enable)
         self._health = PerceptionHealth(self)
+        self._wake = threading.Event()
+        threading.Thread(target=self._work, daemon=True).start()
 
     def load(self):
         # Here and not above: torch takes seconds to import, and a node should answer at once.
@@ -64,8 +63,7 @@ class PerceptionNode(ManagedNode):
             f'{self._tracker.size}x{self._tracker.size} px) on {device}')
 
     def start(self):
-        options = {'callback_group': self._receiving,
-                   'qos_overriding_options': qos.overridable()}
+        options = {'qos_overriding_options': qos.overridable()}
         self._images = self.create_subscription(
             Image, 'image_raw', self._receive_image, qos.IMAGE_IN, **options)
         self._actions = self.create_subscription(
@@ -102,7 +100,7 @@ class PerceptionNode(ManagedNode):
             return
         self._frames.put(_nanoseconds(message), (message.header, picture,
                                                  time.monotonic() - begin))
-        self._wake.trigger()
+        self._wake.set()
 
     def _receive_action(self, message):
         if not self.active:
@@ -116,12 +114,20 @@ class PerceptionNode(ManagedNode):
         self._applied.add(_nanoseconds(message), self._tracker.applied(*points, message.cut))
 
     def _work(self):
-        item = self._frames.take()
-        if item is None:
-            return
-        with self._busy:
-            if self.active:
-                self._process(*item)
+        """Process the newest image whenever there is one, for as long as the node lives."""
+        while self._wake.wait() and not self._ending:
+            self._wake.clear()
+            with self._busy:
+                item = self._frames.take()
+                if item is not None and self.active:
+                    self._process(*item)
+
+    def destroy_node(self):
+        # The image in work is finished first: it is published through what goes away now.
+        self._ending = True
+        self._wake.set()
+        if self._busy.acquire(timeout=1.0):
+            super().destroy_node()
 
     def _process(self, stamp, frame, skipped):
         header, picture, convert = frame
@@ -186,4 +192,4 @@ def _nanoseconds(message):
 
 
 def main(args=None):
-    return run(PerceptionNode, args, threads=4)
+    return run(PerceptionNode, args)

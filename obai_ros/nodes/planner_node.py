@@ -5,8 +5,6 @@ import pathlib
 import threading
 import time
 
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-
 from obai_ros.messages import action_field, beliefs
 from obai_ros.msg import ActionField, Goal, PlannerStatus, SlotBeliefs
 from obai_ros.nodes import qos
@@ -29,15 +27,13 @@ class PlannerNode(ManagedNode):
         self._newest = self._reply = None
         self._answered = 0
         super().__init__('planner_node', PLANNER)
-        self._group = MutuallyExclusiveCallbackGroup()
         self._options = {'qos_overriding_options': qos.overridable()}
         self._status = self.create_publisher(
             PlannerStatus, '~/status', qos.DATA, **self._options)
         self._goal_state = self.create_publisher(
             Goal, 'goal_state', qos.LATCHED, **self._options)
-        self.create_service(SetGoal, '~/set_goal', self._serve_goal, callback_group=self._group)
-        self.create_subscription(Goal, 'goal', self._receive_goal, qos.DATA,
-                                 callback_group=self._group, **self._options)
+        self.create_service(SetGoal, '~/set_goal', self._serve_goal)
+        self.create_subscription(Goal, 'goal', self._receive_goal, qos.DATA, **self._options)
 
     def load(self):
         # Here and not above: torch takes seconds to import, and a node should answer at once.
@@ -67,7 +63,7 @@ class PlannerNode(ManagedNode):
         self._actions = self.create_publisher(
             ActionField, 'action_field', qos.DATA, **self._options)
         self._slots = self.create_subscription(
-            SlotBeliefs, 'slots', self._receive_slots, qos.DATA, callback_group=self._group,
+            SlotBeliefs, 'slots', self._receive_slots, qos.DATA,
             **self._options)
         self.get_logger().info(f'active: answering {self._slots.topic_name}')
 

@@ -6,24 +6,27 @@ import signal
 import sys
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
 from obai_ros.nodes.parameters import ParameterError
 
 
-def run(make_node, args=None, threads: int = 3) -> int:
+def run(make_node, args=None) -> int:
     """Make the node and spin it until the process is told to end; then end the process.
 
     make_node: called without arguments once rclpy is initialised. The exit status is 0 after
     SIGINT and SIGTERM, and 2 if a parameter has a value that the node cannot start with (one
     sentence says which).
+
+    Callbacks run one after the other, on this thread: handing each to a pool cost tens of
+    milliseconds on two cores. What takes long belongs into a thread of the node's own.
     """
     node = None
     status = 0
     try:
         rclpy.init(args=args)
         node = make_node()
-        executor = MultiThreadedExecutor(num_threads=threads)
+        executor = SingleThreadedExecutor()
         executor.add_node(node)
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):

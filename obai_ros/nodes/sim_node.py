@@ -267,7 +267,7 @@ def _answer(response, message):
 def main(args=None) -> int:
     """Run the simulator until SIGINT or SIGTERM; return the exit status."""
     torch.set_num_threads(1)  # one small scene: more threads only take cores from the agent
-    return run(SimNode, args, threads=2)
+    return run(SimNode, args)
 
 
 if __name__ == '__main__':

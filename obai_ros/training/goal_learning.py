@@ -21,10 +21,6 @@ from obai_ros.training.matching import matched_slots
 # After this many scenes a model is given up that has found less than this share of the objects.
 PATIENCE, LEAST_FOUND = 256, 0.02
 
-# Goals are learned once: take the best of a few starts, so that more objects are found.
-STARTS = 4
-
-
 class GoalLearningError(ValueError):
     """A model that no goals can be learned with; the message says why."""
 
@@ -37,8 +33,8 @@ class GoalLearning:
     """Objects in the bank."""
     batch: int = 32
     """Scenes that are inferred at once, and saved together."""
-    frames: int = 4
-    """Frames that a belief rests on."""
+    frames: int = 2
+    """Frames that a belief rests on. What is kept is where the object is, not how it moves."""
     iterations: int | None = None
     """Refinements per frame; None: as many as the model was trained with."""
     seed: int = 0
@@ -66,8 +62,7 @@ def observe(checkpoint: Checkpoint, settings: GoalLearning, number: int) -> Goal
     generator = torch.Generator().manual_seed(2 ** 44 + settings.seed * 2 ** 24 + number)
     scene = sample_scene(config, settings.batch, generator)
     scene = replace(scene, position=scene.position - (settings.frames - 1) * scene.velocity)
-    perception = Filter(
-        model, checkpoint.schedule.changed(settings.iterations or 0, starts=STARTS))
+    perception = Filter(model, checkpoint.schedule.changed(settings.iterations or 0))
     streams = range(number * settings.batch, (number + 1) * settings.batch)
     state = perception.start(settings.batch, list(streams))
     nothing = ActionField.empty(settings.batch, config.image_size, config.image_size)
