@@ -5,8 +5,10 @@ Callbacks only sort what arrives; the newest image is processed in a thread of i
 parameters and services answer meanwhile. Stamps identify frames throughout.
 """
 
+import os
 import threading
 import time
+import traceback
 
 from rclpy.time import Time
 from sensor_msgs.msg import Image
@@ -32,6 +34,7 @@ class PerceptionNode(ManagedNode):
         self._applied = AppliedActions()
         self._busy = threading.Lock()  # held while an image is processed
         self._tracker = None
+        self._wake = threading.Event()
         self._enabled = True
         self._ending = False
         self._last = None              # stamp of the image processed last, ns
@@ -39,7 +42,6 @@ class PerceptionNode(ManagedNode):
         self.create_service(Trigger, '~/reset', self._reset)
         self.create_service(SetBool, '~/enable', self._enable)
         self._health = PerceptionHealth(self)
-        self._wake = threading.Event()
         threading.Thread(target=self._work, daemon=True).start()
 
     def load(self):
@@ -119,10 +121,20 @@ class PerceptionNode(ManagedNode):
             self._wake.clear()
             with self._busy:
                 item = self._frames.take()
-                if item is not None and self.active:
+                if item is None or not self.active:
+                    continue
+                try:
                     self._process(*item)
+                except Exception:
+                    # A signal ends the context at once, also while an image is in work; what
+                    # fails for any other reason is a fault and ends the process.
+                    if self.context.ok():
+                        traceback.print_exc()
+                        os._exit(1)
 
     def destroy_node(self):
+        if self._ending:
+            return
         # The image in work is finished first: it is published through what goes away now.
         self._ending = True
         self._wake.set()

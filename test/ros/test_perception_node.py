@@ -248,7 +248,7 @@ def test_missing_device_fails_to_configure_with_a_remedy(client, start_node, wei
     node = start_node('perception_node', checkpoint=weights, device='cuda:7')
     client.until(lambda: node.says('cannot be configured'), 'the failure')
     assert node.says('device cuda:7 is not there')
-    assert node.says('Set the parameter device to auto or cpu')
+    assert node.says('choose auto or cpu')
     assert node.stop()[0] == 0
 
 
