@@ -219,7 +219,8 @@ def _environment(domain: int) -> dict[str, str]:
         'RCUTILS_COLORIZED_OUTPUT': '0',
         'PYTHONUNBUFFERED': '1',
     })
-    os.environ.setdefault('FASTDDS_DEFAULT_PROFILES_FILE', str(config('fastdds.xml')))
+    if 'FASTDDS_BUILTIN_TRANSPORTS' not in os.environ:  # whoever chose a transport keeps it
+        os.environ.setdefault('FASTDDS_DEFAULT_PROFILES_FILE', str(config('fastdds.xml')))
     return dict(os.environ)
 
 
