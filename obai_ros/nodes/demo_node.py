@@ -67,6 +67,8 @@ class DemoNode(Node):
                 ('applied_action_field', ActionField, self._take_applied),
                 ('ground_truth/objects', ObjectStates, self._take_objects)):
             self.create_subscription(kind, topic, take, qos.RECORD)
+        self._pursued = None
+        self.create_subscription(Goal, 'goal_state', self._take_goal, qos.LATCHED)
         for node in ('perception_node', 'planner_node'):
             self.create_subscription(
                 TransitionEvent, f'{node}/transition_event',
@@ -74,13 +76,14 @@ class DemoNode(Node):
 
     def wait_for_loop(self, patience: float) -> None:
         """
-        Wait until all services are there and a first frame has been answered.
+        Wait until all services are there, a first frame has been answered and its truth is known.
 
         patience: s, for starting processes that load their libraries and weights.
         Raises LoopBroken, or whatever `watch` raises.
         """
+        # The truth, too: it numbers the episodes, and the next one is known by its number.
         self._wait(lambda: self._goal.service_is_ready() and self._reset.service_is_ready()
-                   and 'action_field' in self._newest, patience)
+                   and {'action_field', 'ground_truth/objects'} <= self._newest.keys(), patience)
 
     def run_episode(self, goal: tuple[float, float], steps: int, progress) -> Episode:
         """
@@ -90,10 +93,10 @@ class DemoNode(Node):
         called as each frame is complete. Raises LoopBroken, or RuntimeError when a node refuses.
         """
         request = SetGoal.Request(goal=Goal(kind=Goal.ALL, x=goal[0], y=goal[1]))
-        self._call(self._goal, request, 'planner_node')
+        self._call(self._goal, request, 'planner_node', lambda: self._is_pursued(request.goal))
         # Everything that arrives from the old episode from now on is of an older number.
         self._awaited, self._parts, self._order = self._episode + 1, {}, []
-        self._call(self._reset, Trigger.Request(), 'sim_node')
+        self._call(self._reset, Trigger.Request(), 'sim_node', lambda: self._order)
         frames = []
         while len(frames) <= steps:
             self._wait(lambda: len(frames) < len(self._order) and
@@ -107,10 +110,16 @@ class DemoNode(Node):
         self._executor.shutdown(timeout_sec=1.0)
         self.destroy_node()
 
-    def _call(self, client, request, node: str) -> None:
+    def _call(self, client, request, node: str, happened=lambda: False) -> None:
+        """
+        Call a service and wait for its answer, or until what it was asked for has happened.
+
+        The answer alone would not do: DDS may drop that to a client which the server has only
+        just discovered.
+        """
         future = client.call_async(request)
-        self._wait(future.done, self._patience, (node, client.srv_name))
-        if not future.result().success:
+        self._wait(lambda: future.done() or happened(), self._patience, (node, client.srv_name))
+        if future.done() and not future.result().success:
             raise RuntimeError(f'{node} refused {client.srv_name}: {future.result().message}')
 
     def _wait(self, condition, patience: float, awaited=None) -> None:
@@ -148,6 +157,14 @@ class DemoNode(Node):
 
     def _add(self, stamp: tuple, part: str, value) -> None:
         self._parts.setdefault(stamp, {})[part] = value
+
+    def _is_pursued(self, goal) -> bool:
+        wanted = np.float32([goal.x, goal.y])  # as the message carries them
+        return self._pursued is not None and self._pursued.kind == goal.kind and np.array_equal(
+            np.float32([self._pursued.x, self._pursued.y]), wanted)
+
+    def _take_goal(self, message):
+        self._pursued = message
 
     def _take_transition(self, node, message):
         failed = ('configuring', 'unconfigured'), ('activating', 'inactive')

@@ -18,7 +18,7 @@ from obai_ros.planning.goal_bank import GoalBank  # noqa: E402
 from PIL import Image  # noqa: E402
 import torch  # noqa: E402
 
-PATIENCE = 90.0
+PATIENCE = 240.0
 NODES = {'sim_node', 'perception_node', 'planner_node'}
 
 
@@ -113,9 +113,9 @@ def test_two_short_episodes(start, tmp_path):
 def test_two_demos_side_by_side(start, tmp_path):
     demos = [start('--episodes', '1', '--steps', '3', '--out', str(tmp_path / name))
              for name in 'ab']
-    outputs = [demo.communicate(timeout=PATIENCE) for demo in demos]
-    assert [demo.returncode for demo in demos] == [0, 0], outputs
-    domains = {re.search(r'ROS_DOMAIN_ID=(\d+)', output).group(1) for output, _ in outputs}
+    outputs = [''.join(demo.communicate(timeout=PATIENCE)) for demo in demos]
+    assert [demo.returncode for demo in demos] == [0, 0], '\n'.join(outputs)
+    domains = {re.search(r'ROS_DOMAIN_ID=(\d+)', output).group(1) for output in outputs}
     assert len(domains) == 2
 
 

@@ -13,11 +13,12 @@ import pytest
 rclpy = pytest.importorskip('rclpy')
 
 from lifecycle_msgs.msg import State, TransitionEvent  # noqa: E402
-from obai_ros.msg import ActionField, ObjectStates, SlotBeliefs  # noqa: E402
+from obai_ros.msg import ActionField, Goal, ObjectStates, SlotBeliefs  # noqa: E402
 from obai_ros.nodes import qos  # noqa: E402
 from obai_ros.nodes.demo_node import LoopBroken, open_demo_node  # noqa: E402
 from obai_ros.srv import SetGoal  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from rclpy.task import Future  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
@@ -42,7 +43,8 @@ class FakeLoop:
                 ('reconstruction', Image, qos.IMAGE_OUT), ('slots', SlotBeliefs, qos.DATA),
                 ('action_field', ActionField, qos.DATA),
                 ('applied_action_field', ActionField, qos.DATA),
-                ('ground_truth/objects', ObjectStates, qos.DATA))}
+                ('ground_truth/objects', ObjectStates, qos.DATA),
+                ('goal_state', Goal, qos.LATCHED))}
         if 'sim_node/reset' in services:
             self.node.create_service(Trigger, 'sim_node/reset', self._reset)
         if 'planner_node/set_goal' in services:
@@ -57,6 +59,8 @@ class FakeLoop:
     def _set_goal(self, request, response):
         self.goals.append((request.goal.kind, request.goal.x, request.goal.y))
         response.success, response.message = not self.refusal, self.refusal
+        if response.success:
+            self.publish['goal_state'].publish(request.goal)
         return response
 
     def _step(self):
@@ -138,7 +142,7 @@ def test_episodes_are_recorded_in_order_and_joined_by_stamp(demo):
 ])
 def test_a_loop_that_does_not_start_is_blamed_on_the_right_node(demo, mute, culprit, topic):
     loop, node = demo(mute=mute)
-    heard = set(loop.publish) - loop.mute
+    heard = set(loop.publish) - loop.mute - {'goal_state'}
     node._wait(lambda: heard <= node._newest.keys() and node._goal.service_is_ready()
                and node._reset.service_is_ready(), 60.0)
     with pytest.raises(LoopBroken, match=f'{culprit} has not answered on {topic} for 0.5 s'
@@ -163,6 +167,30 @@ def test_a_refused_goal_is_an_error_with_the_reason(demo):
     loop.refusal = 'no goal bank'
     with pytest.raises(RuntimeError, match='planner_node refused .*set_goal: no goal bank'):
         node.run_episode((1.0, 2.0), 3, lambda step, frame: None)
+
+
+def test_it_waits_for_the_truth_that_numbers_the_episodes(demo):
+    loop, node = demo(mute=['ground_truth/objects'])
+    node._wait(lambda: {'action_field', 'image_raw'} <= node._newest.keys(), 60.0)
+    loop.episode = 7
+    with pytest.raises(LoopBroken):
+        node.wait_for_loop(0.5)
+    loop.mute.clear()
+    node.wait_for_loop(60.0)
+    assert node.run_episode((5.0, 6.0), 2, lambda step, frame: None).steps == 2
+    assert loop.episode == 8
+
+
+def test_an_answer_that_gets_lost_stops_nothing(demo):
+    loop, node = demo()
+    node.wait_for_loop(60.0)
+    for client in (node._goal, node._reset):
+        def call(request, ask=client.call_async):
+            ask(request)
+            return Future()
+        client.call_async = call
+    assert node.run_episode((5.0, 0.1), 2, lambda step, frame: None).steps == 2
+    assert loop.goals == [(1, 5.0, pytest.approx(0.1))] and loop.episode == 1
 
 
 def test_what_watch_raises_ends_the_wait(demo):
