@@ -17,6 +17,7 @@ WIDEST = 99
 ALLOWED = {
     '__init__': set(),
     'action_field': set(),
+    'camera': set(),
     'share': set(),
     'environment': {'action_field'},
     'model': {'action_field', 'share'},

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""sensor_msgs/CameraInfo of the simulated camera."""
+"""sensor_msgs/CameraInfo, of the simulated camera and of calibrated ones."""
 
 import numpy as np
 
@@ -19,4 +19,17 @@ def write_pinhole(size: int, msg):
     msg.k = projection[:, :3].ravel()
     msg.r = np.eye(3).ravel()
     msg.p = projection.ravel()
+    return msg
+
+
+def write_calibration(calibration, msg):
+    """Fill all fields of `msg` but its header from a calibration; return it.
+
+    calibration: has width, height (px), distortion_model, d, and k, r, p row by row.
+    """
+    msg.width, msg.height = calibration.width, calibration.height
+    msg.distortion_model = calibration.distortion_model
+    msg.d = list(calibration.d)
+    msg.k, msg.r, msg.p = (np.array(matrix) for matrix in (
+        calibration.k, calibration.r, calibration.p))
     return msg
