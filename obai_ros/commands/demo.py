@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import signal
 import sys
 import time
@@ -12,7 +10,6 @@ from pathlib import Path
 
 SUMMARY = 'run the closed loop of ROS 2 nodes and report how well objects reach their goals'
 
-NODES = ('sim_node', 'perception_node', 'planner_node')
 STARTUP_PATIENCE = 90.0  # s; libraries and weights are loaded meanwhile, perhaps on a busy machine
 GIF_EPISODES = 4
 
@@ -65,13 +62,15 @@ def _demonstrate(args) -> int:
 
 def _play(args, console, domain: int, checkpoint: Path, image_size: int, started: float):
     """Start the nodes, run the episodes, end the nodes; return the episodes and facts."""
+    from obai_ros.demo.loop import enter_domain, node_commands
     from obai_ros.demo.processes import Supervisor
     from obai_ros.demo.records import sample_goals
 
-    environment = _environment(domain)
+    environment = enter_domain(domain)
     episodes = []
     with Supervisor(args.out / 'logs') as supervisor:
-        for node, command in _commands(args, checkpoint, image_size).items():
+        commands = node_commands(checkpoint, args.device, args.seed, image_size)
+        for node, command in commands.items():
             supervisor.start(node, command, environment)
         from obai_ros.nodes.demo_node import LoopBroken, open_demo_node
         try:
@@ -182,46 +181,6 @@ def _domain(number: int | None):
     from obai_ros.demo.domain import claim_domain, Domain
 
     return claim_domain() if number is None else Domain(number)
-
-
-def _commands(args, checkpoint: Path, image_size: int) -> dict[str, list[str]]:
-    """Return the command line of each node."""
-    from obai_ros.demo.installation import config, executable
-
-    parameters = {
-        'sim_node': {'seed': args.seed, 'image_size': image_size, 'synchronous': True,
-                     'rate': 0.0},
-        'perception_node': {'checkpoint': str(checkpoint), 'device': args.device,
-                            'seed': args.seed},
-        'planner_node': {'checkpoint': str(checkpoint)},
-    }
-    # Their output is kept already, so they need not write the same into ~/.ros/log.
-    common = ['--ros-args', '--disable-external-lib-logs',
-              '--params-file', str(config('obai.yaml'))]
-    commands = {}
-    for node in NODES:
-        commands[node] = [str(executable(node)), *common]
-        for name, value in parameters[node].items():
-            # JSON, so that no path is taken for a number or anything else YAML knows.
-            commands[node] += ['-p', f'{name}:={json.dumps(value)}']
-    return commands
-
-
-def _environment(domain: int) -> dict[str, str]:
-    """Prepare the environment of ROS, also of this process; return it for the children."""
-    from obai_ros.demo.installation import ament_prefix_path, config
-
-    os.environ.update({
-        'AMENT_PREFIX_PATH': ament_prefix_path(),
-        'ROS_DOMAIN_ID': str(domain),
-        # Nothing of this concerns other machines, and theirs does not concern us.
-        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-        'RCUTILS_COLORIZED_OUTPUT': '0',
-        'PYTHONUNBUFFERED': '1',
-    })
-    if 'FASTDDS_BUILTIN_TRANSPORTS' not in os.environ:  # whoever chose a transport keeps it
-        os.environ.setdefault('FASTDDS_DEFAULT_PROFILES_FILE', str(config('fastdds.xml')))
-    return dict(os.environ)
 
 
 def _expected_errors() -> tuple[type[Exception], ...]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from obai_ros.environment.rendering import render
-from obai_ros.environment.scene import Scene, SceneConfig, sample_scene
+from obai_ros.environment.scene import episode_generator, sample_scene, Scene, SceneConfig
 from obai_ros.environment.shapes import SHAPES
 
 TASKS = ('gather', 'single', 'sort', 'image')
@@ -63,7 +63,7 @@ def sample_task(kind: str, config: SceneConfig, episodes: int, seed: int) -> Tas
     if kind not in TASKS:
         raise ValueError(f'there is no task {kind!r}: choose one of {", ".join(TASKS)}')
     # One by one, so that an episode does not depend on how many others there are.
-    draws = [_sample_episode(kind, config, 2 ** 43 + seed * 2 ** 20 + episode)
+    draws = [_sample_episode(kind, config, episode_generator(seed, episode))
              for episode in range(episodes)]
 
     def joined(name: str) -> Tensor | None:
@@ -76,8 +76,7 @@ def sample_task(kind: str, config: SceneConfig, episodes: int, seed: int) -> Tas
         'goal', 'targeted', 'point', 'named', 'image')))
 
 
-def _sample_episode(kind: str, config: SceneConfig, seed: int) -> Task:
-    generator = torch.Generator().manual_seed(seed)
+def _sample_episode(kind: str, config: SceneConfig, generator: torch.Generator) -> Task:
     scene = sample_scene(config, 1, generator)
     objects = config.num_objects
 

@@ -86,6 +86,16 @@ class Scene:
         return self.shape.shape[1]
 
 
+def episode_generator(seed: int, episode: int) -> torch.Generator:
+    """
+    Return the randomness of an episode, on the CPU: a scene and what is asked for in it.
+
+    seed: 0 .. 2**31 - 1; episode: counted from 0, below 2**20. Whoever plays the episodes of a
+    seed, in whatever order, plays the same ones; the numbers are far from those of training.
+    """
+    return torch.Generator().manual_seed(2 ** 52 + seed * 2 ** 20 + episode)
+
+
 def sample_scene(config: SceneConfig, batch: int, generator: torch.Generator,
                  device='cpu') -> Scene:
     """

@@ -6,7 +6,7 @@ import torch
 
 from obai_ros.action_field import ActionField
 from obai_ros.environment.rendering import render
-from obai_ros.environment.scene import sample_scene, SceneConfig, step
+from obai_ros.environment.scene import episode_generator, sample_scene, SceneConfig, step
 from obai_ros.environment.shapes import SHAPES
 
 NO_ACTION = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 2), np.float32))
@@ -15,7 +15,7 @@ NO_ACTION = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 2), np.f
 
 class World:
     """
-    Episodes of random scenes; the same config and seed give the same episodes.
+    Episodes of random scenes: those of `obai control` with the same config and seed.
 
     image: [H, W, 3] uint8; labels: [H, W] uint8, 0 = background, n = object n; episode: counts
     from 0; step: images of this episode before the present one.
@@ -23,14 +23,14 @@ class World:
 
     def __init__(self, config: SceneConfig, seed: int):
         self._config = config
-        self._generator = torch.Generator().manual_seed(seed)
+        self._seed = seed
         self.episode = -1
         self.begin()
 
     def begin(self) -> None:
         """Begin the next episode."""
-        self._scene = sample_scene(self._config, 1, self._generator)
         self.episode += 1
+        self._scene = sample_scene(self._config, 1, episode_generator(self._seed, self.episode))
         self.step = 0
         self._look()
 

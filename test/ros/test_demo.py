@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 import cv2
 import pytest
@@ -108,6 +109,23 @@ def test_two_short_episodes(start, tmp_path):
     assert cv2.imread(str(out / 'closed_loop.png')) is not None
     assert not [path for path in out.iterdir() if path.name.startswith('.')]
     assert _children(output) == {}
+
+
+def test_the_same_seed_gives_the_same_episodes_however_long_an_answer_takes(start, tmp_path):
+    """A busy machine is one that stops a node for longer than any timeout of its peers."""
+    arguments = '--episodes', '2', '--steps', '40', '--seed', '4'
+    undisturbed = start(*arguments, '--json', str(tmp_path / 'one.json'))
+    assert undisturbed.wait(PATIENCE) == 0
+    disturbed = start(*arguments, '--json', str(tmp_path / 'other.json'))
+    lines = _read_until(disturbed, r'episode +1/2')
+    perception = _children(lines)['perception_node']
+    os.kill(perception, signal.SIGSTOP)
+    time.sleep(6.0)  # the simulator's own patience is 5 s
+    os.kill(perception, signal.SIGCONT)
+    assert disturbed.wait(PATIENCE) == 0
+    one, other = (json.loads((tmp_path / name).read_text()) for name in (
+        'one.json', 'other.json'))
+    assert one['distance_px_per_step'] == other['distance_px_per_step']
 
 
 def test_two_demos_side_by_side(start, tmp_path):
