@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads rosbag2 recordings, MCAP or SQLite, with the `rosbags` library: no ROS is needed."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.rosbag2 import ReaderError
+
+from obai_ros.messages import action_field, image
+from obai_ros.recording import RecordingError
+from obai_ros.recording.definitions import Definitions
+from obai_ros.recording.footage import Fit, Footage
+
+IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
+ACTION = 'obai_ros/msg/ActionField'
+FILES = ('.mcap', '.db3')
+
+GAP = 2.5
+"""Without a record of the actions, frames follow each other if the time between them is at most
+this many times the usual one."""
+
+
+def bag_at(path: Path) -> Path | None:
+    """Return what to open when `path` is a bag, a folder or one file of it, and None if not."""
+    if path.is_file():
+        return path if path.suffix in FILES else None
+    if (path / 'metadata.yaml').is_file():
+        return path
+    files = [file for file in sorted(path.glob('*')) if file.suffix in FILES]
+    if len(files) > 1:
+        raise RecordingError(f'{path} has no metadata.yaml, but {len(files)} files of bags: run '
+                             f'`ros2 bag reindex {path}`, or give one of the files')
+    return files[0] if files else None
+
+
+def read_bag(path: Path, fit: Fit, image_topic: str = '') -> Footage:
+    """
+    Read the images of a bag, with what was done and the truth if they were recorded beside them.
+
+    image_topic: which images; '' if there is only one candidate. The actions are those of
+    applied_action_field, and the truth that of ground_truth/label_image, in the namespace of the
+    images; both belong to the image whose stamp they bear. Frames that the actions say nothing
+    about, that were cut (the simulator was reset), or that come after a gap begin a new piece; so
+    do those around images without their truth, which are left out.
+    Raises RecordingError.
+    """
+    definitions = Definitions()
+    for kind in (IMAGE, COMPRESSED, ACTION):  # for bags from before Iron, which hold none
+        definitions.of(kind)
+    try:
+        with AnyReader([path], default_typestore=definitions.store) as reader:
+            return _read(path, reader, fit, image_topic)
+    except (AnyReaderError, ReaderError, OSError) as error:
+        raise RecordingError(f'{path} cannot be read as a bag ({error}): was the recording ended '
+                             f'properly? `ros2 bag reindex` may repair it') from error
+
+
+def _read(path: Path, reader: AnyReader, fit: Fit, image_topic: str) -> Footage:
+    kinds = {name: info.msgtype for name, info in reader.topics.items() if info.msgcount}
+    if not kinds:
+        raise RecordingError(f'{path} is empty: record it anew, with `obai record` for instance, '
+                             f'while images are published')
+    topic = choose_topic(path, kinds, image_topic)
+    home = topic.removesuffix('/compressed').rpartition('/')[0]
+    companions = {f'{home}/applied_action_field': ACTION,
+                  f'{home}/ground_truth/label_image': IMAGE}
+    actions_topic, labels_topic = (name if kinds.get(name) == kind else None
+                                   for name, kind in companions.items())
+    images, labels, actions = {}, {}, {}
+    size = None
+    wanted = [connection for connection in reader.connections
+              if connection.topic in (topic, actions_topic, labels_topic)]
+    for connection, received, raw in reader.messages(wanted):
+        message = reader.deserialize(raw, connection.msgtype)
+        stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec or received
+        try:
+            if connection.topic == topic:
+                picture = decode(message)
+                size = size or picture.shape[:2]
+                _check_size(topic, picture, size)
+                images.setdefault(stamp, fit.picture(picture))
+            elif connection.topic == labels_topic:
+                labels.setdefault(stamp, fit.labels(image.to_array(message)))
+            elif connection.topic == actions_topic:
+                actions.setdefault(stamp, message)
+        except ValueError as error:
+            raise RecordingError(f'{path}, topic {connection.topic}: {error}') from error
+    stamps = sorted(stamp for stamp in images if labels_topic is None or stamp in labels)
+    if not stamps:
+        raise RecordingError(f'{path} has no image on {topic} whose truth is on {labels_topic}, '
+                             f'by stamp: record both at the same time')
+    acted, points = _points(path, stamps, actions, fit, size)
+    return Footage(
+        np.stack([images[stamp] for stamp in stamps]),
+        np.stack([labels[stamp] for stamp in stamps]) if labels_topic else None,
+        _pieces(stamps, images, actions, actions_topic is not None), acted, points)
+
+
+def choose_topic(path: Path, kinds: dict[str, str], image_topic: str) -> str:
+    """
+    Return the topic that the images are on.
+
+    kinds: topic -> type, of those that have messages. Raises RecordingError when the one that is
+    asked for is not there, or nothing was asked for and there are several or none.
+    """
+    candidates = sorted(name for name, kind in kinds.items() if kind in (IMAGE, COMPRESSED))
+    if image_topic:
+        wanted = f'/{image_topic.lstrip("/")}'
+        if wanted not in candidates:
+            raise RecordingError(
+                f'{path} has no images on {wanted}: name one of '
+                f'{", ".join(candidates) or "no topics, as it has no images"}')
+        return wanted
+    if not candidates:
+        raise RecordingError(f'{path} has no images, only {", ".join(sorted(kinds))}: record a '
+                             f'topic of type {IMAGE} as well')
+    raw = [name for name in candidates if name.rpartition('/')[2] == 'image_raw']
+    likely = raw or [name for name in candidates if name.endswith('image_raw/compressed')]
+    if len(likely or candidates) > 1:
+        raise RecordingError(f'{path} has several topics of images ({", ".join(candidates)}): '
+                             f'choose with --image-topic')
+    return (likely or candidates)[0]
+
+
+def decode(message) -> np.ndarray:
+    """Return [H, W, 3] uint8 RGB of an Image or CompressedImage. Raises ValueError."""
+    if not hasattr(message, 'format'):
+        return image.to_rgb8(message)
+    picture = cv2.imdecode(np.frombuffer(message.data, np.uint8), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise RecordingError(f'a compressed image of format {message.format!r} cannot be decoded, '
+                             f'expected JPEG or PNG')
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def _check_size(topic: str, picture: np.ndarray, size: tuple[int, int]) -> None:
+    if picture.shape[:2] != size:
+        raise RecordingError(
+            f'images of {size[1]}x{size[0]} and of {picture.shape[1]}x{picture.shape[0]} px are '
+            f'mixed, expected one size: record each size into a bag of its own')
+
+
+def _points(path: Path, stamps: list[int], actions: dict, fit: Fit, size: tuple[int, int]):
+    """Return `acted` and `points` of Footage."""
+    acted, points = [np.zeros(0, np.int64)], [np.zeros((0, 4), np.float32)]
+    for frame, stamp in enumerate(stamps):
+        if stamp not in actions:
+            continue
+        try:
+            row, col, acceleration = action_field.read(actions[stamp], *size)
+        except action_field.ActionFieldError as error:
+            raise RecordingError(f'{path}: {error}') from error
+        points.append(fit.points(row, col, acceleration, *size))
+        acted.append(np.full(len(points[-1]), frame, np.int64))
+    return np.concatenate(acted), np.concatenate(points)
+
+
+def _pieces(stamps: list[int], images: dict, actions: dict, known: bool) -> np.ndarray:
+    """
+    Number the unbroken pieces of video, [F] int64.
+
+    stamps: of the frames; images, actions: all there are, by stamp, also of frames that were left
+    out or whose image was lost; known: whether the actions between frames were recorded.
+    """
+    place = {stamp: index for index, stamp in enumerate(sorted({*images, *actions}))}
+    usual = float(np.median(np.diff(stamps))) if len(stamps) > 1 else 0.0
+    breaks = np.zeros(len(stamps), np.int64)
+    for frame in range(1, len(stamps)):
+        before, now = stamps[frame - 1], stamps[frame]
+        if known:
+            broken = before not in actions or actions[before].cut
+        else:
+            broken = now - before > GAP * usual
+        breaks[frame] = broken or place[now] != place[before] + 1
+    return np.cumsum(breaks)

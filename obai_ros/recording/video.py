@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads video files and folders of images, as far as OpenCV can, as footage without actions."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from obai_ros.camera.source import CameraError, open_source
+from obai_ros.recording import RecordingError
+from obai_ros.recording.footage import Fit, Footage
+
+VIDEOS = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.ogv', '.webm', '.wmv')
+"""Endings of the files of a folder that count as videos."""
+
+
+def videos_in(folder: Path) -> list[Path]:
+    """Return the videos of a folder by name."""
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEOS)
+
+
+def read_videos(paths: list[Path], fit: Fit) -> Footage:
+    """
+    Read videos, or folders of images, each a piece of the footage.
+
+    Raises RecordingError for one that cannot be read, or that changes its size.
+    """
+    images, piece = [], []
+    for number, path in enumerate(paths):
+        for picture in _pictures(path):
+            images.append(fit.picture(picture))
+            piece.append(number)
+    return Footage(np.stack(images), None, np.array(piece, np.int64), np.zeros(0, np.int64),
+                   np.zeros((0, 4), np.float32))
+
+
+def _pictures(path: Path):
+    """Yield the pictures of one source."""
+    try:
+        source = open_source(str(path), loop=False)
+        first = None
+        while (picture := source.read()) is not None:
+            first = picture.shape if first is None else first
+            if picture.shape != first:
+                raise RecordingError(
+                    f'{path} has pictures of {first[1]}x{first[0]} and of {picture.shape[1]}x'
+                    f'{picture.shape[0]} px, expected one size: keep each size in a folder of '
+                    f'its own')
+            yield picture
+        source.close()
+    except CameraError as error:
+        raise RecordingError(str(error)) from error

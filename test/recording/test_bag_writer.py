@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import pytest
+from rosbags.rosbag2 import Reader
+import yaml
+
+from obai_ros.recording import RecordingError
+from obai_ros.recording.bag_writer import BagWriter, Offered
+
+PIXELS = np.zeros((4, 6, 3), np.uint8)
+
+
+def test_the_folder_appears_when_it_is_complete(script, tmp_path):
+    script.image(0, PIXELS)
+    assert not (tmp_path / 'bag').exists()
+    script.writer.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['bag']
+    assert sorted(path.name for path in (tmp_path / 'bag').iterdir()) == [
+        'bag.mcap', 'metadata.yaml']
+
+
+def test_readers_of_ros_find_types_qualities_and_definitions(tmp_path):
+    with BagWriter(tmp_path / 'bag') as writer:
+        writer.add_topic('/goal', 'obai_ros/msg/Goal', Offered(latched=True, depth=1))
+        writer.add_topic('/image_raw', 'sensor_msgs/msg/Image', Offered(reliable=False))
+        writer.write('/goal', 7, bytes(24))
+    information = yaml.safe_load((tmp_path / 'bag' / 'metadata.yaml').read_text())[
+        'rosbag2_bagfile_information']
+    assert information['storage_identifier'] == 'mcap' and information['message_count'] == 1
+    assert information['relative_file_paths'] == ['bag.mcap']
+    goal, images = (entry['topic_metadata'] for entry in information['topics_with_message_count'])
+    assert goal['serialization_format'] == 'cdr'
+    assert goal['offered_qos_profiles'][0]['durability'] == 'transient_local'
+    assert images['offered_qos_profiles'][0]['reliability'] == 'best_effort'
+    with Reader(tmp_path / 'bag') as reader:
+        definitions = {connection.topic: connection.msgdef for connection in reader.connections}
+        assert 'float32 spread' in definitions['/goal'].data
+        assert [(stamp, raw) for _, stamp, raw in reader.messages()] == [(7, bytes(24))]
+    head = (tmp_path / 'bag' / 'bag.mcap').read_bytes()[:40]
+    assert b'ros2' in head, 'the profile by which viewers know what is inside'
+
+
+def test_nothing_stays_after_a_failure_or_without_messages(tmp_path):
+    with pytest.raises(ZeroDivisionError), BagWriter(tmp_path / 'bag') as writer:
+        writer.add_topic('/image_raw', 'sensor_msgs/msg/Image')
+        raise ZeroDivisionError
+    with pytest.raises(RecordingError, match='nothing was recorded.*--topics'):
+        with BagWriter(tmp_path / 'bag') as writer:
+            writer.add_topic('/image_raw', 'sensor_msgs/msg/Image')
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_bag_is_never_overwritten(script, tmp_path):
+    script.image(0, PIXELS)
+    script.writer.close()
+    with pytest.raises(RecordingError, match='exists already.*--out'):
+        BagWriter(tmp_path / 'bag')
