@@ -22,11 +22,12 @@ ALLOWED = {
     'environment': {'action_field'},
     'model': {'action_field', 'share'},
     'planning': {'action_field', 'share', 'model'},
-    'training': {'action_field', 'share', 'environment', 'model', 'planning'},
+    'training': {'action_field', 'share', 'environment', 'model', 'planning', 'recording'},
     'control': {'action_field', 'share', 'environment', 'model', 'planning', 'training'},
     'benchmark': {'action_field', 'share', 'environment', 'model', 'planning', 'training'},
     'report': {'action_field', 'share', 'environment', 'model', 'planning', 'training'},
     'messages': set(),
+    'recording': {'camera', 'messages'},
     'demo': {'action_field', 'share', 'environment', 'model', 'planning', 'messages', 'nodes'},
     'cli': {'commands', '__init__'},
 }
