@@ -23,7 +23,8 @@ class Beliefs:
     centroid: [K, 2] float32 (x, y) px; mass: [K] float32 px; empty: [K] bool.
     background: slot of the background. contact_row, contact_col: [K] int64, px.
     contact_probability: [K, K] float32, [k, j] = of slot j at slot k's contact pixel.
-    reachable: [K] bool. free_energy: nats. entropy: [K] float32, nats. iterations: per image.
+    reachable: [K] bool. free_energy: nats; slot_free_energy: [K] float32, each slot's share of it.
+    entropy: [K] float32, nats. iterations: per image.
     """
 
     frame: int
@@ -43,6 +44,7 @@ class Beliefs:
     contact_probability: np.ndarray
     reachable: np.ndarray
     free_energy: float
+    slot_free_energy: np.ndarray
     entropy: np.ndarray
     iterations: int
 
@@ -70,7 +72,8 @@ class Beliefs:
 
 
 LATENT_FIELDS = ('mean', 'velocity', 'log_sd', 'velocity_log_sd')
-SLOT_FIELDS = ('mass', 'empty', 'contact_row', 'contact_col', 'reachable', 'entropy')
+SLOT_FIELDS = ('mass', 'empty', 'contact_row', 'contact_col', 'reachable', 'slot_free_energy',
+               'entropy')
 
 
 def read(msg) -> Beliefs:
@@ -99,6 +102,7 @@ def read(msg) -> Beliefs:
         contact_col=take('contact_col', np.int64, slots),
         contact_probability=take('contact_probability', np.float32, slots, slots),
         reachable=take('reachable', bool, slots), free_energy=msg.free_energy,
+        slot_free_energy=take('slot_free_energy', np.float32, slots),
         entropy=take('entropy', np.float32, slots), iterations=msg.iterations)
 
 
@@ -109,7 +113,7 @@ def write(beliefs: Beliefs, msg):
         setattr(msg, name, int(getattr(beliefs, name)))
     msg.model_id = beliefs.model_id
     msg.free_energy = float(beliefs.free_energy)
-    for name in (*LATENT_FIELDS, 'mass', 'contact_probability', 'entropy'):
+    for name in (*LATENT_FIELDS, 'mass', 'contact_probability', 'slot_free_energy', 'entropy'):
         setattr(msg, name, typed('f', getattr(beliefs, name)))
     for axis, name in enumerate(('centroid_x', 'centroid_y')):
         setattr(msg, name, typed('f', np.asarray(beliefs.centroid)[:, axis]))

@@ -22,8 +22,9 @@ class FreeEnergy:
     """
     L = -H(q) + beta E[-log p(o|s)] + E[-log p(a|Psi)] + E[-log p(s_t|s_{t-1}, a)], in nats.
 
-    Each term is [B, F], summed over slots, and belongs to the frame it is about; transitions and
-    actions belong to the frame they lead to. Values carry no graph.
+    Each term is [B, F, K] and belongs to the frame it is about; transitions and actions belong to
+    the frame they lead to. Pixels are no slot's own: what they cost is shared among slots by
+    responsibility. Values carry no graph.
     """
 
     state_entropy: Tensor
@@ -36,6 +37,11 @@ class FreeEnergy:
     @property
     def total(self) -> Tensor:
         """Return [B, F]: what inference and learning minimise."""
+        return self.of_slots.sum(-1)
+
+    @property
+    def of_slots(self) -> Tensor:
+        """Return [B, F, K]: each slot's share of the total."""
         return (self.beta * self.reconstruction + self.action + self.dynamics
                 - self.state_entropy - self.action_entropy)
 
@@ -113,7 +119,7 @@ def evaluate(model: Obai, window: Window, noise: Noise, temperature: float | Non
         expected, action = _actions(model, window, belief, action_packed, seen, down, noise,
                                     temperature)
 
-        reconstruction = seen.negative_log_likelihood()
+        reconstruction = seen.shares()
         inputs = [sample, *model.decoder.parameters()] if learning else [sample]
         gradients = torch.autograd.grad(
             output, [leaf, *inputs[1:]], grad_outputs=down)
@@ -180,21 +186,21 @@ def _actions(model: Obai, window: Window, belief: Belief, action_packed: Tensor,
 
 def _latent_terms(model: Obai, window: Window, belief: Belief, action: ActionBelief,
                   expected: Tensor) -> dict[str, Tensor]:
-    """Return the terms that need no decoder, each [B, F] with a graph to the beliefs."""
+    """Return the terms that need no decoder, each [B, F, K] with a graph to the beliefs."""
     config, dynamics = model.config, model.dynamics
     first = belief[:, 0]
     if window.past is None:
         start = prior_term(first)
     else:
         start = dynamics.transition_term(first, window.past.belief, window.past.action)
-    start = start.sum(-1)[:, None]  # [B, 1]
+    start = start[:, None]  # [B, 1, K]
     nothing = torch.zeros_like(start)
     if window.frames == 1:
-        return {'state_entropy': belief.entropy().sum(-1), 'dynamics': start,
+        return {'state_entropy': belief.entropy(), 'dynamics': start,
                 'action': nothing, 'action_entropy': nothing}
-    follow = dynamics.transition_term(belief[:, 1:], belief[:, :-1], action).sum(-1)
-    explained = action_term(action, expected, config.sigma_psi).sum(-1)
-    return {'state_entropy': belief.entropy().sum(-1),
+    follow = dynamics.transition_term(belief[:, 1:], belief[:, :-1], action)
+    explained = action_term(action, expected, config.sigma_psi)
+    return {'state_entropy': belief.entropy(),
             'dynamics': torch.cat([start, follow], 1),
             'action': torch.cat([nothing, explained], 1),
-            'action_entropy': torch.cat([nothing, action.entropy().sum(-1)], 1)}
+            'action_entropy': torch.cat([nothing, action.entropy()], 1)}

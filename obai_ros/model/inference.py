@@ -172,7 +172,7 @@ def infer_clip(model: Obai, images: Tensor, fields: Sequence[ActionField], sched
 @torch.no_grad()
 def begin(model: Obai, image: Tensor, schedule: Schedule, noise: Noise) -> tuple[Window, Tensor]:
     """
-    Infer a first frame [B, 3, H, W]; return the window and its free energy [B], nats.
+    Infer a first frame [B, 3, H, W]; return the window and its free energy by slot, [B, K] nats.
 
     Which slot goes for which object is settled by chance in the first refinements, and sometimes
     badly: two slots may share the background and leave an object out. The free energy tells, so
@@ -182,21 +182,22 @@ def begin(model: Obai, image: Tensor, schedule: Schedule, noise: Noise) -> tuple
     for _ in range(schedule.starts):
         window, energy = refine_repeatedly(model, open_window(model, image), schedule.at(0), noise)
         if schedule.starts > 1:
-            energy = evaluate(model, window, noise).free_energy.total[:, -1]
+            energy = evaluate(model, window, noise).free_energy.of_slots[:, -1]
         if best is None:
             best, lowest = window, energy
         else:
-            best = select(energy < lowest, window, best)
-            lowest = torch.minimum(lowest, energy)
+            better = energy.sum(-1) < lowest.sum(-1)
+            best = select(better, window, best)
+            lowest = torch.where(better[:, None], energy, lowest)
     return best, lowest
 
 
 @torch.no_grad()
 def refine_repeatedly(model: Obai, window: Window, iterations: int, noise: Noise
                       ) -> tuple[Window, Tensor]:
-    """Return the window after some refinements, and the newest frame's free energy [B] before
-    the last of them, nats."""
+    """Return the window after some refinements, and the newest frame's free energy by slot
+    [B, K] before the last of them, nats."""
     for _ in range(iterations):
         evaluation = evaluate(model, window, noise)
         window = refine(model, window, evaluation)
-    return window, evaluation.free_energy.total[:, -1]
+    return window, evaluation.free_energy.of_slots[:, -1]

@@ -34,6 +34,10 @@ class Mixture:
         """Return [...]: -log p(o | s) of whole images, nats."""
         return -self.log_likelihood.sum((-1, -2, -3))
 
+    def shares(self) -> Tensor:
+        """Return [..., K]: the same, shared among the slots by responsibility, nats."""
+        return -(self.responsibility[..., 0, :] @ self.log_likelihood[..., 0, 0, :, None])[..., 0]
+
     def output_gradient(self) -> Tensor:
         """Return [..., K, 4, M]: d(-log p)/d(decoder output), through the colours' sigmoid."""
         slope = self.colour * (1.0 - self.colour)

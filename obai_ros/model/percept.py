@@ -26,7 +26,8 @@ class Percept:
     background: [B] int64: the slot with the largest mass on the image's border.
     empty: [B, K] bool: the slot is not the background, and is the best explanation of fewer
     than `MIN_PIXELS` px.
-    entropy: [B, K], nats: H(q) of the slot's state. free_energy: [B], nats.
+    entropy: [B, K], nats: H(q) of the slot's state. slot_free_energy: [B, K], nats: the slot's
+    share of what the frame costs, see `model.free_energy.FreeEnergy`.
     iterations: refinements that were spent on this frame.
     """
 
@@ -38,8 +39,13 @@ class Percept:
     background: Tensor
     empty: Tensor
     entropy: Tensor
-    free_energy: Tensor
+    slot_free_energy: Tensor
     iterations: int
+
+    @property
+    def free_energy(self) -> Tensor:
+        """Return [B]: the frame's free energy, nats."""
+        return self.slot_free_energy.sum(-1)
 
     def reconstruction(self) -> Tensor:
         """Return [B, 3, H, W]: the soft composite sum_k mhat_k g_k."""
@@ -72,7 +78,7 @@ def perceive(model: Obai, belief: Belief, free_energy: Tensor | None = None,
     """
     Decode the means of beliefs [B, K, N] and describe the slots.
 
-    free_energy: [B] nats, passed on; zeros when unknown.
+    free_energy: [B, K] nats, by slot, passed on; zeros when unknown.
     """
     r = model.config.subpixel
     output = model.decode(belief.mean)
@@ -85,10 +91,10 @@ def perceive(model: Obai, belief: Belief, free_energy: Tensor | None = None,
     won = (winner[:, None] == slots[:, None, None]).sum((-1, -2))
     empty = (won < MIN_PIXELS) & (slots != background[:, None])
     if free_energy is None:
-        free_energy = torch.zeros(len(masks), device=masks.device)
+        free_energy = torch.zeros_like(mass)
     return Percept(belief=belief, masks=masks, appearance=appearance, mass=mass,
                    centroid=centroid, background=background, empty=empty,
-                   entropy=belief.entropy(), free_energy=free_energy, iterations=iterations)
+                   entropy=belief.entropy(), slot_free_energy=free_energy, iterations=iterations)
 
 
 def moments(masks: Tensor) -> tuple[Tensor, Tensor]:

@@ -62,12 +62,14 @@ class PerceptionOutput:
             'mean': belief.mean, 'velocity': belief.velocity, 'log_sd': belief.log_sd,
             'velocity_log_sd': belief.velocity_log_sd, 'centroid': percept.centroid,
             'mass': percept.mass, 'empty': percept.empty, 'entropy': percept.entropy,
+            'slot_free_energy': percept.slot_free_energy,
             'contact_row': touch.row, 'contact_col': touch.col,
             'contact_probability': touch.probability, 'reachable': touch.reachable}
         return beliefs.write(beliefs.Beliefs(
             frame=self._tracker.frame, model_id=self._tracker.model_id, height=self._tracker.size,
             width=self._tracker.size, background=int(percept.background[0]),
-            free_energy=float(percept.free_energy[0]), iterations=percept.iterations,
+            free_energy=float(percept.free_energy[0]),
+            iterations=percept.iterations,
             **{name: array[0].cpu().numpy() for name, array in arrays.items()}),
             SlotBeliefs(header=header))
 

@@ -79,7 +79,7 @@ class Bookkeeping(L.Callback):
         learner.record['stages'].append({
             name: round(value, 6) if isinstance(value, float) else value
             for name, value in entry.items() if value == value})
-        terms = {name: float(getattr(learner.last_free_energy, name).mean())
+        terms = {name: float(getattr(learner.last_free_energy, name).sum(-1).mean())
                  for name in ('reconstruction', 'dynamics', 'action', 'state_entropy',
                               'action_entropy')}
         curves = {'loss': loss, 'gradient_norm': float(learner.gradient_norm),

@@ -46,7 +46,7 @@ def percept(scene, labels):
     return Percept(
         belief=belief[:, ORDER], masks=masks, appearance=masks, mass=mass, centroid=centroid,
         background=torch.full((batch,), 1), empty=mass < 4, entropy=mass,
-        free_energy=mass[:, 0], iterations=1)
+        slot_free_energy=mass, iterations=1)
 
 
 class PerfectFilter:

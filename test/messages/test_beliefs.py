@@ -22,6 +22,7 @@ def make(slots=4, latents=16, seed=0, **changes):
         contact_row=rng.integers(0, 64, slots), contact_col=rng.integers(0, 48, slots),
         contact_probability=contact / contact.sum(-1, keepdims=True),
         reachable=rng.random(slots) < .5, free_energy=-12.5,
+        slot_free_energy=rng.random(slots, np.float32),
         entropy=rng.random(slots, np.float32), iterations=4)
     return beliefs.Beliefs(**{**values, **changes})
 

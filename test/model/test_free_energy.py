@@ -126,3 +126,18 @@ def test_attached_gradients_flow():
     assert float(total.detach()) == 10.0
     assert torch.equal(x.grad, 2 * torch.arange(3.0))
     assert torch.equal(y.grad, torch.full((2,), 14.0))
+
+
+def test_what_slots_cost_adds_up_and_counts_pixels_by_responsibility(make_model, make_clip):
+    model = make_model()
+    window = window_after(model, make_clip(), 3)
+    evaluation = evaluate(model, window, Noise.seeded([3, 4]))
+    energy, seen = evaluation.free_energy, evaluation.mixture
+    assert energy.of_slots.shape == (2, window.frames, model.config.num_slots)
+    assert torch.allclose(energy.of_slots.sum(-1), energy.total, rtol=1e-12)
+    assert torch.allclose(energy.reconstruction.sum(-1), seen.negative_log_likelihood(),
+                          rtol=1e-12)
+    slot = 2
+    owned = seen.responsibility[:, :, slot, 0] * seen.log_likelihood[:, :, 0, 0]
+    assert torch.allclose(energy.reconstruction[:, :, slot], -owned.sum(-1), rtol=1e-12)
+    assert torch.allclose(energy.state_entropy, window.belief.entropy(), rtol=1e-12)

@@ -29,7 +29,7 @@ def slots(frame, model_id, **changes):
         'background': BACKGROUND, 'contact_row': np.array([6, 8, 0, 0]),
         'contact_col': np.array([5, 20, 0, 0]), 'contact_probability': np.eye(SLOTS),
         'reachable': np.array([True, True, False, False]), 'free_energy': 1.,
-        'entropy': np.ones(SLOTS), 'iterations': 4, **changes}
+        'slot_free_energy': np.full(SLOTS, .25), 'entropy': np.ones(SLOTS), 'iterations': 4, **changes}
     message = beliefs.write(beliefs.Beliefs(**content), SlotBeliefs())
     message.header.stamp.sec = 1 + frame
     message.header.frame_id = 'some_camera'
