@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures from outside: cameras, videos, folders of images, and how they meet the model's grid."""
+"""Pictures from cameras, videos and folders, and how they are fitted to the model's grid."""

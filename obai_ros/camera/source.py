@@ -49,8 +49,8 @@ def open_source(name: str, loop: bool = True, width: int = 0, height: int = 0):
         return FolderSource(path, loop)
     if path.is_file():
         return VideoSource(path, loop)
-    raise CameraError(f'There is no {name!r}; expected a camera such as /dev/video0, a video file, '
-                      f'or a folder of images. {describe_cameras()}')
+    raise CameraError(f'There is no {name!r}; expected a camera such as /dev/video0, a video '
+                      f'file, or a folder of images. {describe_cameras()}')
 
 
 class CameraSource:

@@ -166,6 +166,24 @@ PLANNER = (
          change=ALWAYS),
 )
 
+CAMERA = (
+    Spec('source', '/dev/video0', 'Where pictures come from: a camera, a video file, or a folder '
+         'of images (in the order of their names).', pattern=r'.+',
+         constraint='a camera such as /dev/video0, a video file, or a folder of images',
+         change=NEVER),
+    Spec('rate', 0.0, 'Pictures per second; 0 = as they come from a camera, as a video was made, '
+         '10 of a folder. Of a faster camera some are left out.', 0., 1000., change=ALWAYS),
+    Spec('loop', True, 'Begin anew after the last picture of a video or folder.', change=NEVER),
+    Spec('image_width', 0, 'What to ask a camera for, px; 0 = as it likes.', 0, 16384,
+         change=NEVER),
+    Spec('image_height', 0, 'What to ask a camera for, px; 0 = as it likes.', 0, 16384,
+         change=NEVER),
+    Spec('camera_info_url', '', 'Calibration (YAML of camera_calibration): a path, file:// or '
+         'package://<package>/<path>; empty: camera_info says that there is none.', change=NEVER),
+    Spec('frame_id', 'camera_optical_frame', 'Frame of the images (x right, y down, z forward).',
+         change=NEVER),
+)
+
 OVERLAY = (
     Spec('scale', 4, 'Magnification of the overlay image.', 1, 16, change=ALWAYS),
     Spec('keep_frames', 30, 'Frames that are kept while their parts arrive.', 2, 1000,
@@ -176,6 +194,7 @@ OVERLAY = (
 
 TABLES = {
     'sim_node': SIM,
+    'camera_node': CAMERA,
     'perception_node': PERCEPTION,
     'planner_node': PLANNER,
     'overlay_node': OVERLAY,

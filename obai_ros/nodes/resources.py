@@ -11,13 +11,12 @@ from obai_ros.nodes.managed_node import ConfigureError
 def load_model(name: str, device='cpu'):
     """Load the weights that the parameter `checkpoint` names; '' means the bundled ones.
 
-    name: a path, or package://<package>/<path in its share directory>. Returns the path of the
-    weights and the Checkpoint. Raises ConfigureError with the remedy when they are missing or
-    damaged.
+    name: as for locate(). Returns the path of the weights and the Checkpoint. Raises
+    ConfigureError with the remedy when they are missing or damaged.
     """
     from obai_ros.model.checkpoint import CheckpointError, default_checkpoint, load_checkpoint
     try:
-        path = _path(name) if name else default_checkpoint()
+        path = locate(name) if name else default_checkpoint()
         return path, load_checkpoint(path, device)
     except CheckpointError as error:
         raise ConfigureError(
@@ -37,7 +36,13 @@ def choose_device(name: str):
         raise ConfigureError(_sentence(error)) from error
 
 
-def _path(name):
+def locate(name: str) -> pathlib.Path:
+    """Return the path that a parameter names.
+
+    name: a path, file://<path>, or package://<package>/<path in its share directory>. Raises
+    ConfigureError when there is no such package.
+    """
+    name = name.removeprefix('file://')
     if not name.startswith('package://'):
         return pathlib.Path(name).expanduser()
     package, _, rest = name.removeprefix('package://').partition('/')

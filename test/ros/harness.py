@@ -4,6 +4,8 @@
 Nothing here sleeps for a while and hopes: everything waits for an event, with a deadline.
 """
 
+import contextlib
+import json
 import os
 from pathlib import Path
 import re
@@ -31,16 +33,14 @@ class NodeProcess:
     """A node as a process; what it writes is in `output()`."""
 
     def __init__(self, name, parameters, log, remappings, arguments=()):
-        flags = [word for key, value in parameters.items()
-                 for word in ('-p', f'{key}:={_yaml(value)}')]
-        flags += [word for old, new in remappings.items() for word in ('-r', f'{old}:={new}')]
         path = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get('PYTHONPATH')]))
-        code = f'import sys; from obai_ros.nodes.{name} import main; sys.exit(main())'
+        code = f'from obai_ros.nodes.start import start; start({name!r})'
         self.name = name
         self._log = log
         with open(log, 'wb') as output:
             self.process = subprocess.Popen(
-                [sys.executable, '-c', code, '--ros-args', *flags, *arguments],
+                [sys.executable, '-c', code, '--ros-args', *_flags(parameters, remappings),
+                 *arguments],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                 env={**os.environ, 'PYTHONPATH': path}, start_new_session=True,
                 preexec_fn=_take_interrupts)
@@ -152,6 +152,23 @@ class Client:
         return {descriptor.name: descriptor for descriptor in answer.descriptors}
 
 
+@contextlib.contextmanager
+def inside(kind, domain, remappings={}, **parameters):
+    """Make a node of that kind in this process, for the block; nobody spins it.
+
+    For nodes that publish from threads of their own, and for those that refuse to start.
+    """
+    rclpy.init(args=['--ros-args', *_flags(parameters, remappings)], domain_id=domain)
+    try:
+        node = kind()
+        try:
+            yield node
+        finally:
+            node.destroy_node()
+    finally:
+        rclpy.try_shutdown()
+
+
 def stamp_of(message) -> int:
     """Return the stamp of a message, ns, which identifies its frame."""
     return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
@@ -162,5 +179,7 @@ def _take_interrupts():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def _yaml(value):
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _flags(parameters, remappings):
+    return [word for key, value in parameters.items()
+            for word in ('-p', f'{key}:={json.dumps(value)}')] + [
+        word for old, new in remappings.items() for word in ('-r', f'{old}:={new}')]

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """One table of parameters: the code, config/obai.yaml and what running nodes answer agree."""
 
-from harness import CHECKOUT
-from obai_ros.nodes.parameters import ALWAYS, NEVER, Spec, TABLES
+import cv2
+from harness import CHECKOUT, inside
+import numpy as np
+from obai_ros.nodes.parameters import ALWAYS, NEVER, ParameterError, Parameters, Spec, TABLES
 import pytest
 from rcl_interfaces.msg import ParameterType
+from rclpy.node import Node
 import yaml
 
 FILE = CHECKOUT / 'config' / 'obai.yaml'
@@ -21,25 +24,77 @@ def test_file_and_code_have_the_same_defaults():
             assert spec.refusal(spec.default) == ''
 
 
+def test_running_nodes_describe_each_parameter(client, start_node, weights, tmp_path):
+    cv2.imwrite(str(tmp_path / 'picture.png'), np.zeros((8, 8, 3), np.uint8))
+    start_node('camera_node', {'__ns': '/somewhere'}, source=str(tmp_path))
+    start_node('closed_loop', {'__ns': '/somewhere'}, **{
+        f'{name}:autostart': False for name in ('perception_node', 'planner_node')})
+    for name in TABLES:
+        values = client.parameters(f'/somewhere/{name}')
+        ours = {key for key in values if not key.startswith(FOREIGN)}
+        assert ours == {spec.name for spec in TABLES[name]}
+        described = client.describe(f'/somewhere/{name}', sorted(ours))
+        for spec in TABLES[name]:
+            agree(described[spec.name], spec)
+
+
+def agree(descriptor, spec):
+    """Check what a node answers about a parameter against the table."""
+    assert descriptor.description == spec.description
+    assert spec.expected in descriptor.additional_constraints
+    assert descriptor.read_only == (spec.change == NEVER)
+    ranges = {ParameterType.PARAMETER_INTEGER: descriptor.integer_range,
+              ParameterType.PARAMETER_DOUBLE: descriptor.floating_point_range}
+    limits = ranges.get(descriptor.type, [])
+    assert [(limit.from_value, limit.to_value) for limit in limits] == (
+        [] if spec.low is None else [(spec.low, spec.high)])
+
+
+def spoilt(spec):
+    """Return values that the parameter must not have."""
+    if spec.low is not None:
+        step = type(spec.default)(1)
+        return [spec.low - step, spec.high + step, 'text']
+    if spec.choices or spec.pattern:
+        return ['', 'no such thing\n', 3]
+    return [3]
+
+
 @pytest.mark.parametrize('name', TABLES)
-def test_running_nodes_describe_each_parameter(client, start_node, weights, name):
-    lifecycle = name in ('perception_node', 'planner_node')
-    given = {'checkpoint': weights, 'autostart': False} if lifecycle else {}
-    start_node(name, {'__ns': '/somewhere'}, **given)
-    values = client.parameters(f'/somewhere/{name}')
-    ours = {key for key in values if not key.startswith(FOREIGN)}
-    assert ours == {spec.name for spec in TABLES[name]}
-    described = client.describe(f'/somewhere/{name}', sorted(ours))
+def test_every_value_out_of_range_is_refused_at_start_in_a_sentence(domain, name):
     for spec in TABLES[name]:
-        descriptor = described[spec.name]
-        assert descriptor.description == spec.description
-        assert spec.expected in descriptor.additional_constraints
-        assert descriptor.read_only == (spec.change == NEVER)
-        ranges = {ParameterType.PARAMETER_INTEGER: descriptor.integer_range,
-                  ParameterType.PARAMETER_DOUBLE: descriptor.floating_point_range}
-        limits = ranges.get(descriptor.type, [])
-        assert [(limit.from_value, limit.to_value) for limit in limits] == (
-            [] if spec.low is None else [(spec.low, spec.high)])
+        for value in spoilt(spec):
+            with pytest.raises(ParameterError) as refused, inside(
+                    lambda: with_parameters(name), domain, **{spec.name: value}):
+                pass
+            assert str(refused.value) == (
+                f'parameter {spec.name} is {value!r}, expected {spec.expected}; correct it on '
+                'the command line or in the parameter file')
+
+
+def with_parameters(name):
+    """Return a node that is nothing but its parameters."""
+    node = Node(name)
+    try:
+        Parameters(node, TABLES[name])
+    except ParameterError:
+        node.destroy_node()
+        raise
+    return node
+
+
+def test_arguments_that_ros_cannot_read_end_a_node_in_a_sentence(start_node, tmp_path):
+    broken = tmp_path / 'broken.yaml'
+    broken.write_text('camera_node:\n  rate: 3.0\n')
+    for arguments, words in (
+            (['--params-file', str(tmp_path / 'none.yaml')],
+             r"Couldn't parse params file: .*none.yaml.*Error opening YAML file. Correct what"),
+            (['--params-file', str(broken)], 'Cannot have a value before ros__parameters at line'),
+            (['-p', 'nonsense'], "Couldn't parse parameter override rule: '-p nonsense'")):
+        node = start_node('camera_node', arguments=arguments)
+        assert node.wait() == 2
+        assert node.says(words)
+        assert 'Traceback' not in node.output()
 
 
 def test_the_file_reaches_nodes_in_any_namespace(client, start_node, tmp_path):

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""camera_node: a camera, a video file or a folder of images as `image_raw` and `camera_info`.
+
+Pictures are read in a thread of their own, since a camera may let one wait.
+"""
+
+import threading
+import time
+
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from obai_ros.camera.calibration import CalibrationError, load_calibration
+from obai_ros.camera.source import CameraError, open_source
+from obai_ros.messages import camera, image
+from obai_ros.nodes import qos
+from obai_ros.nodes.complaints import Complaints
+from obai_ros.nodes.managed_node import ConfigureError
+from obai_ros.nodes.parameters import CAMERA, ParameterError, Parameters
+from obai_ros.nodes.resources import locate
+from obai_ros.nodes.run import run
+
+FOLDER_RATE = 10.
+"""Pictures per second of what has no rate of its own."""
+
+RETRY = 1.
+"""Seconds until a picture that could not be had is tried again."""
+
+
+class CameraNode(Node):
+    """Publishes the pictures of one source, with their calibration if there is one."""
+
+    def __init__(self):
+        super().__init__('camera_node')
+        self.settings = Parameters(self, CAMERA)
+        self.complaints = Complaints(self.get_logger().error)
+        self._ending = threading.Event()
+        self._busy = threading.Lock()  # held while a picture is published
+        self._calibration = self._load_calibration()
+        self._source = self._open()
+        options = {'qos_overriding_options': qos.overridable()}
+        self._images = self.create_publisher(Image, 'image_raw', qos.IMAGE_OUT, **options)
+        # Beside the image, wherever that has been remapped to: there it is looked for.
+        beside = self._images.topic_name.rpartition('/')[0]
+        self._infos = self.create_publisher(
+            CameraInfo, f'{beside}/camera_info', qos.IMAGE_OUT, **options)
+        self.get_logger().info(
+            f'publishing {self._source.words} on {self._images.topic_name}, '
+            f'{"as it comes" if self._rate() == 0 else f"{self._rate():g} pictures/s"}'
+            f'{"" if self._calibration else "; no camera_info_url, so it is uncalibrated"}')
+        threading.Thread(target=self._work, daemon=True).start()
+
+    def destroy_node(self):
+        # The picture in work is published first: its publisher goes away now.
+        self._ending.set()
+        with self._busy:
+            super().destroy_node()
+
+    def _open(self):
+        try:
+            return open_source(self.settings.source, self.settings.loop,
+                               self.settings.image_width, self.settings.image_height)
+        except CameraError as error:
+            raise ParameterError(f'{error} The parameter source says what to open.') from error
+
+    def _load_calibration(self):
+        url = self.settings.camera_info_url
+        try:
+            return load_calibration(locate(url)) if url else None
+        except (CalibrationError, ConfigureError) as error:
+            raise ParameterError(f'parameter camera_info_url: {error}') from error
+
+    def _rate(self):
+        """Return the pictures per second to publish; 0 = as they come."""
+        if self.settings.rate:
+            return self.settings.rate
+        return 0. if self._source.live else self._source.rate or FOLDER_RATE
+
+    def _work(self):
+        """Publish picture after picture, at their rate, for as long as the node lives."""
+        due, count = time.monotonic(), 0
+        while not self._ending.is_set():
+            try:
+                picture = self._source.read()
+            except CameraError as error:
+                self.complaints.add('picture', f'{error}')
+                self._ending.wait(RETRY)
+                continue
+            if picture is None:
+                self.get_logger().info(f'{self._source.words} has ended after {count} pictures; '
+                                       'loop:=true begins anew')
+                return
+            count += 1
+            rate = self._rate()
+            early = due - time.monotonic()
+            if self._source.live:
+                if rate and early > .5 / rate:
+                    continue  # the camera is faster than asked for
+            elif self._ending.wait(max(0., early)):
+                return
+            with self._busy:
+                if not self._ending.is_set():
+                    self._publish(picture)
+            if rate:
+                due = max(due + 1 / rate, time.monotonic())
+
+    def _publish(self, picture):
+        header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self.settings.frame_id)
+        height, width = picture.shape[:2]
+        info = CameraInfo(header=header, height=height, width=width)
+        known = self._calibration
+        if known is not None and (known.width, known.height) == (width, height):
+            camera.write_calibration(known, info)
+        elif known is not None:
+            self.complaints.add(
+                'calibration', f'the calibration is for {known.width}x{known.height} px, but the '
+                f'picture has {width}x{height} px, so it goes out uncalibrated; calibrate for '
+                'this size, or set image_width and image_height')
+        self._images.publish(image.from_numpy(picture, 'rgb8', Image(header=header)))
+        self._infos.publish(info)
+
+
+def main(args=None):
+    return run(CameraNode, args)
