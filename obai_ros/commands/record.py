@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`obai record`: a running system as an MCAP bag."""
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+SUMMARY = 'record a running system as an MCAP bag, to learn from, to play back or to look at'
+
+TOPICS = ('image_raw', 'camera_info', 'applied_action_field', 'action_field', 'slots',
+          'label_image', 'label_info', 'goal', 'goal_state', 'perception_node/status',
+          'planner_node/status', 'ground_truth/label_image', 'ground_truth/objects')
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--out', type=Path,
+                        help='the folder to make (default: out/bags/DATE-TIME)')
+    parser.add_argument('--topics', nargs='+', default=TOPICS, metavar='TOPIC',
+                        help=f'what to record (default: {" ".join(TOPICS)})')
+    parser.add_argument('--namespace', default='', help='where names that are relative begin')
+    parser.add_argument('--frames', type=_count, default=0, metavar='N',
+                        help='stop after so many images on image_raw')
+    parser.add_argument('--duration', type=_seconds, default=0.0, metavar='SECONDS',
+                        help='stop so long after the first message; without either option Ctrl-C '
+                        'ends the recording')
+    parser.add_argument('--json', type=Path, metavar='FILE',
+                        help='write how much was recorded to this file')
+
+
+def run(args: argparse.Namespace) -> int:
+    from obai_ros.demo.installation import ament_prefix_path
+
+    os.environ['AMENT_PREFIX_PATH'] = ament_prefix_path()
+    try:
+        return _record(args)
+    except (ValueError, OSError) as error:
+        print(f'obai record: {error}', file=sys.stderr)
+        return 2
+
+
+def _record(args) -> int:
+    from obai_ros.nodes.guest import stop_signal
+    from obai_ros.nodes.recorder_node import record
+    from obai_ros.recording.bag_writer import BagWriter
+
+    out = args.out or Path('out/bags') / time.strftime('%Y%m%d-%H%M%S')
+    with stop_signal() as stop, BagWriter(out) as writer:
+        print(f'recording {out}; Ctrl-C ends it', flush=True)
+        node = record(writer, args.topics, args.namespace, args.frames, args.duration,
+                      stop.is_set)
+    seconds = time.monotonic() - node.begun
+    counts = {name: writer.counts[name] for name in node.topics}
+    silent = [name for name, count in counts.items() if not count]
+    size = sum(file.stat().st_size for file in out.iterdir())
+    print(f'{out}: {writer.counts.total()} messages, {node.frames} frames, {seconds:.1f} s, '
+          f'{size / 1e6:.1f} MB' + (f'; nothing came on {", ".join(silent)}' if silent else ''))
+    if args.json:
+        from obai_ros.model.checkpoint import write_atomically
+        write_atomically(args.json, (json.dumps({
+            'bag': str(out), 'frames': node.frames, 'seconds': seconds, 'bytes': size,
+            'messages': counts}, indent=1) + '\n').encode())
+    return 0
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{text} is no number of frames, expected 1 or more')
+    return value
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float('inf'):
+        raise argparse.ArgumentTypeError(f'{text} is no time, expected more than 0 seconds')
+    return value

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hands the messages of a running system to a bag, as they are on the wire."""
+from __future__ import annotations
+
+import time
+
+from rclpy.exceptions import NameValidationException
+from rclpy.node import Node
+from rclpy.validate_topic_name import validate_topic_name
+
+from obai_ros.nodes.guest import Guest
+from obai_ros.nodes.raw_topics import published, subscribe
+from obai_ros.recording.bag_writer import Offered
+from obai_ros.recording.definitions import UnknownType
+
+LOOK_PERIOD = 0.2  # s, between looks for topics that are not there yet
+PATIENCE = 5.0     # s, without images before that is worth a line
+LAST_WORDS = 1.0   # s, for what belongs to the last frame if no other frame follows
+
+
+class RecorderNode(Node):
+    """
+    Subscribes to topics as they appear, and writes what comes.
+
+    writer: a BagWriter. topics: names, relative ones in the namespace; those that end in
+    image_raw say what a frame is. frames: how many of them to record, 0 = without end.
+    say(sentence): for people. Raises NameValidationException.
+    """
+
+    def __init__(self, context, writer, topics, namespace='', frames=0, say=print):
+        super().__init__('obai_record', context=context, namespace=namespace)
+        for name in topics:
+            validate_topic_name(name)
+        self.topics = [self.resolve_topic_name(name) for name in topics]
+        self.frames = 0
+        self.begun = None  # monotonic s, when the first message came
+        self._writer = writer
+        self._limit = frames
+        self._say = say
+        self._missing = set(self.topics)
+        self._stamp = b''
+        self._full = None  # monotonic s, when the last frame came
+        self._over = False
+        self._images = [name for name in self.topics
+                        if name.rpartition('/')[2] == 'image_raw'][:1]
+        self._born = time.monotonic()
+        self._look()
+        self.create_timer(LOOK_PERIOD, self._look)
+
+    @property
+    def done(self) -> bool:
+        """Tell whether all frames have come that were asked for, with what belongs to them."""
+        return self._over or (
+            self._full is not None and time.monotonic() - self._full > LAST_WORDS)
+
+    def _look(self):
+        for name, topic in published(self, self._missing).items():
+            self._missing.discard(name)
+            try:
+                self._writer.add_topic(
+                    name, topic.kind, Offered(topic.reliable, topic.latched, topic.depth))
+                subscribe(self, topic, self._taker(name))
+            except (UnknownType, ImportError) as error:
+                self._say(f'{name} is left out: {error}')
+        waiting = self._missing.intersection(self._images)
+        if waiting and self._born and time.monotonic() - self._born > PATIENCE:
+            self._born = None
+            self._say(f'nobody publishes {waiting.pop()} yet: is the system running, in this '
+                      'ROS_DOMAIN_ID and namespace?')
+
+    def _taker(self, name):
+        def take(message, stamp):
+            if name in self._images and self._is_beyond(message):
+                return
+            self.begun = self.begun or time.monotonic()
+            self._writer.write(name, stamp, message)
+        return take
+
+    def _is_beyond(self, message) -> bool:
+        """Count frames; tell whether this one comes after the last that was asked for."""
+        # The stamp is what every message with a header begins with, after 4 bytes about bytes. A
+        # simulator that waits sends its frame again.
+        stamp = message[4:12]
+        if stamp != self._stamp:
+            if self._limit and self.frames == self._limit:
+                self._over = True
+                return True
+            self._stamp = stamp
+            self.frames += 1
+            if self.frames == self._limit:
+                self._full = time.monotonic()
+        return False
+
+
+def record(writer, topics, namespace: str = '', frames: int = 0, duration: float = 0.0,
+           stop=lambda: False, say=print) -> RecorderNode:
+    """
+    Record until stop() holds, or so many frames or seconds have been recorded (0: no limit).
+
+    The seconds count from the first message. Returns the node, which has left the graph, for its
+    figures. Raises ValueError for names that cannot be.
+    """
+    try:
+        with Guest(lambda context: RecorderNode(
+                context, writer, topics, namespace, frames, say)) as guest:
+            node = guest.node
+            guest.serve_until(lambda: stop() or node.done or bool(
+                duration and node.begun and time.monotonic() - node.begun > duration))
+            return node
+    except NameValidationException as error:
+        what, which = str(error).splitlines()[:2]
+        raise ValueError(f'{what} {which.strip()}') from error
