@@ -16,7 +16,8 @@ from obai_ros.model.obai import Obai
 from obai_ros.training.objective import composite_loss
 from obai_ros.training.recipe import Recipe, Stage
 from obai_ros.training.carry_over import carried_over
-from obai_ros.training.state import TrainingState, adam_moments, restore_moments
+from obai_ros.training.muon import Muon
+from obai_ros.training.state import TrainingState, moments_of, restore_moments
 
 
 def draw_batch(recipe: Recipe, stage_index: int, seed: int, step: int, shard: int, shards: int,
@@ -115,12 +116,16 @@ class Learner(L.LightningModule):
         names = [name for name, _ in self.model.named_parameters()]
         return TrainingState(self.recipe, self.seed, self.stage_index, self.step,
                              self.model.state_dict(), self.average.state_dict(),
-                             adam_moments(optimizer, names), self.record)
+                             moments_of(optimizer, names), self.record)
 
     def configure_optimizers(self):
-        optimizer = torch.optim.Adam(self.model.parameters(), self.stage.learning_rate)
-        restore_moments(optimizer, [name for name, _ in self.model.named_parameters()],
-                        self.moments)
+        named = list(self.model.named_parameters())
+        if self.recipe.optimizer == 'muon':
+            optimizer = Muon(named, self.stage.learning_rate)
+        else:
+            optimizer = torch.optim.Adam([weight for _, weight in named],
+                                         self.stage.learning_rate)
+        restore_moments(optimizer, [name for name, _ in named], self.moments)
         return optimizer
 
     def train_dataloader(self):
@@ -143,7 +148,7 @@ class Learner(L.LightningModule):
     def configure_gradient_clipping(self, optimizer, gradient_clip_val=None,
                                     gradient_clip_algorithm=None):
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
-        # Without gradients Adam leaves everything as it is: a step that would have spread a
+        # Without gradients an optimiser leaves everything as it is: a step that would have spread a
         # NaN into all weights is left out instead.
         if not bool(torch.isfinite(norm)):
             optimizer.zero_grad(set_to_none=True)

@@ -78,6 +78,8 @@ class Recipe:
     stages: tuple[Stage, ...]
     precision: str = 'bfloat16'
     """Of the convolutions: float32 or bfloat16. Everything that adds up stays in float32."""
+    optimizer: str = 'adam'
+    """adam, or muon: orthogonal steps of weight matrices, Adam for the rest (training/muon.py)."""
     clip: float = 5.0
     """Largest norm of the gradient; longer ones are scaled down."""
     average: float = 0.999
@@ -85,6 +87,8 @@ class Recipe:
     validation_sequences: int = 96
 
     def __post_init__(self):
+        if self.optimizer not in ('adam', 'muon'):
+            raise ValueError(f'the optimizer is {self.optimizer!r}: expected adam or muon')
         if not self.stages:
             raise ValueError('the recipe has no stages: expected at least one')
         for stage in self.stages:
@@ -155,7 +159,7 @@ def _numbers(values: dict) -> dict:
             return float(value) if isinstance(value, str) else value
         except ValueError:
             return value
-    return {name: value if name in ('name', 'precision') else number(value)
+    return {name: value if name in ('name', 'precision', 'optimizer') else number(value)
             for name, value in values.items()}
 
 

@@ -20,7 +20,7 @@ class TrainingState:
     """
     recipe, seed: what is run. stage: index of the stage; step: optimiser steps done in it.
     model, average: weights and their moving average, of the stage's model.
-    moments: Adam's first and second moments, by parameter name; empty at the start of a stage.
+    moments: the optimiser's moments, by parameter name; empty at the start of a stage.
     record: what happened so far (steps, sequences, seconds, scores), for the model card.
 
     There is no state of random numbers: every step draws from a generator seeded by the run's
@@ -70,8 +70,8 @@ def load_state(path: str | Path) -> TrainingState:
                               f'({error}): resume from another one') from error
 
 
-def adam_moments(optimizer: torch.optim.Optimizer, names: list[str]) -> dict:
-    """Return Adam's moments by parameter name."""
+def moments_of(optimizer: torch.optim.Optimizer, names: list[str]) -> dict:
+    """Return what an optimiser remembers of each parameter: {what: {name: tensor}}."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group['params']]
     moments: dict[str, dict[str, Tensor]] = {}
     for name, parameter in zip(names, parameters):
@@ -81,7 +81,7 @@ def adam_moments(optimizer: torch.optim.Optimizer, names: list[str]) -> dict:
 
 
 def restore_moments(optimizer: torch.optim.Optimizer, names: list[str], moments: dict) -> None:
-    """Put moments from `adam_moments` back into a fresh optimizer."""
+    """Put moments from `moments_of` back into a fresh optimizer."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group['params']]
     for name, parameter in zip(names, parameters):
         optimizer.state[parameter] = {

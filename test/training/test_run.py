@@ -34,9 +34,12 @@ def test_a_run_ends_with_weights_that_load(recipe, tmp_path):
     assert list(tmp_path.glob('curves/*tfevents*'))
 
 
-@pytest.mark.parametrize('stop_after', [2, 4, 6])
-def test_a_resumed_run_continues_bit_for_bit(recipe, tmp_path, stop_after, monkeypatch):
+@pytest.mark.parametrize('stop_after, optimizer', [
+    (2, 'adam'), (4, 'adam'), (6, 'adam'), (6, 'muon')])
+def test_a_resumed_run_continues_bit_for_bit(recipe, tmp_path, stop_after, optimizer,
+                                             monkeypatch):
     """Within a stage, between stages, and within the second one."""
+    recipe = replace(recipe, optimizer=optimizer)
     run(recipe, tmp_path / 'whole')
     done = 0
     plain = Learner.optimizer_step
@@ -59,8 +62,11 @@ def test_a_resumed_run_continues_bit_for_bit(recipe, tmp_path, stop_after, monke
     for name in one.model:
         assert torch.equal(one.model[name], two.model[name]), name
         assert torch.equal(one.average[name], two.average[name]), name
-    for name in one.moments['exp_avg']:
-        assert torch.equal(one.moments['exp_avg'][name], two.moments['exp_avg'][name])
+    assert one.moments.keys() == two.moments.keys()
+    assert ('momentum' in one.moments) == (optimizer == 'muon')
+    for kind, moments in one.moments.items():
+        for name in moments:
+            assert torch.equal(moments[name], two.moments[kind][name]), (kind, name)
     assert two.record['sequences'] == 16
 
 
