@@ -15,15 +15,18 @@ from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.training.objective import composite_loss
 from obai_ros.training.recipe import Recipe, Stage
+from obai_ros.training.recorded import Clips, Recorded
 from obai_ros.training.carry_over import carried_over
 from obai_ros.training.muon import Muon
 from obai_ros.training.state import TrainingState, moments_of, restore_moments
 
 
 def draw_batch(recipe: Recipe, stage_index: int, seed: int, step: int, shard: int, shards: int,
-               device) -> tuple[Sequences, Noise]:
+               device, recorded: Recorded | None = None) -> tuple[Sequences | Clips, Noise]:
     """
-    Return the videos of one step, and the noise to infer them with.
+    Return the videos of one step and the noise to infer them with.
+
+    recorded: where to take the videos from; None: from the simulator.
 
     A step's batch consists of `shards` equal parts, one for each process. Each part depends on
     seed, stage, step and its own number only: a resumed run continues with the very same data.
@@ -34,6 +37,9 @@ def draw_batch(recipe: Recipe, stage_index: int, seed: int, step: int, shard: in
                          f'shared evenly by {shards} processes')
     generator = torch.Generator(device)
     generator.manual_seed(_mixed(seed, stage_index, step, shard))
+    if recorded is not None:
+        clips = recorded.draw(stage, stage.batch // shards, generator, device)
+        return clips, Noise(generator, device)
     videos = sample_sequences(recipe.scene_at(stage), stage.batch // shards, stage.frames,
                               generator, device, (stage.action_frame,),
                               stage.background_points)
@@ -82,6 +88,7 @@ class Learner(L.LightningModule):
         self.skipped = 0
         self.moments: dict = {}
         self.record: dict = {'stages': [], 'sequences': 0, 'seconds': 0.0}
+        self.recorded: Recorded | None = None
 
     @staticmethod
     def resumed(state: TrainingState) -> Learner:
@@ -97,7 +104,7 @@ class Learner(L.LightningModule):
         """Return the learner of the stage after this one, with weights carried over."""
         learner = Learner(self.recipe, self.seed, self.stage_index + 1)
         learner._carry_over(self.average)
-        learner.record = self.record
+        learner.record, learner.recorded = self.record, self.recorded
         return learner
 
     def begin_with(self, checkpoint: Checkpoint) -> None:
@@ -138,7 +145,8 @@ class Learner(L.LightningModule):
 
     def training_step(self, step, batch_idx):
         videos, noise = draw_batch(self.recipe, self.stage_index, self.seed, int(step),
-                                   self.global_rank, self.trainer.world_size, self.device)
+                                   self.global_rank, self.trainer.world_size, self.device,
+                                   self.recorded)
         objective = composite_loss(self.model, videos.images, videos.actions,
                                    self.stage.schedule, noise,
                                    temperature(self.stage, int(step)))
@@ -148,8 +156,8 @@ class Learner(L.LightningModule):
     def configure_gradient_clipping(self, optimizer, gradient_clip_val=None,
                                     gradient_clip_algorithm=None):
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
-        # Without gradients an optimiser leaves everything as it is: a step that would have spread a
-        # NaN into all weights is left out instead.
+        # Without gradients an optimiser leaves everything as it is: a step that would have spread
+        # a NaN into all weights is left out instead.
         if not bool(torch.isfinite(norm)):
             optimizer.zero_grad(set_to_none=True)
             self.skipped += 1

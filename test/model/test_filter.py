@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The filter against the clip, its memory, and images unlike any it was trained on."""
+import gc
+import os
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -93,7 +98,7 @@ def test_predictions_move_with_future_actions(make_model, make_clip):
 
 
 def test_memory_does_not_grow_and_nothing_overflows_on_strange_images():
-    """10,000 frames in the benchmark; a few hundred here, with every kind of image."""
+    """A few hundred frames of every kind of image, with huge actions."""
     torch.manual_seed(0)
     model = Obai(ModelConfig.named('smoke'))
     stream = Filter(model, Schedule(1, None, 2))
@@ -110,6 +115,38 @@ def test_memory_does_not_grow_and_nothing_overflows_on_strange_images():
         assert torch.isfinite(percept.masks).all() and torch.isfinite(percept.free_energy).all()
         sizes.append(tensors_in(state))
     assert len(set(sizes[3:])) <= 2  # with and without a point in the field
+
+
+def test_ten_thousand_frames_leave_nothing_behind():
+    """A model as small as can be, since what is counted does not depend on its size."""
+    torch.manual_seed(0)
+    side, generator = 16, torch.Generator().manual_seed(0)
+    model = Obai(replace(ModelConfig.named('smoke'), image_size=side, num_slots=2, channels=4))
+    stream = Filter(model, Schedule(1, None, 2))
+    state, images = stream.start(), torch.rand(16, 1, 3, side, side, generator=generator)
+    settled = None
+    for frame in range(10_000):
+        state, percept = stream.step(state, images[frame % 16])
+        assert torch.isfinite(state.window.packed).all()
+        if frame == 1000:
+            settled = tensors_in(state), _objects(), _resident_bytes()
+    assert torch.isfinite(percept.masks).all() and torch.isfinite(percept.free_energy).all()
+    elements, objects, resident = settled
+    assert tensors_in(state) == elements
+    assert _objects() < objects + 100
+    assert _resident_bytes() < resident + 20e6
+
+
+def _objects():
+    """Return the number of objects that Python keeps book of, less those no longer needed."""
+    gc.collect()
+    return len(gc.get_objects())
+
+
+def _resident_bytes():
+    """Return the memory this process occupies at the moment, of Linux."""
+    pages = int(Path('/proc/self/statm').read_text().split()[1])
+    return pages * os.sysconf('SC_PAGE_SIZE')
 
 
 def test_a_stream_refuses_what_does_not_fit(make_model, make_clip):

@@ -11,9 +11,11 @@ from obai_ros.model.object_action import (action_term, expected_action, posterio
 
 def test_action_term_is_the_expectation_over_q():
     generator = torch.Generator().manual_seed(0)
-    belief = ActionBelief(torch.tensor([[1.0, -2.0]]), torch.tensor([[-0.3, 0.2]]))
-    received = torch.tensor([[0.5, 0.5]])
-    draws = belief.mean + belief.log_sd.exp() * torch.randn(400_000, 2, generator=generator)
+    belief = ActionBelief(torch.tensor([[1.0, -2.0]]).double(),
+                          torch.tensor([[-0.3, 0.2]]).double())
+    received = torch.tensor([[0.5, 0.5]]).double()
+    noise = torch.randn(400_000, 2, generator=generator, dtype=torch.float64)
+    draws = belief.mean + belief.log_sd.exp() * noise
     log_p = torch.distributions.Normal(received, 0.3).log_prob(draws).sum(-1)
     error = float(log_p.std()) / math.sqrt(len(draws))
     assert abs(float(action_term(belief, received, 0.3)) + float(log_p.mean())) < 5 * error
