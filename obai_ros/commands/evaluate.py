@@ -12,8 +12,12 @@ SUMMARY = 'score a model: ARI, FARI, reconstruction and prediction, beside the p
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--checkpoint', type=Path, help='weights (default: the bundled ones)')
-    parser.add_argument('--dataset', type=Path, help='a file from `obai generate`; default: '
-                        'fresh videos, generated on the spot')
+    parser.add_argument('--dataset', '--data', type=Path, metavar='PATH',
+                        help='a file from `obai generate`, or recordings as for `obai train '
+                        '--data`; default: fresh videos, generated on the spot')
+    parser.add_argument('--image-topic', default='', metavar='TOPIC',
+                        help='which images of a bag (default: those on image_raw, or the only '
+                        'ones)')
     parser.add_argument('--sequences', type=int, default=1000,
                         help='how many to generate, or to use of the data set (default: 1000)')
     parser.add_argument('--seed', type=int, default=0, help='of the videos without --dataset')
@@ -40,9 +44,10 @@ def run(args: argparse.Namespace) -> int:
     from obai_ros.model.checkpoint import (CheckpointError, default_checkpoint, load_checkpoint,
                                            write_atomically)
     from obai_ros.model.device import choose_device
-    from obai_ros.training.dataset import Dataset, generate_dataset, read_dataset
+    from obai_ros.training.dataset import generate_dataset
     from obai_ros.training.evaluation import evaluate_dataset, format_table
     from obai_ros.training.identity import identity_over_time
+    from obai_ros.training.recorded import recorded_dataset
 
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -50,9 +55,8 @@ def run(args: argparse.Namespace) -> int:
         path = args.checkpoint or default_checkpoint()
         checkpoint = load_checkpoint(path, choose_device(args.device), args.precision)
         if args.dataset:
-            whole = read_dataset(args.dataset)
-            rows = whole.actions[whole.actions[:, 0] < args.sequences]
-            dataset = Dataset(whole.images[:args.sequences], whole.masks[:args.sequences], rows)
+            dataset = recorded_dataset(args.dataset, checkpoint.config.image_size,
+                                       args.image_topic).first(args.sequences)
         else:
             scene = SceneConfig(image_size=checkpoint.config.image_size)
             dataset = generate_dataset(scene, args.sequences, 8, args.seed)

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-SUMMARY = 'learn a model from active-dSprites, without supervision'
+SUMMARY = 'learn a model from active-dSprites, or from recordings, without supervision'
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +23,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         'smaller images are carried over)')
     parser.add_argument('--stage', default='', metavar='NAME',
                         help='begin at this stage of the recipe, leaving out those before')
+    parser.add_argument('--data', type=Path, metavar='PATH',
+                        help='learn from recordings instead of the simulator: a folder of videos, '
+                        'a video, a folder of images, a rosbag2 folder (MCAP or SQLite), or a '
+                        'file from `obai generate`')
+    parser.add_argument('--image-topic', default='', metavar='TOPIC',
+                        help='which images of a bag (default: those on image_raw, or the only '
+                        'ones)')
     parser.add_argument('--max-minutes', type=float, default=float('inf'), metavar='M',
                         help='save and stop after so long')
     parser.add_argument('--validate-every', type=int, default=500, metavar='STEPS')
@@ -53,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
             recipe, args.out, args.seed, args.resume, args.max_minutes, args.validate_every,
             args.save_every, accelerator={'cuda': 'gpu'}.get(args.device, args.device),
             devices=int(args.devices), nodes=args.nodes, strategy=args.strategy,
-            begin_with=begin_with, begin_at=args.stage)
+            begin_with=begin_with, begin_at=args.stage, data=args.data,
+            image_topic=args.image_topic)
     except (CheckpointError, ValueError) as error:
         print(f'obai train: {error}', file=sys.stderr)
         return 2

@@ -153,7 +153,7 @@ def _points(path: Path, stamps: list[int], actions: dict, fit: Fit, size: tuple[
             row, col, acceleration = action_field.read(actions[stamp], *size)
         except action_field.ActionFieldError as error:
             raise RecordingError(f'{path}: {error}') from error
-        points.append(fit.points(row, col, acceleration, *size))
+        points.append(fit.points(row, col, acceleration, *size)[0])
         acted.append(np.full(len(points[-1]), frame, np.int64))
     return np.concatenate(acted), np.concatenate(points)
 

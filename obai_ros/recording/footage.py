@@ -42,12 +42,9 @@ class Footage:
 
     def in_a_row(self, length: int) -> np.ndarray:
         """Return starts of clips that have no frame in common, as many as there are."""
-        chosen, free = [], 0
-        for start in self.starts(length):
-            if start >= free:
-                chosen.append(start)
-                free = start + length
-        return np.array(chosen, np.int64)
+        starts = self.starts(length)
+        since = starts - np.searchsorted(self.piece, self.piece[starts])  # frames in the piece
+        return starts[since % length == 0]
 
     def clips(self, starts: np.ndarray, length: int):
         """
@@ -94,21 +91,21 @@ class Fit:
                           interpolation=cv2.INTER_NEAREST_EXACT)
 
     def points(self, row: np.ndarray, col: np.ndarray, acceleration: np.ndarray, height: int,
-               width: int) -> np.ndarray:
+               width: int) -> tuple[np.ndarray, np.ndarray]:
         """
-        Return [P, 4] float32, (row, col, ax, ay), of accelerations on pixels of a larger or
-        smaller picture.
+        Return accelerations on pixels of a larger or smaller picture, in pixels of this size.
 
         row, col: [P], pixels of a picture of height x width; acceleration: [P, 2] (ax, ay) in its
-        px/frame^2. What falls outside of the middle square is left out. A point stays on the thing
-        it is on, unless that is thinner than a pixel.
+        px/frame^2. Returns [Q, 4] float32, (row, col, ax, ay), and which of the P these are, [P]
+        bool: what is outside of the middle square is left out. A point stays on the thing it is
+        on, unless that is thinner than a pixel.
         """
         side = min(height, width)
         scale = self.size / side
         row, col = row - (height - side) // 2, col - (width - side) // 2
         inside = (row >= 0) & (row < side) & (col >= 0) & (col < side)
         place = np.floor((np.stack([row, col], -1)[inside] + 0.5) * scale)
-        return np.concatenate([place, acceleration[inside] * scale], -1).astype(np.float32)
+        return np.concatenate([place, acceleration[inside] * scale], -1).astype(np.float32), inside
 
     def _square(self, image: np.ndarray) -> np.ndarray:
         height, width = image.shape[:2]

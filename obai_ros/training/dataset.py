@@ -30,11 +30,12 @@ class Dataset:
     """
     S videos of T frames, as in the file; see the module's docstring.
 
-    images: [S, T, H, W, 3] uint8. masks: [S, T, H, W] uint8. actions: [A, 6] float32.
+    images: [S, T, H, W, 3] uint8. masks: [S, T, H, W] uint8, or None where the truth is not known
+    (never in a file). actions: [A, 6] float32.
     """
 
     images: np.ndarray
-    masks: np.ndarray
+    masks: np.ndarray | None
     actions: np.ndarray
 
     def __post_init__(self):
@@ -48,15 +49,23 @@ class Dataset:
     def frames(self) -> int:
         return self.images.shape[1]
 
+    def first(self, count: int) -> Dataset:
+        """Return the first sequences, all of them if there are fewer than `count`."""
+        masks = None if self.masks is None else self.masks[:count]
+        return Dataset(self.images[:count], masks, self.actions[self.actions[:, 0] < count])
+
     def part(self, start: int, stop: int, device='cpu') -> tuple:
         """
         Return some sequences for a model.
 
-        images [B, T, 3, H, W] float32 in [0, 1], labels [B, T, H, W] uint8, T action fields.
+        images [B, T, 3, H, W] float32 in [0, 1], labels [B, T, H, W] uint8 or None, T action
+        fields.
         """
         images = torch.from_numpy(self.images[start:stop]).to(device)
         images = images.permute(0, 1, 4, 2, 3).float() / 255.0
-        labels = torch.from_numpy(self.masks[start:stop]).to(device)
+        labels = None
+        if self.masks is not None:
+            labels = torch.from_numpy(self.masks[start:stop]).to(device)
         return images, labels, self._fields(start, len(images), device)
 
     def _fields(self, start: int, batch: int, device) -> list[ActionField]:
@@ -80,13 +89,13 @@ class Dataset:
         return fields
 
 
-def _check(images: np.ndarray, masks: np.ndarray, actions: np.ndarray) -> None:
+def _check(images: np.ndarray, masks: np.ndarray | None, actions: np.ndarray) -> None:
     if images.ndim != 5 or images.shape[-1] != 3 or images.dtype != np.uint8:
         raise ValueError(f'images is {images.dtype} {images.shape}: expected uint8 '
                          f'[sequences, frames, height, width, 3]')
     if 0 in images.shape:
         raise ValueError(f'images has shape {images.shape}: there is nothing in it')
-    if masks.shape != images.shape[:-1] or masks.dtype != np.uint8:
+    if masks is not None and (masks.shape != images.shape[:-1] or masks.dtype != np.uint8):
         raise ValueError(f'masks is {masks.dtype} {masks.shape}: expected uint8 '
                          f'{images.shape[:-1]}, as the images are')
     if actions.ndim != 2 or actions.shape[1] != 6 or actions.dtype.kind != 'f':

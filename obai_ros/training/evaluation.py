@@ -9,7 +9,7 @@ from torch import Tensor
 
 from obai_ros.action_field import ActionField
 from obai_ros.model.belief import Belief, bounded
-from obai_ros.model.inference import Schedule, infer_clip
+from obai_ros.model.inference import Schedule, infer_clip, iterate_clip
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.model.percept import Percept, perceive
@@ -33,7 +33,9 @@ def evaluate_dataset(model: Obai, dataset: Dataset, schedule: Schedule, seen: in
 
     The first `seen` frames are inferred, the others predicted from the last belief about them.
     Scores are averaged over a sequence's frames and then over sequences; frames in which an
-    index is undefined are left out and counted. Means of beliefs are decoded, not samples.
+    index is undefined are left out and counted. Means of beliefs are decoded, not samples. Where
+    the truth is not known, segmentation is left out, and `free_energy` (nats per pixel of the last
+    frame that was seen) stands for it.
     Raises ValueError when the images do not have the model's size.
     """
     size = model.config.image_size
@@ -49,23 +51,41 @@ def evaluate_dataset(model: Obai, dataset: Dataset, schedule: Schedule, seen: in
         belief = infer_clip(model, images[:, :seen], fields[:seen], schedule, noise)
         percepts = perceive_clip(model, belief)
         rows.append(_score(percepts, images, labels))
-        readout.add(percepts[-1], labels[:, seen - 1])
+        if labels is None:
+            rows[-1].update(_free_energy(model, images[:, :seen], fields[:seen], schedule, start))
+        else:
+            readout.add(percepts[-1], labels[:, seen - 1])
         if dataset.frames > seen:
             rows[-1].update(_predict(model, percepts[-1], images[:, seen:], fields[seen - 1:]))
         progress(start + len(images))
     scores = {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
-    return {**_summary(scores, dataset.sequences, seen), 'readout': readout.fit(model)}
+    report = _summary(scores, dataset.sequences, seen)
+    return report if dataset.masks is None else {**report, 'readout': readout.fit(model)}
 
 
-def _score(percepts: Sequence[Percept], images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+def _score(percepts: Sequence[Percept], images: Tensor, labels: Tensor | None
+           ) -> dict[str, Tensor]:
     """Return [B, T] scores of the frames that were seen, and what a perfect model would reach."""
-    frames = [frame_scores(percept, images[:, frame], labels[:, frame])
+    frames = [frame_scores(percept, images[:, frame],
+                           None if labels is None else labels[:, frame])
               for frame, percept in enumerate(percepts)]
     scores = {name: torch.stack([frame[name] for frame in frames], 1) for name in frames[0]}
+    if labels is None:
+        return scores
     ceilings = [_ceiling(images[:, frame], labels[:, frame]) for frame in range(len(percepts))]
     scores['ceiling_ari'] = torch.stack([ceiling[0] for ceiling in ceilings], 1)
     scores['ceiling_fari'] = torch.stack([ceiling[1] for ceiling in ceilings], 1)
     return scores
+
+
+def _free_energy(model: Obai, images: Tensor, fields: Sequence[ActionField], schedule: Schedule,
+                 start: int) -> dict[str, Tensor]:
+    """Return [B, 1], nats per pixel, of the last frame after all refinements."""
+    noise = Noise.seeded(range(start, start + len(images)), model.device)
+    for _, _, evaluation in iterate_clip(model, images, fields, schedule, noise):
+        pass
+    pixels = images.shape[-1] * images.shape[-2]
+    return {'free_energy': evaluation.free_energy.total[:, -1:].double() / pixels}
 
 
 def _ceiling(image: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -111,12 +131,11 @@ def _summary(scores: dict[str, Tensor], sequences: int, seen: int) -> dict:
     report['sequences'] = sequences
     report['frames_seen'] = seen
     report['ci95'] = {name: bootstrap_interval(means[name]) for name in measured}
-    report['ceiling'] = {name: float(means[f'ceiling_{name}'].nanmean())
-                         for name in ('ari', 'fari')}
+    segmented = [name for name in ('ari', 'fari') if name in scores]
+    report['ceiling'] = {name: float(means[f'ceiling_{name}'].nanmean()) for name in segmented}
     report['per_frame'] = {name: [round(value, 6) for value in scores[name].nanmean(0).tolist()]
                            for name in measured}
-    report['undefined_frames'] = {name: int(scores[name].isnan().sum())
-                                  for name in ('ari', 'fari')}
+    report['undefined_frames'] = {name: int(scores[name].isnan().sum()) for name in segmented}
     return report
 
 
@@ -136,7 +155,8 @@ def format_table(report: dict) -> str:
     """Return the scores beside the paper's, as text."""
     lines = [f"{'':22}{'this model':>12}  {'95 % interval':^21}{'paper':>9}{'ceiling':>9}"]
     names = {'ari': 'ARI', 'fari': 'FARI', 'mse': 'MSE (hard composite)',
-             'mse_soft': 'MSE (soft composite)', 'prediction_mse': 'prediction MSE'}
+             'mse_soft': 'MSE (soft composite)', 'prediction_mse': 'prediction MSE',
+             'free_energy': 'free energy (nats/px)'}
     for name, title in names.items():
         if name not in report:
             continue
@@ -147,14 +167,16 @@ def format_table(report: dict) -> str:
         interval = f'[{low:{digits}}, {high:{digits}}]'
         found = format(report[name], digits)
         lines.append(f'{title:22}{found:>12}  {interval:^21}{paper:>9}{ceiling:>9}')
-    lines.append(f"{report['sequences']} sequences, {report['frames_seen']} frames seen; frames "
-                 f"without foreground: {report['undefined_frames']['fari']}")
+    counted = (f"frames without foreground: {report['undefined_frames']['fari']}"
+               if 'fari' in report else 'no truth to score a segmentation with')
+    lines.append(f"{report['sequences']} sequences, {report['frames_seen']} frames seen; "
+                 f"{counted}")
     for name in ('ari', 'fari', 'mse', 'prediction_mse'):
         if name in report['per_frame']:
             values = '  '.join(f'{value:.4g}' for value in report['per_frame'][name])
             lines.append(f'{names[name]} by frame: {values}')
-    readout = report['readout']
-    if readout['objects']:
+    readout = report.get('readout')
+    if readout and readout['objects']:
         lines.append(
             f"position read linearly off the slots: R2 {readout['r2'][0]:.3f} (x) and "
             f"{readout['r2'][1]:.3f} (y), {readout['rmse_px']:.2f} px; read-out of D: "

@@ -19,6 +19,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from obai_ros.model.checkpoint import Checkpoint, save_checkpoint
 from obai_ros.training.learner import Learner
 from obai_ros.training.recipe import Recipe
+from obai_ros.training.recorded import Recorded, read_footage
 from obai_ros.training.state import load_state, save_state
 from obai_ros.training.validation import validate, validation_videos
 
@@ -47,9 +48,12 @@ class Bookkeeping(L.Callback):
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
         stage = learner.stage
-        self.videos = validation_videos(
-            learner.recipe.scene_at(stage), learner.recipe.validation_sequences, stage.frames,
-            stage.action_frame)
+        count = learner.recipe.validation_sequences
+        if learner.recorded is not None:
+            self.videos = learner.recorded.validation_clips(stage, count)
+        else:
+            self.videos = validation_videos(learner.recipe.scene_at(stage), count, stage.frames,
+                                            stage.action_frame)
         self.saved = self.resumed = time.monotonic()
         self.started_at, self.seconds = learner.step, learner.record['seconds']
 
@@ -90,10 +94,13 @@ class Bookkeeping(L.Callback):
         if trainer.logger is not None:
             trainer.logger.log_metrics(curves, learner.record['sequences'])
         left = (learner.stage.steps - learner.step) * learner.stage.batch / max(rate, 1e-9)
+        measured = f"MSE {scores['mse']:.5f}"
+        if 'ari' in scores:  # the truth is known
+            measured = (f"ARI {scores['ari']:.3f}  FARI {scores['fari']:.3f}  {measured}  "
+                        f"found {scores['found']:.2f}  position R2 {scores['position_r2']:.2f}")
         self.say(f"{learner.stage.name} {learner.step}/{learner.stage.steps}  loss {loss:.4f}  "
-                 f"ARI {scores['ari']:.3f}  FARI {scores['fari']:.3f}  MSE {scores['mse']:.5f}  "
-                 f"found {scores['found']:.2f}  position R2 {scores['position_r2']:.2f}  "
-                 f"|D| {curves['D']:.3f}  skipped {learner.skipped}  {rate:.1f} sequences/s  "
+                 f"{measured}  |D| {curves['D']:.3f}  skipped {learner.skipped}  "
+                 f"{rate:.1f} sequences/s  "
                  f"stage ends in {datetime.timedelta(seconds=round(left))}")
 
 
@@ -101,7 +108,7 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
           minutes: float = float('inf'), validate_every: int = 500, save_every_s: float = 120.0,
           accelerator: str = 'auto', devices: int | str = 1, nodes: int = 1,
           strategy: str = 'auto', begin_with: Checkpoint | None = None, begin_at: str = '',
-          say=print) -> bool:
+          data: Path | None = None, image_topic: str = '', say=print) -> bool:
     """
     Run a recipe; return whether it came to its end.
 
@@ -109,8 +116,9 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
     the folder, whose recipe and seed then count. minutes: stop and save after so long.
     begin_with: a model whose weights are carried over to the first stage instead of random ones.
     begin_at: name of the stage to begin at, leaving out those before; '' for the first.
+    data, image_topic: recordings to learn from instead of the simulator, see
+    `recorded.read_footage`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     if resume:
         learner = Learner.resumed(load_state(folder / STATE))
         say(f'resuming {learner.stage.name} at step {learner.step} of {learner.stage.steps}')
@@ -118,6 +126,8 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
         learner = Learner(recipe, seed, recipe.index_of(begin_at) if begin_at else 0)
         if begin_with is not None:
             learner.begin_with(begin_with)
+    _take_data(learner, data, image_topic, say)
+    folder.mkdir(parents=True, exist_ok=True)
     learner.record.update(hardware=hardware(), torch=torch.__version__)
     books = Bookkeeping(folder, minutes, validate_every, save_every_s, say)
     # What Lightning says at its start is about Lightning; what it warns of is meant: the loader
@@ -149,6 +159,30 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
                         learner.stage.schedule)
         say(f'weights: {path}')
     return finished
+
+
+def _take_data(learner: Learner, path: Path | None, image_topic: str, say) -> None:
+    """Let a learner learn from recordings. Raises ValueError when they do not go together."""
+    before = learner.record.get('data')
+    if path is None:
+        if before is not None:
+            raise ValueError(f'this run learned from {before["name"]}: continue it with --data')
+        return
+    if before is None and learner.record['sequences']:
+        raise ValueError('this run learned from the simulator: continue it without --data, or '
+                         'begin another one from its weights with --weights')
+    footage = read_footage(path, learner.recipe.model.image_size, image_topic)
+    facts = {'name': path.resolve().name, 'frames': footage.frames, 'pieces': footage.pieces,
+             'actions': len(footage.points)}
+    if before is not None and before != facts:
+        raise ValueError(f'this run learned from {before}, but {path} is {facts}: continue it '
+                         f'with what it began with')
+    learner.recorded = Recorded(footage, facts['name'])
+    learner.recorded.check(learner.recipe.stages)
+    learner.record['data'] = facts
+    say(f"{facts['name']}: {footage.frames} frames in {footage.pieces} unbroken pieces, "
+        f"{len(footage.points)} accelerations, "
+        f"{'with' if footage.labels is not None else 'without'} the truth")
 
 
 def training_record(learner: Learner, finished: bool) -> dict:

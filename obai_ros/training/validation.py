@@ -13,6 +13,7 @@ from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.model.percept import Percept, perceive
 from obai_ros.training.metrics import adjusted_rand_index
+from obai_ros.training.recorded import Clips
 from obai_ros.training.readout import Readout
 
 VALIDATION_SEED = 2 ** 40 + 999
@@ -31,32 +32,35 @@ def perceive_clip(model: Obai, belief: Belief) -> list[Percept]:
     return [perceive(model, belief[:, frame]) for frame in range(belief.mean.shape[1])]
 
 
-def frame_scores(percept: Percept, image: Tensor, labels: Tensor) -> dict[str, Tensor]:
+def frame_scores(percept: Percept, image: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
     """
     Score B frames: each value is [B] float64.
 
-    image: [B, 3, H, W]; labels: [B, H, W], 0 = background. mse is that of the hard composite,
-    in which every pixel has the colour of its most probable slot; mse_soft of the soft one.
+    image: [B, 3, H, W]; labels: [B, H, W], 0 = background, or None where the truth is not known:
+    then ari and fari are missing. mse is that of the hard composite, in which every pixel has the
+    colour of its most probable slot; mse_soft of the soft one.
     """
-    predicted, true = percept.masks.argmax(1).flatten(1), labels.flatten(1)
-
     def squared(reconstruction: Tensor) -> Tensor:
         return (reconstruction - image).square().mean((1, 2, 3)).double()
 
-    return {'ari': adjusted_rand_index(true, predicted),
-            'fari': adjusted_rand_index(true, predicted, foreground_only=True),
-            'mse': squared(percept.hard_reconstruction()),
+    segmentation = {}
+    if labels is not None:
+        predicted, true = percept.masks.argmax(1).flatten(1), labels.flatten(1)
+        segmentation = {'ari': adjusted_rand_index(true, predicted),
+                        'fari': adjusted_rand_index(true, predicted, foreground_only=True)}
+    return {**segmentation, 'mse': squared(percept.hard_reconstruction()),
             'mse_soft': squared(percept.reconstruction())}
 
 
 @torch.no_grad()
-def validate(model: Obai, videos: Sequences, schedule: Schedule, batch: int = 16
+def validate(model: Obai, videos: Sequences | Clips, schedule: Schedule, batch: int = 16
              ) -> dict[str, float]:
     """
     Return the scores of a model on videos, averaged over sequences and frames.
 
     found: share of visible objects that a slot holds in the last frame (IoU > 0.5); position_r2:
-    how well a linear read-out of these slots tells where they are, the worse of x and y.
+    how well a linear read-out of these slots tells where they are, the worse of x and y. Of
+    videos without labels mse and mse_soft are all that is known.
     """
     scores: dict[str, list[Tensor]] = {}
     readout = Readout()
@@ -64,16 +68,20 @@ def validate(model: Obai, videos: Sequences, schedule: Schedule, batch: int = 16
     for start in range(0, count, batch):
         part = slice(start, start + batch)
         images = videos.images[part].to(model.device)
-        labels = videos.labels[part].to(model.device)
+        labels = None if videos.labels is None else videos.labels[part].to(model.device)
         fields = [field[part].to(model.device) for field in videos.actions]
         noise = Noise.seeded(range(start, start + len(images)), model.device)
         belief = infer_clip(model, images, fields, schedule, noise)
         percepts = perceive_clip(model, belief)
-        readout.add(percepts[-1], labels[:, -1])
+        if labels is not None:
+            readout.add(percepts[-1], labels[:, -1])
         for frame, percept in enumerate(percepts):
-            for name, value in frame_scores(percept, images[:, frame], labels[:, frame]).items():
+            truth = None if labels is None else labels[:, frame]
+            for name, value in frame_scores(percept, images[:, frame], truth).items():
                 scores.setdefault(name, []).append(value)
     means = {name: float(torch.cat(values).nanmean()) for name, values in scores.items()}
+    if videos.labels is None:
+        return means
     position = readout.fit(model)
     return {**means, 'found': position['found'],
             'position_r2': min(position['r2']) if position['objects'] else float('nan')}

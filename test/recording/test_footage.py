@@ -20,6 +20,7 @@ def test_clips_do_not_reach_over_breaks():
     assert video.starts(3).tolist() == [0, 1, 6]
     assert video.starts(2).tolist() == [0, 1, 2, 4, 6, 7]
     assert video.in_a_row(2).tolist() == [0, 2, 4, 6]
+    assert footage([0, 0, 0, 1, 1, 1]).in_a_row(2).tolist() == [0, 3]
     assert video.starts(5).tolist() == [] and video.starts(10).tolist() == []
 
 
@@ -53,9 +54,9 @@ def test_pictures_labels_and_points_stay_together(size):
     image[2:4, 3:5] = 255  # rows 2, 3 and columns 2, 3 of the middle square
     fit = Fit(size)
     labels = fit.labels((image[..., 0] > 0).astype(np.uint8))
-    points = fit.points(np.array([2, 3, 0]), np.array([3, 4, 0]),
+    points, inside = fit.points(np.array([2, 3, 0]), np.array([3, 4, 0]),
                         np.array([[6.0, -6.0]] * 3), 6, 8)
-    assert points.shape == (2, 4), 'the third point is outside of the square'
+    assert inside.tolist() == [True, True, False] and points.shape == (2, 4)
     for row, col, ax, ay in points:
         assert labels[int(row), int(col)] == 1
         assert fit.picture(image)[int(row), int(col), 0] > 100
