@@ -106,8 +106,8 @@ def fit(mode: str, width: int, height: int, size: int) -> Fit:
     across, down = (max(1, round(length * size / max(width, height)))
                     for length in (width, height))
     scale_x, scale_y = width / across, height / down
-    return Fit(width, height, size, -scale_x * ((size - across) // 2),
-               -scale_y * ((size - down) // 2), scale_x, scale_y)
+    return Fit(width, height, size, scale_x * -((size - across) // 2),
+               scale_y * -((size - down) // 2), scale_x, scale_y)
 
 
 def _overlap(offset, scale, length, size):

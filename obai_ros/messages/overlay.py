@@ -44,7 +44,7 @@ def slot_colours(num_slots):
     return colours
 
 
-def draw(image, labels=None, arrows=None, goals=(), scale=4):
+def draw(image, labels=None, arrows=None, goals=(), scale=4, pen=1.0):
     """Draw what was perceived and what is done about it over an enlarged image.
 
     image: [H, W, 3] uint8 RGB.
@@ -55,6 +55,8 @@ def draw(image, labels=None, arrows=None, goals=(), scale=4):
         is how far it moves the object by the next frame. Zeros are not drawn.
     goals: sequence of (x, y) px, each drawn as a cross in a ring.
     scale: how many pixels of the result each pixel of the image becomes, along each axis; >= 1.
+    pen: size of symbols and lines, in pixels of the image: 1 where the image is the model's own,
+        more on an image that is finer than the grid on which the model sees.
 
     Returns [H * scale, W * scale, 3] uint8 RGB. The arguments are left untouched.
     Raises ValueError when the shapes or types do not fit.
@@ -66,36 +68,37 @@ def draw(image, labels=None, arrows=None, goals=(), scale=4):
     if int(scale) != scale or scale < 1:
         raise ValueError(f'scale is {scale}; expected a whole number of at least 1')
     scale = int(scale)
+    pen = max(1, round(scale * pen))
     canvas = image.repeat(scale, axis=0).repeat(scale, axis=1)
     if labels is not None:
         labels = np.asarray(labels)
         if labels.shape != image.shape[:2] or labels.dtype != np.uint8:
             raise ValueError(f'the labels are {labels.dtype} {list(labels.shape)}; '
                              f'expected uint8 {list(image.shape[:2])} like the image')
-        _draw_slots(canvas, labels, scale)
+        _draw_slots(canvas, labels, scale, pen)
     for x, y in goals:
-        _draw_goal(canvas, x, y, scale)
+        _draw_goal(canvas, x, y, scale, pen)
     if arrows is not None:
         row, col, ax, ay = (np.asarray(part, dtype=np.float64).reshape(-1) for part in arrows)
         if not len(row) == len(col) == len(ax) == len(ay):
             raise ValueError(f'arrows have {len(row)} rows, {len(col)} columns, {len(ax)} ax and '
                              f'{len(ay)} ay; expected as many of each')
         for arrow in zip(row, col, ax, ay):
-            _draw_arrow(canvas, *arrow, scale)
+            _draw_arrow(canvas, *arrow, scale, pen)
     return canvas
 
 
-def _draw_slots(canvas, labels, scale):
+def _draw_slots(canvas, labels, scale, pen):
     """Tint and outline the slots, hatch what is unlabelled, in place."""
     large = labels.repeat(scale, axis=0).repeat(scale, axis=1)
-    width = max(1, scale // 2)
+    width = max(1, pen // 2)
     for label in np.unique(labels):
         if label == 0:
             continue
         inside = (large == label).astype(np.uint8)
         if label == UNLABELLED:
             rows, cols = np.indices(large.shape)
-            hatch = (inside > 0) & ((rows + cols) % (3 * scale) < width)
+            hatch = (inside > 0) & ((rows + cols) % (3 * pen) < width)
             canvas[hatch] = canvas[hatch] // 2 + 64
             continue
         colour = slot_colours(label)[label - 1]
@@ -110,13 +113,13 @@ def _draw_slots(canvas, labels, scale):
         canvas[(inside > 0) & (core == 0)] = colour
 
 
-def _draw_goal(canvas, x, y, scale):
+def _draw_goal(canvas, x, y, scale, pen):
     """Draw a cross in a ring at (x, y) px, in place."""
     centre = scale * np.array([x, y], dtype=np.float64)
     if not np.abs(centre).max() < 16 * max(canvas.shape):  # cv2 would wrap around; also NaN
         return
-    radius, reach = 2.0 * scale, 3.5 * scale
-    for colour, thickness in _strokes(scale):
+    radius, reach = 2.0 * pen, 3.5 * pen
+    for colour, thickness in _strokes(pen):
         cv2.circle(canvas, _point(centre), _length(radius), colour, thickness, cv2.LINE_AA,
                    _FRACTION_BITS)
         for direction in np.array([(1, 0), (-1, 0), (0, 1), (0, -1)]):
@@ -125,25 +128,25 @@ def _draw_goal(canvas, x, y, scale):
                      _FRACTION_BITS)
 
 
-def _draw_arrow(canvas, row, col, ax, ay, scale):
+def _draw_arrow(canvas, row, col, ax, ay, scale, pen):
     """Draw one acceleration from the centre of its pixel, in place."""
     length = float(np.hypot(ax, ay)) * scale
     # Too short to be seen, or so long that cv2's coordinates would wrap around (or NaN).
-    if not 0.25 * scale <= length < 16 * max(canvas.shape):
+    if not 0.25 * pen <= length < 16 * max(canvas.shape):
         return
     start = scale * np.array([col + 0.5, row + 0.5])
     along = np.array([ax, ay]) * (scale / length)  # of length 1
     across = np.array([-along[1], along[0]])
-    head = min(1.8 * scale, 0.6 * length + 0.4 * scale)
+    head = min(1.8 * pen, 0.6 * length + 0.4 * pen)
     tip = start + along * max(length, head)
     neck = tip - along * head
     corners = [tip, neck + 0.55 * head * across, neck - 0.55 * head * across]
     triangle = np.array([_point(corner) for corner in corners], dtype=np.int32)
-    rim = 1 + scale / 6
-    for (colour, thickness), grow in zip(_strokes(scale), (rim, 0.0)):
+    rim = 1 + pen / 6
+    for (colour, thickness), grow in zip(_strokes(pen), (rim, 0.0)):
         cv2.line(canvas, _point(start), _point(neck), colour, thickness, cv2.LINE_AA,
                  _FRACTION_BITS)
-        cv2.circle(canvas, _point(start), _length(0.4 * scale + grow), colour, -1, cv2.LINE_AA,
+        cv2.circle(canvas, _point(start), _length(0.4 * pen + grow), colour, -1, cv2.LINE_AA,
                    _FRACTION_BITS)
         if grow:
             cv2.polylines(canvas, [triangle], True, colour, round(2 * grow), cv2.LINE_AA,
@@ -151,9 +154,9 @@ def _draw_arrow(canvas, row, col, ax, ay, scale):
         cv2.fillPoly(canvas, [triangle], colour, cv2.LINE_AA, _FRACTION_BITS)
 
 
-def _strokes(scale):
+def _strokes(pen):
     """Return (colour, thickness) of the dark rim and of the light line drawn over it."""
-    return (_DARK, 3 + scale // 3), (_LIGHT, 1 + scale // 4)
+    return (_DARK, 3 + pen // 3), (_LIGHT, 1 + pen // 4)
 
 
 def _point(point):

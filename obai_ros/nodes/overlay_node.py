@@ -2,20 +2,23 @@
 """overlay_node: what was seen and what is done about it, as a picture and as markers for RViz.
 
 It subscribes to the topics that it joins only while somebody listens to ~/overlay or ~/markers, so
-that perception does not make pictures for nobody either.
+that perception does not make pictures for nobody either. The picture is that of the camera, whole;
+markers stay on the model's grid, as actions, goals and centroids are.
 """
 
-import cv2
+import math
+
 import numpy as np
 from rclpy.node import Node
 from rclpy.time import Time
 from sensor_msgs.msg import Image
 from visualization_msgs.msg import MarkerArray
 
+from obai_ros.camera.fit import fit, Fit
 from obai_ros.messages import beliefs, image, overlay
 from obai_ros.messages.action_field import read as read_field
-from obai_ros.msg import ActionField, Goal, SlotBeliefs
-from obai_ros.nodes import qos
+from obai_ros.msg import ActionField, Goal, LabelInfo, SlotBeliefs
+from obai_ros.nodes import image_input, qos
 from obai_ros.nodes.complaints import Complaints
 from obai_ros.nodes.markers import frame_markers
 from obai_ros.nodes.parameters import OVERLAY, Parameters
@@ -35,6 +38,7 @@ class OverlayNode(Node):
         self._markers = self.create_publisher(MarkerArray, '~/markers', qos.DATA, **self._options)
         self._join = StampJoin(self.settings.keep_frames)
         self._goal = Goal()
+        self._info = LabelInfo()
         self._inputs = {}
         self._expected = set()
         self._planned = False
@@ -59,11 +63,13 @@ class OverlayNode(Node):
         self._expected = expected
 
     def _subscribe(self):
-        return {
+        images = image_input.subscribe(self, self.settings.image_transport,
+                                       self._part('image', image_input.to_rgb8), qos.JOIN)
+        return {'image': images} | {
             part: self.create_subscription(kind, topic, take, profile, **self._options)
             for part, kind, topic, take, profile in (
-                ('image', Image, 'image_raw', self._part('image', image.to_rgb8), qos.JOIN),
                 ('labels', Image, 'label_image', self._part('labels', image.to_array), qos.JOIN),
+                ('info', LabelInfo, 'label_info', self._take_info, qos.LATCHED),
                 ('slots', SlotBeliefs, 'slots', self._part('slots', beliefs.read), qos.DATA),
                 ('actions', ActionField, 'action_field',
                  self._part('actions', lambda m: read_field(m, m.height, m.width)), qos.DATA),
@@ -85,22 +91,38 @@ class OverlayNode(Node):
     def _take_goal(self, message):
         self._goal = message
 
+    def _take_info(self, message):
+        self._info = message
+
     def _publish(self, header, parts):
         row, col, acceleration = parts.get(
             'actions', (np.zeros(0, int), np.zeros(0, int), np.zeros((0, 2))))
         goals = [] if self._goal.kind == Goal.NONE else [(self._goal.x, self._goal.y)]
         if 'image' in parts and 'labels' in parts and self._overlay.get_subscription_count():
-            labels = parts['labels']
-            picture = parts['image']
-            if picture.shape[:2] != labels.shape:
-                picture = cv2.resize(picture, labels.shape[::-1], interpolation=cv2.INTER_AREA)
-            drawn = overlay.draw(picture, labels, (row, col, *acceleration.T), goals,
-                                 self.settings.scale)
+            drawn = self._draw(parts['image'], parts['labels'], row, col, acceleration, goals)
             self._overlay.publish(image.from_numpy(drawn, 'rgb8', Image(header=header)))
         if 'slots' in parts and self._markers.get_subscription_count():
             self._markers.publish(frame_markers(
                 header, parts['slots'], (row, col, acceleration), goals,
                 self.settings.metres_per_px))
+
+    def _draw(self, picture, labels, row, col, acceleration, goals):
+        """Draw what is on the model's grid over a picture of any size."""
+        height, width = picture.shape[:2]
+        size, info = len(labels), self._info
+        if (info.image_width, info.image_height) == (width, height):
+            place = Fit(width, height, size, info.offset_x, info.offset_y, info.scale_x,
+                        info.scale_y)
+        else:  # it is still to come, or about images of another size: for a moment, a guess
+            place = fit('stretch', width, height, size)
+        pen = min(place.scale_x, place.scale_y)
+        start = place.points_to_picture(np.stack([col, row], -1) + .5) - .5
+        pushes = place.vectors_to_picture(acceleration)
+        return overlay.draw(
+            picture, place.labels_to_picture(labels, outside=overlay.UNLABELLED),
+            (start[:, 1], start[:, 0], *pushes.T),
+            place.points_to_picture(goals) if goals else (),
+            scale=math.ceil(self.settings.scale / max(pen, 1 / 16)), pen=pen)
 
 
 def main(args=None):

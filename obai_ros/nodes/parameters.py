@@ -100,6 +100,9 @@ _CHECKPOINT = Spec(
 _DEVICE = Spec(
     'device', 'auto', 'Where inference runs; auto takes the first GPU, or the CPU without one.',
     pattern=r'auto|cpu|cuda(:\d+)?', constraint='auto, cpu, cuda or cuda:N')
+_IMAGE_TRANSPORT = Spec(
+    'image_transport', 'raw', 'How images come: raw on image_raw, or compressed (JPEG, PNG) on '
+    'image_raw/compressed.', choices=('raw', 'compressed'))
 
 SIM = (
     Spec('synchronous', True, 'Lock-step: wait for the action of each frame before the next one. '
@@ -128,6 +131,10 @@ SIM = (
 
 PERCEPTION = (
     _AUTOSTART, _CHECKPOINT, _DEVICE,
+    _IMAGE_TRANSPORT,
+    Spec('resize', 'crop', "How an image is fitted to the model's: crop (the largest square in "
+         'its middle), letterbox (all of it, grey bars) or stretch (all of it, proportions lost).',
+         choices=('crop', 'letterbox', 'stretch')),
     Spec('iterations', 0, 'Refinement iterations per frame; 0 = as the model was trained. Fewer '
          'are faster, more are not better without end.', 0, 64, change=ALWAYS),
     Spec('window', 0, 'Frames that are refined together; 0 = as the model was trained.', 0, 16),
@@ -185,7 +192,9 @@ CAMERA = (
 )
 
 OVERLAY = (
-    Spec('scale', 4, 'Magnification of the overlay image.', 1, 16, change=ALWAYS),
+    dataclasses.replace(_IMAGE_TRANSPORT, change=NEVER),
+    Spec('scale', 4, "Pixels of ~/overlay per pixel of the model's image, at least; the camera's "
+         'image is magnified by whole numbers to get there.', 1, 16, change=ALWAYS),
     Spec('keep_frames', 30, 'Frames that are kept while their parts arrive.', 2, 1000,
          change=NEVER),
     Spec('metres_per_px', 0.01, 'Size of a pixel of the model image in ~/markers, m; they lie in '

@@ -94,8 +94,12 @@ class PerceptionHealth:
         if self._topic is None or time.monotonic() - self._quiet_since <= _SILENCE:
             return
         publishers = self._node.count_publishers(self._topic)
-        advice = ('check that their QoS is compatible and that they send' if publishers
-                  else 'start a camera or the simulator, or remap image_raw to its topic')
+        if publishers:
+            advice = 'check that their QoS is compatible and that they send'
+        elif self._node.count_publishers(f'{self._topic}/compressed'):
+            advice = 'there are compressed ones: set image_transport to compressed'
+        else:
+            advice = 'start a camera or the simulator, or remap image_raw to its topic'
         self._node.get_logger().warning(
             f'no image on {self._topic} for {_SILENCE:g} s (publishers: {publishers}); {advice}',
             throttle_duration_sec=_SILENCE)

@@ -11,12 +11,12 @@ import time
 import traceback
 
 from rclpy.time import Time
-from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool, Trigger
 
-from obai_ros.messages import action_field, image
+from obai_ros.camera.fit import fit
+from obai_ros.messages import action_field
 from obai_ros.msg import ActionField
-from obai_ros.nodes import qos
+from obai_ros.nodes import image_input, qos
 from obai_ros.nodes.continuity import follow
 from obai_ros.nodes.frame_queue import AppliedActions, LatestFrame
 from obai_ros.nodes.managed_node import ManagedNode
@@ -65,11 +65,11 @@ class PerceptionNode(ManagedNode):
             f'{self._tracker.size}x{self._tracker.size} px) on {device}')
 
     def start(self):
-        options = {'qos_overriding_options': qos.overridable()}
-        self._images = self.create_subscription(
-            Image, 'image_raw', self._receive_image, qos.IMAGE_IN, **options)
+        self._images = image_input.subscribe(
+            self, self.settings.image_transport, self._receive_image, qos.IMAGE_IN)
         self._actions = self.create_subscription(
-            ActionField, 'applied_action_field', self._receive_action, qos.DATA, **options)
+            ActionField, 'applied_action_field', self._receive_action, qos.DATA,
+            qos_overriding_options=qos.overridable())
         self._health.watch(self._images.topic_name)
         self.get_logger().info(f'active: waiting for images on {self._images.topic_name}')
 
@@ -96,12 +96,14 @@ class PerceptionNode(ManagedNode):
         begin = time.monotonic()
         self._health.seen()
         try:
-            picture = self._tracker.fit(image.to_rgb8(message))
+            picture = image_input.to_rgb8(message)
         except ValueError as error:
             self.complaints.add('image', f'image refused: {error}')
             return
-        self._frames.put(_nanoseconds(message), (message.header, picture,
-                                                 time.monotonic() - begin))
+        height, width = picture.shape[:2]
+        fitted = fit(self.settings.resize, width, height, self._tracker.size)
+        self._frames.put(_nanoseconds(message), (
+            message.header, fitted, fitted.picture_to_grid(picture), time.monotonic() - begin))
         self._wake.set()
 
     def _receive_action(self, message):
@@ -142,7 +144,7 @@ class PerceptionNode(ManagedNode):
             super().destroy_node()
 
     def _process(self, stamp, frame, skipped):
-        header, picture, convert = frame
+        header, fitted, picture, convert = frame
         if stamp == self._last:
             # Whoever sent it again has had no answer; the planner may have missed the question.
             self._output.repeat()
@@ -157,7 +159,7 @@ class PerceptionNode(ManagedNode):
         percept = self._tracker.step(
             picture, tuple(action and action.field for action in step.actions))
         inferred = time.monotonic()
-        self._output.publish(header, percept)
+        self._output.publish(header, percept, fitted)
         self._health.processed(
             header, percept, dropped=self._frames.dropped, convert=convert,
             infer=inferred - begin, publish=time.monotonic() - inferred)

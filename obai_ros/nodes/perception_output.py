@@ -18,7 +18,7 @@ class PerceptionOutput:
     def __init__(self, node, tracker):
         self._node = node
         self._tracker = tracker
-        self._background = None
+        self._told = None  # what label_info said last
         self._last = None
         self._slots = self._create(SlotBeliefs, 'slots', qos.DATA)
         self._label_image = self._create(Image, 'label_image', qos.IMAGE_OUT)
@@ -32,14 +32,13 @@ class PerceptionOutput:
                           self._prediction):
             self._node.destroy_publisher(publisher)
 
-    def publish(self, header, percept) -> None:
-        """Publish a Percept with batch 1."""
+    def publish(self, header, percept, fit) -> None:
+        """Publish a Percept with batch 1 of an image that was fitted to the model like this."""
         self._last = self._slots_message(header, percept)
         self._slots.publish(self._last)
-        background = self._last.background
-        if background != self._background:
-            self._background = background
-            self._label_info.publish(self._label_message(header, background))
+        if self._told != (self._last.background, fit):
+            self._told = self._last.background, fit
+            self._label_info.publish(self._label_message(header, *self._told))
         if self._label_image.get_subscription_count():
             self._send(self._label_image, header, percept.labels()[0].cpu().numpy(), '8UC1')
         if self._reconstruction.get_subscription_count():
@@ -73,7 +72,7 @@ class PerceptionOutput:
             **{name: array[0].cpu().numpy() for name, array in arrays.items()}),
             SlotBeliefs(header=header))
 
-    def _label_message(self, header, background):
+    def _label_message(self, header, background, fit):
         slots = self._tracker.num_slots
         colours = np.vstack([np.zeros((1, 3), np.uint8), slot_colours(slots)])
         red, green, blue = (column.tobytes() for column in colours.T)
@@ -81,7 +80,9 @@ class PerceptionOutput:
             header=header, model_id=self._tracker.model_id, num_slots=slots,
             background=background, label=list(range(slots + 1)),
             name=['background', *(f'slot {slot}' for slot in range(slots))],
-            red=red, green=green, blue=blue)
+            red=red, green=green, blue=blue, image_height=fit.height, image_width=fit.width,
+            offset_x=fit.offset_x, offset_y=fit.offset_y, scale_x=fit.scale_x,
+            scale_y=fit.scale_y)
 
     @staticmethod
     def _send(publisher, header, array, encoding):

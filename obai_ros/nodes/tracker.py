@@ -3,11 +3,11 @@
 
 import dataclasses
 
-import cv2
 import numpy as np
 import torch
 
 from obai_ros.action_field import ActionField
+from obai_ros.messages.image import fit
 from obai_ros.model.filter import Filter
 
 
@@ -44,9 +44,7 @@ class Tracker:
 
     def fit(self, picture: np.ndarray) -> np.ndarray:
         """Resize a picture [h, w, 3] uint8 to the size of the model, [H, W, 3] uint8."""
-        if picture.shape[:2] == (self.size, self.size):
-            return picture
-        return cv2.resize(picture, (self.size, self.size), interpolation=cv2.INTER_AREA)
+        return fit(picture, self.size)
 
     def applied(self, row, col, acceleration, cut: bool) -> Applied:
         """Say what was applied to one frame, at P points: arrays [P], [P] and [P, 2]."""

@@ -26,14 +26,6 @@ def noise(seed, height=SIDE, width=SIDE):
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
-def test_pictures_are_fitted_to_the_model(tracker):
-    assert tracker.fit(noise(0)).shape == (SIDE, SIDE, 3)
-    # Four pixels become their mean.
-    large = noise(0).repeat(2, axis=0).repeat(2, axis=1)
-    assert (tracker.fit(large) == noise(0)).all()
-    assert tracker.fit(noise(0, 20, 50)).shape == (SIDE, SIDE, 3)
-
-
 def test_frames_count_what_was_seen_and_what_was_skipped(tracker):
     push = tracker.applied([3], [4], [[1., -1.]], cut=False).field
     tracker.step(noise(0))

@@ -2,17 +2,23 @@
 """The whole loop, each node in its own process, over DDS."""
 
 import collections
+import itertools
 import time
 
-from harness import stamp_of
+from builtin_interfaces.msg import Time
+from harness import inside, stamp_of
 import numpy as np
 from obai_ros.messages import action_field, image
-from obai_ros.msg import ActionField, Goal, PerceptionStatus, PlannerStatus, SlotBeliefs
+from obai_ros.msg import (ActionField, Goal, LabelInfo, PerceptionStatus, PlannerStatus,
+                          SlotBeliefs)
 from obai_ros.nodes import qos
+from obai_ros.nodes.overlay_node import OverlayNode
 from obai_ros.srv import SetGoal
 import pytest
+import rclpy
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
+from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -193,3 +199,38 @@ def test_overlay_is_drawn_for_those_who_listen(client, loop, start_node):
     assert markers[-1].markers[0].action == Marker.DELETEALL
     assert len({(marker.ns, marker.id) for marker in markers[-1].markers}) == len(
         markers[-1].markers)
+
+
+def test_the_overlay_of_a_large_image_is_the_whole_image(client, domain):
+    """The test plays camera, perception and planner; only the middle square was seen."""
+    images = client.publisher(Image, 'image_raw', qos.IMAGE_OUT)
+    labels = client.publisher(Image, 'label_image', qos.IMAGE_OUT)
+    infos = client.publisher(LabelInfo, 'label_info', qos.LATCHED)
+    grey = np.full((160, 256, 3), 90, np.uint8)
+    seen = np.zeros((32, 32), np.uint8)
+    seen[8:16, 16:32] = 1
+    infos.publish(LabelInfo(image_width=256, image_height=160, offset_x=48., scale_x=5.,
+                            scale_y=5.))
+    overlays = client.collect(Image, 'overlay_node/overlay', qos.IMAGE_OUT)
+    with inside(OverlayNode, domain) as node:
+        stamps = itertools.count(1)
+
+        def show():
+            header = Header(stamp=Time(sec=next(stamps)))
+            images.publish(image.from_numpy(grey, 'rgb8', Image(header=header)))
+            labels.publish(image.from_numpy(seen, '8UC1', Image(header=header)))
+            rclpy.spin_once(node, timeout_sec=.05)
+        # With the first images label_info may not have come yet.
+        client.until(lambda: show() or any(
+            hatched(image.to_rgb8(drawn)[:, :48]) for drawn in overlays), 'the overlay')
+    drawn = image.to_rgb8(overlays[-1])
+    assert drawn.shape == grey.shape
+    changed = (drawn != 90).any(-1)
+    assert changed[40:80, 128:208].all()
+    changed[40:80, 128:208] = False
+    assert not changed[:, 48:208].any()
+    assert hatched(drawn[:, 208:])
+
+
+def hatched(part):
+    return 0 < (part != 90).any(-1).mean() < .5

@@ -7,15 +7,18 @@ import re
 import signal
 
 from builtin_interfaces.msg import Time
+import cv2
 from diagnostic_msgs.msg import DiagnosticArray
-from harness import stamp_of
+from harness import inside, stamp_of
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 import numpy as np
 from obai_ros.msg import ActionField, LabelInfo, PerceptionStatus, SlotBeliefs
 from obai_ros.nodes import qos
+from obai_ros.nodes.perception_node import PerceptionNode
 import pytest
-from sensor_msgs.msg import Image
+import rclpy
+from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool, Trigger
 
 SIDE = 32  # of the smoke model
@@ -146,6 +149,48 @@ def test_all_accepted_encodings_and_sizes_are_processed(camera):
         beliefs = camera(picture(second, encoding, side=20 * second))
         assert beliefs.header.stamp.sec == second
         assert (beliefs.height, beliefs.width) == (SIDE, SIDE)
+
+
+@pytest.mark.parametrize('resize, offset, scale', [
+    ('crop', (48., 0.), (5., 5.)), ('letterbox', (0., -48.), (8., 8.)),
+    ('stretch', (0., 0.), (8., 5.))])
+def test_label_info_says_how_the_image_was_fitted(client, domain, weights, resize, offset, scale):
+    infos = client.collect(LabelInfo, 'label_info', qos.LATCHED)
+    images = client.publisher(Image, 'image_raw', qos.IMAGE_OUT)
+    wide = Image(height=160, width=256, encoding='mono8', step=256, data=bytes(160 * 256))
+    with inside(PerceptionNode, domain, checkpoint=weights, resize=resize,
+                autostart=False) as node:
+        node.trigger_configure()
+        node.trigger_activate()
+        client.until(lambda: images.publish(wide) or spin(node) or infos, 'label_info')
+    info = infos[-1]
+    assert (info.image_width, info.image_height) == (256, 160)
+    assert (info.offset_x, info.offset_y, info.scale_x, info.scale_y) == (*offset, *scale)
+
+
+def test_compressed_images_are_taken_beside_the_raw_ones(client, domain, weights):
+    slots = client.collect(SlotBeliefs, 'slots')
+    raw = client.publisher(Image, '/camera/image', qos.IMAGE_OUT)
+    images = client.publisher(CompressedImage, '/camera/image/compressed', qos.IMAGE_OUT)
+    data = cv2.imencode('.jpg', np.full((SIDE, SIDE, 3), 90, np.uint8))[1].tobytes()
+    with inside(PerceptionNode, domain, {'image_raw': '/camera/image'}, checkpoint=weights,
+                image_transport='compressed', autostart=False) as node:
+        node.trigger_configure()
+        node.trigger_activate()
+        client.until(images.get_subscription_count, 'perception')
+        assert not raw.get_subscription_count()
+        bad = CompressedImage(format='jpeg', data=data[:20])
+        client.until(lambda: images.publish(bad) or spin(node) or node.complaints.count('image'),
+                     'the refusal')
+        whole = CompressedImage(format='jpeg', data=data)
+        whole.header.stamp.sec = 7
+        client.until(lambda: images.publish(whole) or spin(node) or slots, 'slots')
+    assert slots[0].header.stamp.sec == 7
+
+
+def spin(node):
+    """Let a node inside this process handle what has arrived."""
+    rclpy.spin_once(node, timeout_sec=.05)
 
 
 def spoil_encoding(message):
