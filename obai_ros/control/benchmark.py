@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from obai_ros.control.episodes import Episodes, Pilot, play
 from obai_ros.control.model_pilot import ModelPilot
@@ -32,7 +33,7 @@ def make_pilot(planner: str, config: PlannerConfig, checkpoint: Checkpoint | Non
         raise ValueError(f'there is no planner {planner!r}: choose of {", ".join(PLANNERS)}')
     if checkpoint is None or bank is None:
         raise ValueError(f'the planner {planner} sees pixels: it needs a model and a goal bank')
-    return ModelPilot(checkpoint, bank, config)
+    return ModelPilot(checkpoint, bank, replace(config, law=planner))
 
 
 def play_in_parts(task: Task, pilot: Pilot, steps: int, batch: int,

@@ -6,12 +6,19 @@ import dataclasses
 import numpy as np
 import torch
 
+from obai_ros.messages.image import fit
 from obai_ros.model.belief import Belief
-from obai_ros.nodes.pursuit import NONE, Pursuit, Target
+from obai_ros.model.filter import Filter
+from obai_ros.planning.goal import Sight
 from obai_ros.planning.goal_bank import GoalBank, GoalBankError
+from obai_ros.planning.goal_image import look
 from obai_ros.planning.occlusion import View
 from obai_ros.planning.placement import Contacts, place
 from obai_ros.planning.planner import Planner, PlannerConfig
+from obai_ros.planning.pursuit import Pursuit
+
+# Of the filter that looks at goal images: as perception begins a stream.
+STARTS = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +39,7 @@ class Answer:
 
 
 class Agent:
-    """Pursues a goal with a model.
+    """Pursues goals with a model.
 
     checkpoint: a loaded Checkpoint; bank_path: of its goal bank; config: a PlannerConfig; spread:
     default sd of goals, px. Without a bank there are no goals, and `bankless` says why; otherwise
@@ -48,36 +55,40 @@ class Agent:
             bank = GoalBank.load(bank_path, self.model_id)
         except GoalBankError as error:
             self.bankless = str(error)
-        self.pursuit = Pursuit(bank, self.bankless, spread, self.size, self.size)
         self._dynamics = checkpoint.model.dynamics.D.detach().cpu()
         self._planner = Planner(self._dynamics, config)
+        self._filter = Filter(checkpoint.model, checkpoint.schedule.changed(starts=STARTS))
+        self.pursuit = Pursuit(bank, self.bankless, self._dynamics, spread, self.size, self.size)
 
     def configure(self, config: PlannerConfig) -> None:
         """Plan like this from now on."""
         self._planner = Planner(self._dynamics, config)
 
+    def look(self, picture: np.ndarray) -> Sight:
+        """Return what is seen in a picture [h, w, 3] uint8 of any size.
+
+        Takes as long as perception does for a few frames, and touches nothing that `answer` uses.
+        """
+        picture = fit(picture, self.size)
+        image = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
+        return look(self._filter, image)[0]
+
     def answer(self, beliefs) -> Answer:
         """Plan for these beliefs, as read by obai_ros.messages.beliefs."""
-        pursuit = self.pursuit
-        slots = beliefs.mean.shape[0]
-        active = pursuit.slots(beliefs.background, beliefs.empty)[None]
+        sight = see(beliefs)
+        preference, active = self.pursuit.aims(sight)
         if not active.any():
-            return _nothing(slots)
-        belief = Belief(*(torch.as_tensor(part)[None] for part in (
-            beliefs.mean, beliefs.velocity, beliefs.log_sd, beliefs.velocity_log_sd)))
+            return _nothing(len(active))
         contacts = Contacts(
-            row=torch.as_tensor(beliefs.contact_row.astype(np.int64))[None],
-            col=torch.as_tensor(beliefs.contact_col.astype(np.int64))[None],
+            row=torch.as_tensor(beliefs.contact_row)[None],
+            col=torch.as_tensor(beliefs.contact_col)[None],
             probability=torch.as_tensor(beliefs.contact_probability)[None],
             reachable=torch.as_tensor(beliefs.reachable)[None],
             background=torch.tensor([beliefs.background]))
-        showing = ~torch.as_tensor(beliefs.empty)
-        showing[beliefs.background] = False
-        view = View(torch.as_tensor(beliefs.centroid)[None], torch.as_tensor(beliefs.mass)[None],
-                    showing[None])
-        plan = self._planner.plan(belief, pursuit.preference.expand(1, slots), active,
+        view = View(sight.centre[None], sight.mass[None], sight.objects[None])
+        plan = self._planner.plan(sight.belief[None], preference[None], active[None],
                                   reachable=contacts.reachable, view=view)
-        field = place(contacts, plan.acceleration, active, beliefs.height, beliefs.width)
+        field = place(contacts, plan.acceleration, active[None], beliefs.height, beliefs.width)
         used = (field.acceleration[0] != 0).any(-1)
         return Answer(
             row=field.row[0, used].numpy(), col=field.col[0, used].numpy(),
@@ -95,12 +106,15 @@ class Agent:
             raise ValueError(f'they have {latents} latents per slot, expected '
                              f'{len(self._dynamics)} of model {self.model_id}')
 
-    def renumbered(self) -> bool:
-        """Note that the filter started anew: say whether that ended a goal for one object."""
-        if self.pursuit.slot is None:
-            return False
-        self.pursuit.choose(Target(kind=NONE), None)
-        return True
+
+def see(beliefs) -> Sight:
+    """Return what the slots show, from beliefs as read by obai_ros.messages.beliefs."""
+    objects = ~beliefs.empty
+    objects[beliefs.background] = False
+    belief = Belief(*(torch.as_tensor(part) for part in (
+        beliefs.mean, beliefs.velocity, beliefs.log_sd, beliefs.velocity_log_sd)))
+    return Sight(belief, torch.as_tensor(beliefs.centroid), torch.as_tensor(beliefs.mass),
+                 torch.as_tensor(objects))
 
 
 def _nothing(slots):

@@ -5,13 +5,14 @@ import pathlib
 import threading
 import time
 
-from obai_ros.messages import action_field, beliefs
+from obai_ros.messages import action_field, beliefs, image
 from obai_ros.msg import ActionField, Goal, PlannerStatus, SlotBeliefs
 from obai_ros.nodes import qos
 from obai_ros.nodes.managed_node import ConfigureError, ManagedNode
 from obai_ros.nodes.parameters import PLANNER
 from obai_ros.nodes.resources import load_model
 from obai_ros.nodes.run import run
+from obai_ros.nodes.side_work import SideWork
 from obai_ros.srv import SetGoal
 
 _GOAL = {'goal', 'goal_x', 'goal_y'}
@@ -26,14 +27,19 @@ class PlannerNode(ManagedNode):
         self._agent = None
         self._newest = self._reply = None
         self._answered = 0
+        self._words = ''
         super().__init__('planner_node', PLANNER)
         self._options = {'qos_overriding_options': qos.overridable()}
         self._status = self.create_publisher(
             PlannerStatus, '~/status', qos.DATA, **self._options)
         self._goal_state = self.create_publisher(
             Goal, 'goal_state', qos.LATCHED, **self._options)
-        self.create_service(SetGoal, '~/set_goal', self._serve_goal)
-        self.create_subscription(Goal, 'goal', self._receive_goal, qos.DATA, **self._options)
+        # Pictures take long to look at; beliefs are answered meanwhile.
+        self._side = SideWork(self)
+        self.create_service(SetGoal, '~/set_goal', self._serve_goal,
+                            callback_group=self._side.group)
+        self.create_subscription(Goal, 'goal', self._receive_goal, qos.DATA,
+                                 callback_group=self._side.group, **self._options)
 
     def load(self):
         # Here and not above: torch takes seconds to import, and a node should answer at once.
@@ -56,7 +62,7 @@ class PlannerNode(ManagedNode):
         goal = self._goal_of_parameters({})
         if goal.kind == Goal.NONE:
             self._goal_state.publish(goal)
-        elif refusal := self._set_goal(goal):
+        elif refusal := self._pursue(goal):
             self.get_logger().error(f'the goal of the parameters is refused: {refusal}')
 
     def start(self):
@@ -71,6 +77,12 @@ class PlannerNode(ManagedNode):
         self.destroy_subscription(self._slots)
         with self._lock:  # the beliefs in work are answered first
             self.destroy_publisher(self._actions)
+            # Who asks for the object "now at" a place does not mean where it was then.
+            self._newest = self._reply = None
+
+    def destroy_node(self):
+        self._side.close()
+        super().destroy_node()
 
     def unload(self):
         with self._lock:
@@ -79,7 +91,13 @@ class PlannerNode(ManagedNode):
     def check_settings(self, changed):
         if self._agent is None or not _GOAL & changed.keys():
             return ''
-        return self._refusal(self._goal_of_parameters(changed))
+        from obai_ros.nodes.goal_messages import read
+        from obai_ros.planning.preference import GoalError
+        try:
+            self._agent.pursuit.check(read(self._goal_of_parameters(changed)))
+        except GoalError as error:
+            return str(error)
+        return ''
 
     def apply_settings(self, changed):
         if self._agent is None:
@@ -90,7 +108,7 @@ class PlannerNode(ManagedNode):
             if 'spread' in changed:
                 self._agent.pursuit.set_spread(changed['spread'])
         if _GOAL & changed.keys():
-            self._set_goal(self._goal_of_parameters({}))
+            self._pursue(self._goal_of_parameters({}))
 
     def _receive_slots(self, message):
         begin = time.monotonic()
@@ -107,7 +125,11 @@ class PlannerNode(ManagedNode):
             except ValueError as error:
                 self.complaints.add('slots', f'beliefs refused: {error}')
                 return
-            if message.frame == 0 and self._agent.renumbered():
+            if self._stale(message):
+                self.complaints.add('slots', 'beliefs refused: they are older than those that '
+                                    'were answered last, and the filter did not start anew')
+                return
+            if message.frame == 0 and self._agent.pursuit.renumber():
                 self._say_that_the_object_is_lost()
             answer = self._agent.answer(state)
             self._newest = state
@@ -118,54 +140,76 @@ class PlannerNode(ManagedNode):
             self._answered += 1
             self._report(message.header, answer, time.monotonic() - begin)
 
+    def _stale(self, message):
+        """Tell whether these beliefs are about the past: nobody waits for their answer."""
+        if self._reply is None or message.frame == 0:
+            return False
+        def moment(stamp):
+            return stamp.sec, stamp.nanosec
+        return (message.frame <= self._reply.frame
+                and moment(message.header.stamp) < moment(self._reply.header.stamp))
+
     def _say_that_the_object_is_lost(self):
+        goal = self._goal_in_force()
+        rest = 'there is no goal now' if goal.kind == Goal.NONE else 'other goals stay in force'
         self.get_logger().warning(
-            'the filter started anew, so the object of the goal is no longer known; there is no '
-            'goal now, set it again')
-        self._goal_state.publish(Goal())
+            'the filter started anew, so the object of the goal is no longer known; '
+            f'{rest}, set it again')
+        self._goal_state.publish(goal)
 
     def _report(self, header, answer, duration):
         message = PlannerStatus(
             header=header, feef=answer.feef.tolist(), acted=answer.acted.tolist(),
             ax=answer.slot_acceleration[:, 0].tolist(), ay=answer.slot_acceleration[:, 1].tolist(),
             plan_s=duration, answered=self._answered, refused=self.complaints.count('slots'),
-            goal=_to_message(self._agent.pursuit.target))
+            goal=self._goal_in_force())
         self._status.publish(message)
 
-    def _serve_goal(self, request, response):
-        response.message = self._set_goal(request.goal)
-        response.success = not response.message
-        response.message = response.message or _in_words(request.goal)
+    async def _serve_goal(self, request, response):
+        refusal, words = await self._take_goal(request.goal)
+        response.success = not refusal
+        response.message = refusal or words
         return response
 
-    def _receive_goal(self, message):
-        refusal = self._set_goal(message)
+    async def _receive_goal(self, message):
+        refusal, _ = await self._take_goal(message)
         if refusal:
             self.complaints.add('goal', f'goal refused: {refusal}')
 
-    def _set_goal(self, goal):
+    async def _take_goal(self, message):
+        """Pursue a goal from now on; return why not, or '', and in words what it is."""
+        agent, scene = self._agent, None
+        if agent is not None and message.kind == Goal.IMAGE:
+            try:
+                picture = image.to_rgb8(message.image)
+            except ValueError as error:
+                return f'the goal image is refused: {error}', ''
+            scene = await self._side.do(agent.look, picture)
+            if agent is not self._agent:
+                return 'the node was configured anew while it looked at the goal image', ''
+        return self._pursue(message, scene), self._words
+
+    def _pursue(self, message, scene=None):
         """Pursue a goal from now on; return why not, or ''."""
+        from obai_ros.nodes import goal_messages
+        from obai_ros.nodes.agent import see
+        from obai_ros.planning.preference import GoalError
+        goal = goal_messages.read(message, scene)
         with self._lock:
             if self._agent is None:
                 return 'the node is not configured, so it has no model to plan with'
-            refusal = self._refusal(goal, commit=True)
-        if not refusal:
-            self._goal_state.publish(goal)
-            self.get_logger().info(f'goal: {_in_words(goal)}')
-        return refusal
-
-    def _refusal(self, goal, commit=False):
-        from obai_ros.nodes.pursuit import Target
-        from obai_ros.planning.preference import GoalError
-        target = Target(goal.kind, goal.x, goal.y, goal.u, goal.v, goal.spread)
-        try:
-            if commit:
-                self._agent.pursuit.choose(target, self._newest)
-            else:
-                self._agent.pursuit.prefer(target)
-        except GoalError as error:
-            return str(error)
+            try:
+                self._agent.pursuit.choose(goal, self._newest and see(self._newest))
+            except GoalError as error:
+                return str(error)
+        self._goal_state.publish(self._goal_in_force())
+        self._words = goal_messages.in_words(goal)
+        self.get_logger().info(f'goal: {self._words}')
         return ''
+
+    def _goal_in_force(self):
+        from obai_ros.nodes.goal_messages import write
+        return write(self._agent.pursuit.goal)
 
     def _goal_of_parameters(self, changed):
         kind = changed.get('goal', self.settings.goal)
@@ -177,18 +221,6 @@ class PlannerNode(ManagedNode):
         from obai_ros.planning.planner import PlannerConfig
         return PlannerConfig(**{
             name: changed.get(name, getattr(self.settings, name)) for name in _PLANNING})
-
-
-def _to_message(target):
-    return Goal(kind=target.kind, x=target.x, y=target.y, u=target.u, v=target.v,
-                spread=target.spread)
-
-
-def _in_words(goal):
-    if goal.kind == Goal.NONE:
-        return 'nothing is pushed'
-    what = 'all objects' if goal.kind == Goal.ALL else f'the object at ({goal.u:g}, {goal.v:g})'
-    return f'{what} to ({goal.x:g}, {goal.y:g}) px'
 
 
 def main(args=None):

@@ -26,19 +26,11 @@ def appearance_cost(belief, other, dynamics: Tensor) -> Tensor:
     return (weight * rest.square()).sum(-1)
 
 
-def match(belief, other, dynamics: Tensor) -> Tensor:
-    """
-    Return [P] int64: for each of the P objects of `belief` its counterpart among the Q others.
-
-    The total of `appearance_cost` is as small as any one-to-one assignment makes it. Raises
-    GoalError where the pictures do not show equally many objects.
-    """
-    present, wanted = len(belief.mean), len(other.mean)
+def require_as_many(present: int, wanted: int) -> None:
+    """Raise GoalError unless a goal image shows as many objects as are in view."""
     if present != wanted:
         raise GoalError(f'the goal image shows {wanted} objects, but {present} are in view; '
-                        'show the same objects in both')
-    cost = appearance_cost(belief, other, dynamics)
-    return torch.tensor(cheapest(cost.tolist()), dtype=torch.int64, device=cost.device)
+                        'show the same objects in both, or allow a partial match')
 
 
 def cheapest(cost: list[list[float]]) -> list[int]:

@@ -258,39 +258,22 @@ class GoalBank:
         gain, offset = self._readout
         return mean @ gain + offset
 
-    def shape_evidence(self, mean: Tensor) -> Tensor:
-        """
-        Return [..., S]: log-likelihood of beliefs `mean` [..., N] for each of the shapes.
-
-        Each shape is a Gaussian with the moments of its objects in the bank (wide, as they were
-        anywhere and of any colour); a shape that the bank lacks has -inf.
-        """
-        evidence = [normal.log_prob(mean) if normal is not None
-                    else mean.new_full(mean.shape[:-1], -torch.inf) for normal in self._looks]
-        return torch.stack(evidence, -1)
-
-    @cached_property
-    def _looks(self) -> list[torch.distributions.MultivariateNormal | None]:
-        looks = []
-        for index in range(len(self.shapes)):
-            weights = (self.shape == index).to(self.mean.dtype)
-            if weights.sum() < MIN_EFFECTIVE_SAMPLES:
-                looks.append(None)
-                continue
-            moments = self.weighted(weights)
-            looks.append(torch.distributions.MultivariateNormal(
-                moments.mean, precision_matrix=moments.precision))
-        return looks
-
     @cached_property
     def _readout(self) -> tuple[Tensor, Tensor]:
-        """Ridge regression of the true position on the mean: gain [N, 2], offset [2]."""
-        average, target = self.mean.mean(0), self.position.mean(0)
+        return self.readout(self.position)
+
+    def readout(self, attribute: Tensor) -> tuple[Tensor, Tensor]:
+        """
+        Return gain [N, A] and offset [A] that read an attribute [n, A] off a mean, linearly.
+
+        Ridge regression of the truth on the beliefs of the bank.
+        """
+        average, target = self.mean.mean(0), attribute.mean(0)
         centred = self.mean - average
         gram = centred.mT @ centred
         ridge = 1e-4 * gram.diagonal().mean()
         gram = gram + ridge * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-        gain = torch.linalg.solve(gram, centred.mT @ (self.position - target))
+        gain = torch.linalg.solve(gram, centred.mT @ (attribute - target))
         return gain, target - average @ gain
 
     def _require_inside(self, target: Tensor) -> None:

@@ -96,6 +96,12 @@ class Preference:
             torch.stack([p.precision for p in preferences], dim),
             torch.stack([p.effective_samples for p in preferences], dim) if learned else None)
 
+    @staticmethod
+    def join(preferences: list[Preference]) -> Preference:
+        """Return all goals of some preferences [P, N], one list after the other."""
+        return Preference(torch.cat([p.mean for p in preferences]),
+                          torch.cat([p.precision for p in preferences]))
+
     def _map(self, function) -> Preference:
         values = (getattr(self, field.name) for field in fields(self))
         return Preference(*(None if value is None else function(value) for value in values))

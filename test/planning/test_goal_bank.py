@@ -121,20 +121,6 @@ def test_classes_restrict_the_samples(bank):
     assert restricted.effective_samples < bank.toward((32, 32)).effective_samples / 2
 
 
-def test_shapes_are_told_apart_by_what_sets_them_apart(bank):
-    shifted = bank.mean.clone()
-    shifted[:, 5] += 4 * (bank.shape == 1)
-    marked = replace(bank, mean=shifted)
-    found = marked.shape_evidence(shifted).argmax(-1)
-    ellipse = bank.shape == 1
-    assert (found[ellipse] == 1).float().mean() > 0.9
-    assert (found[~ellipse] != 1).float().mean() > 0.9
-    without = marked.shape_evidence(shifted[:5])[..., 2]
-    assert torch.isfinite(without).all()
-    none = replace(bank, shape=bank.shape.clamp(max=1)).shape_evidence(shifted[:5])
-    assert (none[..., 2] == -torch.inf).all()
-
-
 def test_reads_positions_out_of_beliefs(bank):
     error = bank.locate(bank.mean) - bank.position
     assert error.square().mean().sqrt() < 2 * NOISE / 0.06

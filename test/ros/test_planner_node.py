@@ -6,11 +6,12 @@ import signal
 
 from harness import stamp_of
 import numpy as np
-from obai_ros.messages import beliefs
+from obai_ros.messages import beliefs, image
 from obai_ros.msg import ActionField, Goal, PlannerStatus, SlotBeliefs
 from obai_ros.nodes import qos
 from obai_ros.srv import SetGoal
 import pytest
+from sensor_msgs.msg import Image
 
 SIDE, SLOTS, LATENTS = 32, 4, 8
 BACKGROUND, EMPTY = 2, 3
@@ -29,7 +30,8 @@ def slots(frame, model_id, **changes):
         'background': BACKGROUND, 'contact_row': np.array([6, 8, 0, 0]),
         'contact_col': np.array([5, 20, 0, 0]), 'contact_probability': np.eye(SLOTS),
         'reachable': np.array([True, True, False, False]), 'free_energy': 1.,
-        'slot_free_energy': np.full(SLOTS, .25), 'entropy': np.ones(SLOTS), 'iterations': 4, **changes}
+        'slot_free_energy': np.full(SLOTS, .25), 'entropy': np.ones(SLOTS), 'iterations': 4,
+        **changes}
     message = beliefs.write(beliefs.Beliefs(**content), SlotBeliefs())
     message.header.stamp.sec = 1 + frame
     message.header.frame_id = 'some_camera'
@@ -61,7 +63,7 @@ def planner(client, start_node, weights, model_id):
         sender.publish(slots(frame, **{'model_id': model_id, **changes}))
         client.until(lambda: len(actions) > before, f'the answer to frame {frame}')
         return actions[-1]
-    ask.node, ask.actions, ask.sender = node, actions, sender
+    ask.node, ask.actions, ask.sender, ask.model_id = node, actions, sender, model_id
     # The first answer may be lost while the two sides still find each other.
     client.until(lambda: sender.publish(slots(0, model_id)) or actions, 'the first answer')
     client.until(lambda: not client.wait(lambda n=len(actions): len(actions) > n, .3), 'silence')
@@ -136,6 +138,98 @@ def test_goals_are_refused_with_a_reason_and_the_one_before_stays(client, planne
     goals.publish(Goal(kind=Goal.NONE))
     client.until(lambda: planner.node.says('goal: nothing is pushed'), 'the goal')
     assert len(planner(2).row) == 0
+
+
+def picture(side=20):
+    return image.from_numpy(np.full((side, side, 3), 90, np.uint8), 'rgb8', Image())
+
+
+def test_a_class_is_pushed_and_an_unknown_one_refused(client, planner):
+    # All objects of the bank are squares of 8 px of any colour.
+    answer = set_goal(client, kind=Goal.CLASS, x=16., y=12., shape='square')
+    assert answer.success and 'each square to (16, 12) px' in answer.message
+    assert len(planner(1).row) == 2
+    states = client.collect(Goal, 'goal_state', qos.LATCHED)
+    client.until(lambda: states, 'the goal in force')
+    assert (states[-1].kind, states[-1].shape) == (Goal.CLASS, 'square')
+    for fields, words in (({'shape': 'dog'}, "no shape 'dog'; the bank knows square"),
+                          ({'colour': [1., 0.]}, 'a colour is three numbers'),
+                          ({'size_min': 20., 'size_max': 10.}, 'a range of sizes is'),
+                          ({'size_min': 20., 'size_max': 30.}, 'has 0 objects of this class')):
+        answer = set_goal(client, kind=Goal.CLASS, x=16., y=12., **fields)
+        assert not answer.success
+        assert words in answer.message
+    assert len(planner(2).row) == 2
+
+
+def test_a_picture_is_a_goal_if_it_shows_as_many_objects(client, planner):
+    """The model is random and finds three objects in any picture."""
+    bad = picture()
+    bad.encoding = '32FC1'
+    for fields, words in (({'image': bad}, "the goal image is refused: the image has encoding"),
+                          ({}, 'the goal image is refused'),
+                          ({'image': picture()}, 'shows 3 objects, but 2 are in view')):
+        answer = set_goal(client, kind=Goal.IMAGE, **fields)
+        assert not answer.success
+        assert words in answer.message
+    answer = set_goal(client, kind=Goal.IMAGE, image=picture(), partial=True)
+    assert answer.success and '3 objects to where the image shows them' in answer.message
+    assert len(planner(1).row) == 2
+    states = client.collect(Goal, 'goal_state', qos.LATCHED)
+    client.until(lambda: states, 'the goal in force')
+    assert (states[-1].kind, len(states[-1].image.data)) == (Goal.IMAGE, 0)
+
+
+def test_beliefs_are_answered_while_a_picture_is_looked_at(client, planner):
+    goals = client.heard_publisher(Goal, 'goal')
+    goals.publish(Goal(kind=Goal.IMAGE, image=picture(), partial=True))
+    goals.publish(Goal(kind=Goal.ALL, x=16., y=12.))
+    pictures = 'goal: 3 objects to where the image shows them'
+    answered = 0
+    while not planner.node.says(pictures):
+        answered += 1
+        planner(answered)
+    assert answered > 1
+    # The goals take effect in the order in which they were asked for.
+    client.until(lambda: planner.node.says(r'goal: all objects to \(16, 12\) px'), 'the second')
+    output = planner.node.output()
+    assert output.index(pictures) < output.index('goal: all objects')
+
+
+def test_beliefs_about_the_past_are_not_acted_on(client, planner):
+    assert set_goal(client, kind=Goal.ALL, x=16., y=12.).success
+    planner(5)
+    before = len(planner.actions)
+    planner.sender.publish(slots(3, planner.model_id))
+    client.until(lambda: planner.node.says('they are older than those that were answered last'),
+                 'the refusal')
+    assert planner(6).header.stamp.sec == 7
+    assert len(planner.actions) == before + 1
+
+
+def test_a_bank_of_another_model_is_named(client, start_node, weights, other_weights):
+    bank = weights.replace('.safetensors', '.goals.safetensors')
+    node = start_active(client, start_node, checkpoint=other_weights, goal_bank=bank)
+    assert node.says('goals will be refused: the goal bank .* belongs to the model')
+    answer = set_goal(client, kind=Goal.ALL, x=5., y=5.)
+    assert not answer.success
+    assert 'belongs to the model' in answer.message
+
+
+def test_a_model_that_cannot_be_moved_does_not_configure(client, start_node, tmp_path):
+    from obai_ros.model.checkpoint import save_checkpoint
+    from obai_ros.model.config import ModelConfig
+    from obai_ros.model.obai import Obai
+    import torch
+    model = Obai(ModelConfig.named('smoke'))
+    with torch.no_grad():
+        model.dynamics.D[:, 1] = model.dynamics.D[:, 0]
+    save_checkpoint(tmp_path / 'flat.safetensors', model, {})
+    node = start_node('planner_node', checkpoint=str(tmp_path / 'flat.safetensors'))
+    client.until(lambda: node.says('cannot be configured: D is singular'), 'the failure')
+    answer = set_goal(client, kind=Goal.ALL, x=5., y=5.)
+    assert not answer.success
+    assert 'not configured' in answer.message
 
 
 def test_object_goals_need_beliefs_and_all_goals_need_a_bank(

@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pursuit: the goals in force, which slots they are about, and what these prefer for it."""
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from obai_ros.planning.assignment import appearance_cost, cheapest, require_as_many
+from obai_ros.planning.goal import Goal, Kind, pointed_at, Sight
+from obai_ros.planning.goal_bank import GoalBank
+from obai_ros.planning.preference import GoalError, Preference
+from obai_ros.planning.recognition import Recogniser
+
+# What was seen of a slot counts for so much less with each frame, as a slot may come to hold
+# another object.
+FADING = 0.8
+# Counterparts in a picture are reconsidered for so many frames; then they stay.
+RECONSIDERED = 4
+
+
+class Pursuit:
+    """
+    Keeps goals and says what they mean for the slots of a model, frame by frame.
+
+    bank: the model's GoalBank, or None with the reason in `bankless`; dynamics: its D [N, 2];
+    spread: default sd of goals, px; height, width: of the model's image, px.
+    """
+
+    def __init__(self, bank: GoalBank | None, bankless: str, dynamics: Tensor, spread: float,
+                 height: int, width: int, recogniser: Recogniser | None = None):
+        self._bank, self._bankless = bank, bankless
+        self._dynamics = dynamics
+        self._spread = spread
+        self._height, self._width = height, width
+        self._recogniser = recogniser or (Recogniser(bank) if bank is not None else None)
+        self._aims: list[_Aim] = []
+        self._remembered = None, None
+
+    @property
+    def goal(self) -> Goal:
+        """The goal that was taken last, of those in force."""
+        return self._aims[-1].goal if self._aims else Goal()
+
+    def check(self, goal: Goal) -> None:
+        """Raise GoalError when there is no such goal, whatever is in view."""
+        self._prefer(goal, self._spread)
+
+    def choose(self, goal: Goal, sight: Sight | None) -> None:
+        """
+        Pursue this goal from now on.
+
+        sight: the newest, or None; needed for goals that `needs_sight`. Raises GoalError, and
+        keeps the goals before, if the goal cannot be pursued.
+        """
+        aim = self._aim(goal, self._prefer(goal, self._spread), sight)
+        kept = [old for old in self._aims if goal.also and not aim.supersedes(old)]
+        self._aims = kept + ([] if aim.nothing else [aim])
+        self._remembered = None, None
+
+    def set_spread(self, spread: float) -> None:
+        """Use this default spread, px, for the present goals, too."""
+        preferences = [self._prefer(aim.goal, spread) for aim in self._aims]
+        self._spread = spread
+        for aim, preference in zip(self._aims, preferences):
+            aim.preference = preference
+        self._remembered = None, None
+
+    def renumber(self) -> list[Goal]:
+        """
+        Note that the filter started anew: slots hold other objects now.
+
+        Return the goals that this ends: those for an object that was pointed at.
+        """
+        lost = [aim.goal for aim in self._aims if not aim.renumber()]
+        self._aims = [aim for aim in self._aims if aim.goal not in lost]
+        self._remembered = None, None
+        return lost
+
+    def aims(self, sight: Sight) -> tuple[Preference | None, Tensor]:
+        """
+        Take in the next sight; return a preference for each slot, [K], and who has one [K] bool.
+
+        The preference of a slot without a goal is any; there is None without any goal.
+        """
+        which = torch.full_like(sight.objects, -1, dtype=torch.int64)
+        strength = torch.zeros_like(sight.mass)
+        offset = 0
+        for aim in self._aims:
+            choice, claim = aim.claims(sight)
+            better = (choice >= 0) & sight.objects
+            if claim is None:
+                strength = strength.masked_fill(better, 0.0)
+            else:
+                # Of classes the likelier one; of any other goals the one asked for last.
+                better &= claim >= strength
+                strength = torch.where(better, claim, strength)
+            which = torch.where(better, choice + offset, which)
+            offset += len(aim.preference.mean)
+        active = which >= 0
+        if not self._aims:
+            return None, active
+        key = tuple(which.clamp(min=0).tolist())
+        if key != self._remembered[0]:
+            table = Preference.join([aim.preference for aim in self._aims])
+            self._remembered = key, table[list(key)]
+        return self._remembered[1], active
+
+    def _aim(self, goal: Goal, preference: Preference | None, sight: Sight | None) -> _Aim:
+        """Return what keeps the goal with its objects."""
+        if goal.needs_sight and sight is None:
+            raise GoalError('no beliefs have arrived yet, so it is not known which objects are '
+                            'there; ask again once perception runs')
+        if goal.kind == Kind.OBJECT:
+            slot = pointed_at(sight, goal.u, goal.v)
+            if slot is None:
+                raise GoalError('no slot holds an object at present, so there is none to push')
+            return _Object(goal, preference, slot)
+        if goal.kind == Kind.CLASS:
+            return _Class(goal, preference, self._recogniser)
+        if goal.kind == Kind.IMAGE:
+            if not goal.partial:
+                require_as_many(int(sight.objects.sum()), int(goal.scene.objects.sum()))
+            return _Picture(goal, preference, self._dynamics)
+        return _Aim(goal, preference)
+
+    def _prefer(self, goal: Goal, spread: float) -> Preference | None:
+        """Return the P preferences [P] that the goal chooses from; None for no goal."""
+        if goal.kind == Kind.NONE:
+            return None
+        if goal.kind not in list(Kind):
+            raise GoalError(f'kind is {goal.kind}, expected '
+                            + ', '.join(f'{int(kind)} ({kind.name})' for kind in Kind))
+        if goal.kind != Kind.IMAGE:
+            self._require_inside('the goal', goal.x, goal.y)
+        if goal.kind == Kind.OBJECT:
+            self._require_inside('(u, v)', goal.u, goal.v)
+        if self._bank is None:
+            raise GoalError(self._bankless)
+        if not 0 <= goal.spread < math.inf:
+            raise GoalError(f'spread is {goal.spread:g}, expected a number of px, 0 or more')
+        if goal.kind == Kind.CLASS:
+            self._recogniser.learn(goal.look)
+        places = self._places(goal.scene) if goal.kind == Kind.IMAGE else [(goal.x, goal.y)]
+        # Not restricted to the class: how objects look matters far less than the number of
+        # samples that the place of a goal rests on.
+        return self._bank.toward(places, sd_px=goal.spread or spread)
+
+    def _places(self, scene: Sight | None) -> Tensor:
+        """Return where the objects of a picture are, [Q, 2] px."""
+        if scene is None:
+            raise GoalError('a goal of kind IMAGE needs an image')
+        if not scene.objects.any():
+            raise GoalError('no object was found in the goal image, so there is nothing to do')
+        places = self._bank.locate(scene.belief.mean[scene.shown()])
+        return places.clamp(min=0).minimum(places.new_tensor((self._width, self._height)))
+
+    def _require_inside(self, what: str, x: float, y: float) -> None:
+        if not (0 <= x <= self._width and 0 <= y <= self._height):
+            raise GoalError(f'{what} is ({x:g}, {y:g}), outside the image, which is '
+                            f'{self._width} px wide and {self._height} px high')
+
+
+class _Aim:
+    """A goal for every object, and what all goals have in common."""
+
+    def __init__(self, goal: Goal, preference: Preference | None):
+        self.goal = goal
+        self.preference = preference
+
+    @property
+    def nothing(self) -> bool:
+        return self.goal.kind == Kind.NONE
+
+    def supersedes(self, other: _Aim) -> bool:
+        """Tell whether nothing of the other goal stays in force."""
+        return self.goal.kind in (Kind.NONE, Kind.ALL)
+
+    def renumber(self) -> bool:
+        """Note that slots hold other objects; return whether the goal lives on."""
+        return True
+
+    def claims(self, sight: Sight) -> tuple[Tensor, Tensor | None]:
+        """
+        Return [K]: for each slot which preference is for it, -1 for none; and how likely so.
+
+        How likely [K]: evidence, nats; None where there is no doubt.
+        """
+        return torch.zeros_like(sight.objects, dtype=torch.int64), None
+
+
+class _Object(_Aim):
+    def __init__(self, goal, preference, slot: int):
+        super().__init__(goal, preference)
+        self.slot = slot
+
+    def supersedes(self, other):
+        return isinstance(other, _Object) and other.slot == self.slot
+
+    def renumber(self):
+        return False
+
+    def claims(self, sight):
+        choice, _ = super().claims(sight)
+        mine = torch.arange(len(choice), device=choice.device) == self.slot
+        return torch.where(mine, choice, -1), None
+
+
+class _Class(_Aim):
+    def __init__(self, goal, preference, recogniser: Recogniser):
+        super().__init__(goal, preference)
+        self._recogniser = recogniser
+        self._evidence = 0.0
+
+    def supersedes(self, other):
+        return isinstance(other, _Class) and other.goal.look == self.goal.look
+
+    def renumber(self):
+        self._evidence = 0.0
+        return True
+
+    def claims(self, sight):
+        odds = self._recogniser.log_odds(sight.belief.mean, self.goal.look)
+        self._evidence = odds + FADING * self._evidence
+        return torch.where(self._evidence > 0, 0, -1), self._evidence
+
+
+class _Picture(_Aim):
+    def __init__(self, goal, preference, dynamics: Tensor):
+        super().__init__(goal, preference)
+        self._dynamics = dynamics
+        self._wanted = goal.scene.belief[goal.scene.shown()]
+        self.renumber()
+
+    def supersedes(self, other):
+        return isinstance(other, _Picture)
+
+    def renumber(self):
+        self._cost, self._frames, self._counterpart = 0.0, 0, None
+        return True
+
+    def claims(self, sight):
+        if self._frames < RECONSIDERED:
+            self._frames += 1
+            self._cost = (appearance_cost(sight.belief, self._wanted, self._dynamics)
+                          + FADING * self._cost)
+            shown = sight.shown()
+            self._counterpart = torch.full_like(sight.objects, -1, dtype=torch.int64)
+            self._counterpart[shown] = torch.tensor(
+                cheapest(self._cost[shown].tolist()), device=shown.device)
+        return self._counterpart, None

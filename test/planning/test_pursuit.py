@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Goals: which slots they are about, what these prefer for them, and which are refused in words."""
+import math
+
+import pytest
+import torch
+
+from obai_ros.model.belief import Belief
+from obai_ros.planning.goal import Goal, Kind, Look, Sight
+from obai_ros.planning.goal_bank import GoalBank
+from obai_ros.planning.preference import GoalError
+from obai_ros.planning.pursuit import FADING, Pursuit
+
+SIDE, LATENT = 32, 8
+SHAPES = ('square', 'heart')
+DYNAMICS = torch.eye(LATENT)[:, :2] / 10
+"""The first two latents are the position in px / 10."""
+CENTRE = [(5.0, 5.0), (20.0, 8.0), (16.0, 16.0), (9.0, 9.0)]
+RED, BLUE = (1.0, 0.0, 0.0), (0.0, 0.0, 1.0)
+
+
+def encode(position, shape, colour):
+    looks = torch.nn.functional.one_hot(shape, 2).float()
+    return torch.cat([position / 10, 2 * looks, colour, torch.zeros(len(shape), 1)], 1)
+
+
+@pytest.fixture(scope='module')
+def bank():
+    generator = torch.Generator().manual_seed(0)
+    count = 4000
+    position = SIDE * torch.rand(count, 2, generator=generator)
+    shape = torch.randint(2, (count,), generator=generator)
+    colour = torch.randint(2, (count, 3), generator=generator).float()
+    noise = 0.1 * torch.randn(count, LATENT, generator=generator)
+    return GoalBank(
+        position=position, shape=shape, colour=colour, size=torch.full((count,), 8.0),
+        orientation=torch.zeros(count), mean=encode(position, shape, colour) + noise,
+        sd=torch.full((count, LATENT), 0.1), model_id='m', image_size=(SIDE, SIDE),
+        shapes=SHAPES)
+
+
+@pytest.fixture
+def pursuit(bank):
+    return Pursuit(bank, '', DYNAMICS, 2.0, SIDE, SIDE)
+
+
+def sight(objects=(True, True, False, False), shapes=(0, 1, 0, 0),
+          colours=(RED, BLUE, RED, RED), centre=CENTRE):
+    """Return four slots, of which 2 is the background and 3 is empty unless said otherwise."""
+    mean = encode(torch.tensor(centre), torch.tensor(shapes), torch.tensor(colours))
+    sure = torch.full_like(mean, -3.0)
+    return Sight(Belief(mean, torch.zeros_like(mean), sure, sure), torch.tensor(centre),
+                 torch.full((4,), 60.0), torch.tensor(objects))
+
+
+def about(pursuit, seen):
+    """Return {slot: (x, y) px} of the slots that have a goal."""
+    preference, active = pursuit.aims(seen)
+    return {slot: tuple((10 * preference.mean[slot, :2]).round().tolist())
+            for slot in active.nonzero().flatten().tolist()}
+
+
+def test_nothing_is_pursued_at_first(pursuit):
+    assert pursuit.goal.kind == Kind.NONE
+    assert pursuit.aims(sight()) [0] is None
+    assert about(pursuit, sight()) == {}
+
+
+def test_all_leaves_slots_without_an_object_alone(pursuit):
+    pursuit.choose(Goal(Kind.ALL, 10.0, 12.0), None)
+    assert about(pursuit, sight()) == {0: (10, 12), 1: (10, 12)}
+    pursuit.choose(Goal(), None)
+    assert about(pursuit, sight()) == {}
+
+
+def test_object_is_the_one_that_is_pointed_at_and_stays_in_its_slot(pursuit):
+    pursuit.choose(Goal(Kind.OBJECT, 10.0, 10.0, u=15.0, v=10.0), sight())
+    swapped = [CENTRE[1], CENTRE[0], *CENTRE[2:]]
+    assert about(pursuit, sight(centre=swapped)) == {1: (10, 10)}
+    assert about(pursuit, sight((True, False, False, False))) == {}  # hidden: wait
+    assert about(pursuit, sight()) == {1: (10, 10)}
+
+
+def test_class_is_known_wherever_and_in_whatever_slot_it_is(pursuit):
+    pursuit.choose(Goal(Kind.CLASS, 10.0, 10.0, look=Look('heart')), None)
+    assert about(pursuit, sight()) == {1: (10, 10)}
+    pursuit.renumber()
+    assert about(pursuit, sight(shapes=(1, 0, 0, 0))) == {0: (10, 10)}
+    pursuit.choose(Goal(Kind.CLASS, 10.0, 10.0, look=Look(None, BLUE)), None)
+    assert about(pursuit, sight()) == {1: (10, 10)}
+    pursuit.choose(Goal(Kind.CLASS, 10.0, 10.0, look=Look('square', BLUE)), None)
+    assert about(pursuit, sight()) == {}
+
+
+def test_class_outlives_a_doubtful_frame_but_not_many(pursuit):
+    pursuit.choose(Goal(Kind.CLASS, 10.0, 10.0, look=Look('heart')), None)
+    for _ in range(10):
+        assert about(pursuit, sight()) == {1: (10, 10)}
+    changed = sight(shapes=(1, 0, 0, 0))
+    assert about(pursuit, changed) == {1: (10, 10)}
+    frames = math.ceil(math.log(0.5) / math.log(FADING)) + 1  # until the new outweighs the old
+    for _ in range(frames):
+        last = about(pursuit, changed)
+    assert last == {0: (10, 10)}
+
+
+def test_goals_add_up_if_they_are_told_to(pursuit):
+    for shape, x in (('square', 5.0), ('heart', 25.0)):
+        pursuit.choose(Goal(Kind.CLASS, x, 10.0, look=Look(shape), also=True), None)
+    assert about(pursuit, sight()) == {0: (5, 10), 1: (25, 10)}
+    # Again for the same class: the new replaces the old.
+    pursuit.choose(Goal(Kind.CLASS, 12.0, 10.0, look=Look('heart'), also=True), None)
+    assert about(pursuit, sight()) == {0: (5, 10), 1: (12, 10)}
+    pursuit.choose(Goal(Kind.OBJECT, 30.0, 30.0, u=5.0, v=5.0, also=True), sight())
+    assert about(pursuit, sight()) == {0: (30, 30), 1: (12, 10)}
+    pursuit.choose(Goal(Kind.CLASS, 12.0, 10.0, look=Look('heart')), None)
+    assert about(pursuit, sight()) == {1: (12, 10)}
+
+
+def test_picture_sends_each_object_to_its_counterpart(pursuit):
+    # In the picture the red square is where the blue heart is now, in another slot.
+    shown = sight((False, True, True, False), (0, 0, 1, 0), (RED, RED, BLUE, RED),
+                  [(1.0, 1.0), (24.0, 6.0), (12.0, 28.0), (1.0, 1.0)])
+    pursuit.choose(Goal(Kind.IMAGE, scene=shown), sight())
+    assert about(pursuit, sight()) == {0: (24, 6), 1: (12, 28)}
+    pursuit.renumber()  # the filter starts anew, slots are others, the picture still holds
+    exchanged = sight(shapes=(1, 0, 0, 0), colours=(BLUE, RED, RED, RED))
+    assert about(pursuit, exchanged) == {0: (12, 28), 1: (24, 6)}
+
+
+def test_picture_of_another_number_of_objects_only_if_that_is_allowed(pursuit):
+    shown = sight((False, True, False, False), (0, 0, 1, 0), (RED, RED, BLUE, RED))
+    with pytest.raises(GoalError, match='shows 1 objects, but 2 are in view'):
+        pursuit.choose(Goal(Kind.IMAGE, scene=shown), sight())
+    pursuit.choose(Goal(Kind.IMAGE, scene=shown, partial=True), sight())
+    assert about(pursuit, sight()) == {0: (20, 8)}
+
+
+def test_a_filter_that_starts_anew_ends_only_goals_for_what_was_pointed_at(pursuit):
+    pursuit.choose(Goal(Kind.CLASS, 12.0, 10.0, look=Look('heart')), None)
+    pursuit.choose(Goal(Kind.OBJECT, 30.0, 30.0, u=5.0, v=5.0, also=True), sight())
+    assert [goal.kind for goal in pursuit.renumber()] == [Kind.OBJECT]
+    assert about(pursuit, sight()) == {1: (12, 10)}
+    assert pursuit.goal.kind == Kind.CLASS
+    assert pursuit.renumber() == []
+
+
+NONE_IN_VIEW = sight([False] * 4)
+
+
+@pytest.mark.parametrize('goal, seen, words', [
+    (Goal(Kind.ALL, -1.0, 5.0), sight(),
+     r'the goal is \(-1, 5\), outside the image, which is 32 px'),
+    (Goal(Kind.ALL, float('nan'), 5.0), sight(), 'outside the image'),
+    (Goal(Kind.OBJECT, 5.0, 5.0, u=40.0, v=5.0), sight(), r'\(u, v\) is \(40, 5\), outside'),
+    (Goal(Kind.OBJECT, 5.0, 5.0, u=4.0, v=5.0), None, 'no beliefs have arrived yet'),
+    (Goal(Kind.OBJECT, 5.0, 5.0, u=4.0, v=5.0), NONE_IN_VIEW, 'no slot holds an object'),
+    (Goal(7, 5.0, 5.0), sight(), r'kind is 7, expected 0 \(NONE\), 1 \(ALL\)'),
+    (Goal(Kind.ALL, 5.0, 5.0, spread=-1.0), sight(), 'spread is -1, expected'),
+    (Goal(Kind.CLASS, 5.0, 5.0, look=Look('dog')), sight(),
+     "no shape 'dog'; the bank knows square, heart"),
+    (Goal(Kind.CLASS, 5.0, 5.0, look=Look(None, (2.0, 0.0, 0.0))), sight(), 'three numbers in'),
+    (Goal(Kind.CLASS, 5.0, 5.0, look=Look(None, (0.5, 0.5, 0.5))), sight(),
+     'has 0 objects of this class'),
+    (Goal(Kind.CLASS, 5.0, 5.0, look=Look(None, None, (9.0, 4.0))), sight(), 'range of sizes'),
+    (Goal(Kind.IMAGE), sight(), 'needs an image'),
+    (Goal(Kind.IMAGE, scene=NONE_IN_VIEW), sight(), 'no object was found in the goal image'),
+    (Goal(Kind.IMAGE, scene=sight()), None, 'no beliefs have arrived yet'),
+])
+def test_impossible_goals_are_refused_and_the_one_before_stays(pursuit, goal, seen, words):
+    before = Goal(Kind.ALL, 10.0, 10.0)
+    pursuit.choose(before, None)
+    with pytest.raises(GoalError, match=words):
+        pursuit.choose(goal, seen)
+    assert pursuit.goal == before
+
+
+def test_without_a_bank_there_is_a_reason():
+    pursuit = Pursuit(None, 'there is no goal bank', DYNAMICS, 2.0, SIDE, SIDE)
+    with pytest.raises(GoalError, match='there is no goal bank'):
+        pursuit.choose(Goal(Kind.ALL, 5.0, 5.0), None)
+    pursuit.choose(Goal(), None)
+
+
+def test_the_default_spread_can_change(pursuit):
+    pursuit.choose(Goal(Kind.ALL, 16.0, 16.0), None)
+    narrow = pursuit.aims(sight())[0].precision[0, 0, 0]
+    pursuit.set_spread(6.0)
+    assert pursuit.aims(sight())[0].precision[0, 0, 0] < narrow / 4

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Classes of objects, told apart by beliefs in which everything is mixed up with everything."""
+from dataclasses import replace
+
+import pytest
+import torch
+
+from obai_ros.environment.shapes import SHAPES
+from obai_ros.planning.goal import Look
+from obai_ros.planning.goal_bank import GoalBank
+from obai_ros.planning.preference import GoalError
+from obai_ros.planning.recognition import Recogniser
+
+COUNT, LATENT, NOISE = 6000, 10, 0.05
+
+
+@pytest.fixture(scope='module')
+def bank():
+    generator = torch.Generator().manual_seed(3)
+    position = 64 * torch.rand(COUNT, 2, generator=generator)
+    shape = torch.randint(3, (COUNT,), generator=generator)
+    colour = torch.randint(5, (COUNT, 3), generator=generator) / 4.0
+    size = 10 + 12 * torch.rand(COUNT, generator=generator)
+    known = torch.cat([position / 10, torch.nn.functional.one_hot(shape, 3), colour,
+                       size[:, None] / 10, torch.zeros(COUNT, 1)], 1)
+    mixed = torch.linalg.qr(torch.randn(LATENT, LATENT, generator=generator))[0]
+    noise = NOISE * torch.randn(COUNT, LATENT, generator=generator)
+    return GoalBank(position=position, shape=shape, colour=colour, size=size,
+                    orientation=torch.zeros(COUNT), mean=(known + noise) @ mixed,
+                    sd=torch.full((COUNT, LATENT), NOISE), model_id='m', image_size=(64, 64),
+                    shapes=SHAPES)
+
+
+@pytest.mark.parametrize('look, least', [
+    (Look('heart'), 0.99), (Look(size_range=(10.0, 15.0)), 0.9),
+    (Look(None, (1.0, 0.0, 0.5)), 0.9), (Look('square', None, (16.0, 22.0)), 0.9)])
+def test_a_class_is_told_from_all_others(bank, look, least):
+    learned = bank.first(COUNT // 2)
+    odds = Recogniser(learned).log_odds(bank.mean[COUNT // 2:], look)
+    truly = bank.select(look.shape, look.colour, look.size_range)[COUNT // 2:]
+    assert (odds[truly] > 0).float().mean() >= least
+    assert (odds[~truly] < 0).float().mean() >= least
+
+
+def test_of_several_classes_the_true_one_is_the_likeliest(bank):
+    recogniser = Recogniser(bank)
+    odds = torch.stack([recogniser.log_odds(bank.mean, Look(shape)) for shape in SHAPES])
+    assert (odds.argmax(0) == bank.shape).float().mean() > 0.99
+
+
+def test_every_object_is_of_the_class_of_all(bank):
+    assert (Recogniser(bank).log_odds(bank.mean[:5], Look()) == torch.inf).all()
+
+
+@pytest.mark.parametrize('look, words', [
+    (Look('star'), "no shape 'star'"), (Look(None, (0.5, 0.4, 2.0)), 'three numbers in'),
+    (Look(None, (0.5, 0.5)), 'three numbers in'),
+    (Look(None, (0.6, 0.37, 0.37)), 'has 0 objects of this class')])
+def test_classes_that_are_not_known_are_refused(bank, look, words):
+    few = replace(bank, colour=bank.colour.round())
+    with pytest.raises(GoalError, match=words):
+        Recogniser(few).log_odds(bank.mean[:1], look)
