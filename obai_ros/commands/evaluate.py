@@ -18,6 +18,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--image-topic', default='', metavar='TOPIC',
                         help='which images of a bag (default: those on image_raw, or the only '
                         'ones)')
+    parser.add_argument('--resize', choices=('crop', 'letterbox', 'stretch'), default='crop',
+                        help="how recordings are fitted to the model's images (default: crop)")
     parser.add_argument('--sequences', type=int, default=1000,
                         help='how many to generate, or to use of the data set (default: 1000)')
     parser.add_argument('--seed', type=int, default=0, help='of the videos without --dataset')
@@ -56,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         checkpoint = load_checkpoint(path, choose_device(args.device), args.precision)
         if args.dataset:
             dataset = recorded_dataset(args.dataset, checkpoint.config.image_size,
-                                       args.image_topic).first(args.sequences)
+                                       args.image_topic, args.resize).first(args.sequences)
         else:
             scene = SceneConfig(image_size=checkpoint.config.image_size)
             dataset = generate_dataset(scene, args.sequences, 8, args.seed)

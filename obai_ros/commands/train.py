@@ -30,6 +30,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--image-topic', default='', metavar='TOPIC',
                         help='which images of a bag (default: those on image_raw, or the only '
                         'ones)')
+    parser.add_argument('--resize', choices=('crop', 'letterbox', 'stretch'), default='crop',
+                        help="how recordings are fitted to the model's images (default: crop)")
     parser.add_argument('--max-minutes', type=float, default=float('inf'), metavar='M',
                         help='save and stop after so long')
     parser.add_argument('--validate-every', type=int, default=500, metavar='STEPS')
@@ -61,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
             args.save_every, accelerator={'cuda': 'gpu'}.get(args.device, args.device),
             devices=int(args.devices), nodes=args.nodes, strategy=args.strategy,
             begin_with=begin_with, begin_at=args.stage, data=args.data,
-            image_topic=args.image_topic)
+            image_topic=args.image_topic, resize=args.resize)
     except (CheckpointError, ValueError) as error:
         print(f'obai train: {error}', file=sys.stderr)
         return 2

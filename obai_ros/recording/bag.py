@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.rosbag2 import ReaderError
 
-from obai_ros.messages import action_field, image
+from obai_ros.messages import action_field, compressed_image, image
 from obai_ros.recording import RecordingError
 from obai_ros.recording.definitions import Definitions
-from obai_ros.recording.footage import Fit, Footage
+from obai_ros.recording.footage import Footage, Framing
 
 IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 ACTION = 'obai_ros/msg/ActionField'
@@ -36,7 +35,7 @@ def bag_at(path: Path) -> Path | None:
     return files[0] if files else None
 
 
-def read_bag(path: Path, fit: Fit, image_topic: str = '') -> Footage:
+def read_bag(path: Path, framing: Framing, image_topic: str = '') -> Footage:
     """
     Read the images of a bag, with what was done and the truth if they were recorded beside them.
 
@@ -52,13 +51,13 @@ def read_bag(path: Path, fit: Fit, image_topic: str = '') -> Footage:
         definitions.of(kind)
     try:
         with AnyReader([path], default_typestore=definitions.store) as reader:
-            return _read(path, reader, fit, image_topic)
+            return _read(path, reader, framing, image_topic)
     except (AnyReaderError, ReaderError, OSError) as error:
         raise RecordingError(f'{path} cannot be read as a bag ({error}): was the recording ended '
                              f'properly? `ros2 bag reindex` may repair it') from error
 
 
-def _read(path: Path, reader: AnyReader, fit: Fit, image_topic: str) -> Footage:
+def _read(path: Path, reader: AnyReader, framing: Framing, image_topic: str) -> Footage:
     kinds = {name: info.msgtype for name, info in reader.topics.items() if info.msgcount}
     if not kinds:
         raise RecordingError(f'{path} is empty: record it anew, with `obai record` for instance, '
@@ -81,9 +80,9 @@ def _read(path: Path, reader: AnyReader, fit: Fit, image_topic: str) -> Footage:
                 picture = decode(message)
                 size = size or picture.shape[:2]
                 _check_size(topic, picture, size)
-                images.setdefault(stamp, fit.picture(picture))
+                images.setdefault(stamp, framing.picture(picture))
             elif connection.topic == labels_topic:
-                labels.setdefault(stamp, fit.labels(image.to_array(message)))
+                labels.setdefault(stamp, framing.labels(image.to_array(message)))
             elif connection.topic == actions_topic:
                 actions.setdefault(stamp, message)
         except ValueError as error:
@@ -92,7 +91,7 @@ def _read(path: Path, reader: AnyReader, fit: Fit, image_topic: str) -> Footage:
     if not stamps:
         raise RecordingError(f'{path} has no image on {topic} whose truth is on {labels_topic}, '
                              f'by stamp: record both at the same time')
-    acted, points = _points(path, stamps, actions, fit, size)
+    acted, points = _points(path, stamps, actions, framing, size)
     return Footage(
         np.stack([images[stamp] for stamp in stamps]),
         np.stack([labels[stamp] for stamp in stamps]) if labels_topic else None,
@@ -127,13 +126,8 @@ def choose_topic(path: Path, kinds: dict[str, str], image_topic: str) -> str:
 
 def decode(message) -> np.ndarray:
     """Return [H, W, 3] uint8 RGB of an Image or CompressedImage. Raises ValueError."""
-    if not hasattr(message, 'format'):
-        return image.to_rgb8(message)
-    picture = cv2.imdecode(np.frombuffer(message.data, np.uint8), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise RecordingError(f'a compressed image of format {message.format!r} cannot be decoded, '
-                             f'expected JPEG or PNG')
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    compressed = hasattr(message, 'format')
+    return compressed_image.to_rgb8(message) if compressed else image.to_rgb8(message)
 
 
 def _check_size(topic: str, picture: np.ndarray, size: tuple[int, int]) -> None:
@@ -143,7 +137,7 @@ def _check_size(topic: str, picture: np.ndarray, size: tuple[int, int]) -> None:
             f'mixed, expected one size: record each size into a bag of its own')
 
 
-def _points(path: Path, stamps: list[int], actions: dict, fit: Fit, size: tuple[int, int]):
+def _points(path: Path, stamps: list[int], actions: dict, framing: Framing, size: tuple[int, int]):
     """Return `acted` and `points` of Footage."""
     acted, points = [np.zeros(0, np.int64)], [np.zeros((0, 4), np.float32)]
     for frame, stamp in enumerate(stamps):
@@ -153,7 +147,7 @@ def _points(path: Path, stamps: list[int], actions: dict, fit: Fit, size: tuple[
             row, col, acceleration = action_field.read(actions[stamp], *size)
         except action_field.ActionFieldError as error:
             raise RecordingError(f'{path}: {error}') from error
-        points.append(fit.points(row, col, acceleration, *size)[0])
+        points.append(framing.points(row, col, acceleration, *size)[0])
         acted.append(np.full(len(points[-1]), frame, np.int64))
     return np.concatenate(acted), np.concatenate(points)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
+
+from obai_ros.camera.fit import fit
 
 
 @dataclass(frozen=True)
@@ -67,28 +68,30 @@ class Footage:
 
 
 @dataclass(frozen=True)
-class Fit:
+class Framing:
     """
-    How pictures become as large as a model's: the middle square, made larger or smaller.
+    How pictures become as large as a model's, as perception does it (obai_ros.camera.fit).
 
-    size: side of the model's images, px.
+    size: side of the model's images, px. mode: crop, letterbox or stretch.
     """
 
     size: int
+    mode: str = 'crop'
 
     def picture(self, image: np.ndarray) -> np.ndarray:
         """Return [size, size, 3] uint8 of an image [H, W, 3] uint8."""
-        square = self._square(image)
-        if square.shape[0] == self.size:
-            return np.ascontiguousarray(square)
-        shrinks = square.shape[0] > self.size
-        return cv2.resize(square, (self.size, self.size),
-                          interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        return self._fit(*image.shape[:2]).picture_to_grid(image)
 
     def labels(self, labels: np.ndarray) -> np.ndarray:
-        """Return [size, size] uint8 of labels [H, W] uint8: those of the nearest pixels."""
-        return cv2.resize(np.ascontiguousarray(self._square(labels)), (self.size, self.size),
-                          interpolation=cv2.INTER_NEAREST_EXACT)
+        """Return [size, size] uint8 of labels [H, W] uint8: of the nearest pixels, 0 outside."""
+        height, width = labels.shape
+        row, col = np.indices((self.size, self.size))
+        middles = np.stack([col, row], -1) + 0.5
+        col, row = np.floor(
+            self._fit(height, width).points_to_picture(middles)).astype(int).transpose(2, 0, 1)
+        inside = (row >= 0) & (row < height) & (col >= 0) & (col < width)
+        return np.where(inside, labels[row.clip(0, height - 1), col.clip(0, width - 1)],
+                        0).astype(np.uint8)
 
     def points(self, row: np.ndarray, col: np.ndarray, acceleration: np.ndarray, height: int,
                width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -97,18 +100,14 @@ class Fit:
 
         row, col: [P], pixels of a picture of height x width; acceleration: [P, 2] (ax, ay) in its
         px/frame^2. Returns [Q, 4] float32, (row, col, ax, ay), and which of the P these are, [P]
-        bool: what is outside of the middle square is left out. A point stays on the thing it is
-        on, unless that is thinner than a pixel.
+        bool: what is not in the frame is left out. A point stays on the thing it is on, unless
+        that is thinner than a pixel.
         """
-        side = min(height, width)
-        scale = self.size / side
-        row, col = row - (height - side) // 2, col - (width - side) // 2
-        inside = (row >= 0) & (row < side) & (col >= 0) & (col < side)
-        place = np.floor((np.stack([row, col], -1)[inside] + 0.5) * scale)
-        return np.concatenate([place, acceleration[inside] * scale], -1).astype(np.float32), inside
+        fitted = self._fit(height, width)
+        place = np.floor(fitted.points_to_grid(np.stack([col, row], -1) + 0.5))
+        inside = ((place >= 0) & (place < self.size)).all(-1)
+        seen = acceleration / fitted.vectors_to_picture(np.ones(2))
+        return np.concatenate([place[inside, ::-1], seen[inside]], -1).astype(np.float32), inside
 
-    def _square(self, image: np.ndarray) -> np.ndarray:
-        height, width = image.shape[:2]
-        side = min(height, width)
-        top, left = (height - side) // 2, (width - side) // 2
-        return image[top:top + side, left:left + side]
+    def _fit(self, height: int, width: int):
+        return fit(self.mode, width, height, self.size)

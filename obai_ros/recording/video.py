@@ -8,7 +8,7 @@ import numpy as np
 
 from obai_ros.camera.source import CameraError, open_source
 from obai_ros.recording import RecordingError
-from obai_ros.recording.footage import Fit, Footage
+from obai_ros.recording.footage import Footage, Framing
 
 VIDEOS = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.ogv', '.webm', '.wmv')
 """Endings of the files of a folder that count as videos."""
@@ -19,7 +19,7 @@ def videos_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEOS)
 
 
-def read_videos(paths: list[Path], fit: Fit) -> Footage:
+def read_videos(paths: list[Path], framing: Framing) -> Footage:
     """
     Read videos, or folders of images, each a piece of the footage.
 
@@ -28,7 +28,7 @@ def read_videos(paths: list[Path], fit: Fit) -> Footage:
     images, piece = [], []
     for number, path in enumerate(paths):
         for picture in _pictures(path):
-            images.append(fit.picture(picture))
+            images.append(framing.picture(picture))
             piece.append(number)
     return Footage(np.stack(images), None, np.array(piece, np.int64), np.zeros(0, np.int64),
                    np.zeros((0, 4), np.float32))

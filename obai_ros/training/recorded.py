@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from obai_ros.action_field import ActionField
-from obai_ros.recording.footage import Fit, Footage
+from obai_ros.recording.footage import Footage, Framing
 from obai_ros.training.dataset import Dataset, read_dataset
 
 
@@ -88,49 +88,50 @@ def smaller(clips: Clips, ratio: int) -> Clips:
     return Clips(images.unflatten(0, clips.images.shape[:2]), labels, actions)
 
 
-def read_footage(path: Path, size: int, image_topic: str = '') -> Footage:
+def read_footage(path: Path, size: int, image_topic: str = '', resize: str = 'crop') -> Footage:
     """
-    Read recordings: a file from `obai generate`, a rosbag2 folder or a file of one (MCAP, SQLite),
-    a video, a folder of videos, or a folder of images, which counts as one video.
+    Read recordings: a file from `obai generate`, a rosbag2 folder or a file of one (MCAP or
+    SQLite), a video, a folder of videos, or a folder of images, which counts as one video.
 
-    size: side of the images to return, px; others are cropped to the middle square and resized.
-    image_topic: which images of a bag; '' where there is no choice. Raises ValueError, in a
-    sentence, for what is not there or cannot be read.
+    size: side of the images to return, px; resize: crop, letterbox or stretch, how others are
+    fitted. image_topic: which images of a bag; '' where there is no choice.
+    Raises ValueError, in a sentence, for what is not there or cannot be read.
     """
     from obai_ros.recording.bag import bag_at, read_bag
     from obai_ros.recording.video import read_videos, videos_in
 
-    path, fit = Path(path), Fit(size)
+    path, framing = Path(path), Framing(size, resize)
     if not path.exists():
         raise ValueError(f'{path} does not exist: expected a folder of videos, a video, a rosbag2 '
                          f'folder, or an .npz file from `obai generate`')
     if path.suffix == '.npz':
-        return _footage(read_dataset(path), fit)
+        return _footage(read_dataset(path), framing)
     bag = bag_at(path)
     if bag is not None:
-        return read_bag(bag, fit, image_topic)
+        return read_bag(bag, framing, image_topic)
     if image_topic:
         raise ValueError(f'{path} is no bag, so --image-topic means nothing: leave it out')
-    return read_videos((videos_in(path) or [path]) if path.is_dir() else [path], fit)
+    return read_videos((videos_in(path) or [path]) if path.is_dir() else [path], framing)
 
 
-def _footage(dataset: Dataset, fit: Fit) -> Footage:
+def _footage(dataset: Dataset, framing: Framing) -> Footage:
     """Return the sequences of a file, each a piece."""
     sequences, frames, height, width = dataset.images.shape[:4]
     images, masks = (array.reshape(sequences * frames, *array.shape[2:])
                      for array in (dataset.images, dataset.masks))
-    if (height, width) != (fit.size, fit.size):
-        images = np.stack([fit.picture(image) for image in images])
-        masks = np.stack([fit.labels(mask) for mask in masks])
-    points, inside = fit.points(*dataset.actions[:, 2:4].T, dataset.actions[:, 4:], height, width)
+    if (height, width) != (framing.size, framing.size):
+        images = np.stack([framing.picture(image) for image in images])
+        masks = np.stack([framing.labels(mask) for mask in masks])
+    row, col = dataset.actions[:, 2:4].T
+    points, inside = framing.points(row, col, dataset.actions[:, 4:], height, width)
     acted = (dataset.actions[:, 0] * frames + dataset.actions[:, 1]).astype(np.int64)[inside]
     order = np.argsort(acted, kind='stable')
     return Footage(images, masks, np.repeat(np.arange(sequences), frames), acted[order],
                    points[order])
 
 
-def recorded_dataset(path: Path, size: int, image_topic: str = '', frames: int = 8,
-                     seen: int = 4) -> Dataset:
+def recorded_dataset(path: Path, size: int, image_topic: str = '', resize: str = 'crop',
+                     frames: int = 8, seen: int = 4) -> Dataset:
     """
     Return recordings as a data set to evaluate on: clips without common frames.
 
@@ -140,7 +141,7 @@ def recorded_dataset(path: Path, size: int, image_topic: str = '', frames: int =
     path = Path(path)
     if path.suffix == '.npz':
         return read_dataset(path)
-    footage = read_footage(path, size, image_topic)
+    footage = read_footage(path, size, image_topic, resize)
     for length in (frames, seen):
         starts = footage.in_a_row(length)
         if len(starts):

@@ -108,7 +108,8 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
           minutes: float = float('inf'), validate_every: int = 500, save_every_s: float = 120.0,
           accelerator: str = 'auto', devices: int | str = 1, nodes: int = 1,
           strategy: str = 'auto', begin_with: Checkpoint | None = None, begin_at: str = '',
-          data: Path | None = None, image_topic: str = '', say=print) -> bool:
+          data: Path | None = None, image_topic: str = '', resize: str = 'crop',
+          say=print) -> bool:
     """
     Run a recipe; return whether it came to its end.
 
@@ -116,7 +117,7 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
     the folder, whose recipe and seed then count. minutes: stop and save after so long.
     begin_with: a model whose weights are carried over to the first stage instead of random ones.
     begin_at: name of the stage to begin at, leaving out those before; '' for the first.
-    data, image_topic: recordings to learn from instead of the simulator, see
+    data, image_topic, resize: recordings to learn from instead of the simulator, see
     `recorded.read_footage`.
     """
     if resume:
@@ -126,7 +127,7 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
         learner = Learner(recipe, seed, recipe.index_of(begin_at) if begin_at else 0)
         if begin_with is not None:
             learner.begin_with(begin_with)
-    _take_data(learner, data, image_topic, say)
+    _take_data(learner, data, image_topic, resize, say)
     folder.mkdir(parents=True, exist_ok=True)
     learner.record.update(hardware=hardware(), torch=torch.__version__)
     books = Bookkeeping(folder, minutes, validate_every, save_every_s, say)
@@ -161,7 +162,7 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
     return finished
 
 
-def _take_data(learner: Learner, path: Path | None, image_topic: str, say) -> None:
+def _take_data(learner: Learner, path: Path | None, image_topic: str, resize: str, say) -> None:
     """Let a learner learn from recordings. Raises ValueError when they do not go together."""
     before = learner.record.get('data')
     if path is None:
@@ -171,7 +172,7 @@ def _take_data(learner: Learner, path: Path | None, image_topic: str, say) -> No
     if before is None and learner.record['sequences']:
         raise ValueError('this run learned from the simulator: continue it without --data, or '
                          'begin another one from its weights with --weights')
-    footage = read_footage(path, learner.recipe.model.image_size, image_topic)
+    footage = read_footage(path, learner.recipe.model.image_size, image_topic, resize)
     facts = {'name': path.resolve().name, 'frames': footage.frames, 'pieces': footage.pieces,
              'actions': len(footage.points)}
     if before is not None and before != facts:

@@ -8,7 +8,7 @@ from rosbags.convert.converter import convert
 
 from obai_ros.recording import RecordingError
 from obai_ros.recording.bag import bag_at, choose_topic, read_bag
-from obai_ros.recording.footage import Fit
+from obai_ros.recording.footage import Framing
 
 
 def picture(level, height=8, width=8):
@@ -29,7 +29,7 @@ def test_images_truth_and_actions_are_joined_by_stamp(script, tmp_path):
     script.image(2, picture(99))  # the simulator sent frame 2 again
     script.text(2)
     script.writer.close()
-    footage = read_bag(tmp_path / 'bag', Fit(8))
+    footage = read_bag(tmp_path / 'bag', Framing(8))
     assert footage.images[:, 0, 0, 0].tolist() == [0, 10, 20, 30]
     assert footage.labels[:, 0, 0].tolist() == [0, 1, 0, 1]
     assert footage.piece.tolist() == [0, 0, 0, 0]
@@ -39,7 +39,7 @@ def test_images_truth_and_actions_are_joined_by_stamp(script, tmp_path):
 def test_other_sizes_are_fitted_and_actions_with_them(script, tmp_path):
     loop(script)
     script.writer.close()
-    footage = read_bag(tmp_path / 'bag', Fit(4))
+    footage = read_bag(tmp_path / 'bag', Framing(4))
     assert footage.images.shape == (4, 4, 4, 3) and footage.labels.shape == (4, 4, 4)
     assert footage.points.tolist() == [[1.0, 3.0, 2.0, -1.0]]
 
@@ -50,7 +50,7 @@ def test_sqlite_bags_are_read_as_well(script, tmp_path):
     convert([tmp_path / 'bag'], tmp_path / 'old', 'sqlite3', 8, None, 'file', None, None, (), (),
             (), ())
     assert list((tmp_path / 'old').glob('*.db3'))
-    one, two = (read_bag(tmp_path / name, Fit(8)) for name in ('bag', 'old'))
+    one, two = (read_bag(tmp_path / name, Framing(8)) for name in ('bag', 'old'))
     assert np.array_equal(one.images, two.images) and np.array_equal(one.points, two.points)
 
 
@@ -61,14 +61,14 @@ def test_videos_break_where_the_simulator_was_reset_or_frames_are_missing(script
         script.action(frame, [], [], np.zeros((0, 2)), 8, 8, cut=frame == 2)
     script.writer.close()
     # Frame 6 was lost, but not the action on it: 7 does not follow from 5.
-    assert read_bag(tmp_path / 'bag', Fit(8)).piece.tolist() == [0, 0, 0, 1, 1, 1, 2, 2]
+    assert read_bag(tmp_path / 'bag', Framing(8)).piece.tolist() == [0, 0, 0, 1, 1, 1, 2, 2]
 
 
 def test_a_camera_has_gaps_in_time(script, tmp_path):
     for frame in (0, 1, 2.2, 3, 9, 10, 11):
         script.image(frame, picture(0), '/camera/color/image_raw')
     script.writer.close()
-    footage = read_bag(tmp_path / 'bag', Fit(8))
+    footage = read_bag(tmp_path / 'bag', Framing(8))
     assert footage.labels is None and len(footage.acted) == 0
     assert footage.piece.tolist() == [0, 0, 0, 0, 1, 1, 1]
 
@@ -78,7 +78,7 @@ def test_compressed_images_are_decoded(script, tmp_path):
                                            picture(200)[..., 0]]))[1]
     script.compressed(0, good.tobytes(), '/camera/image_raw/compressed')
     script.writer.close()
-    assert read_bag(tmp_path / 'bag', Fit(8)).images[0, 0, 0].tolist() == [200, 0, 0]
+    assert read_bag(tmp_path / 'bag', Framing(8)).images[0, 0, 0].tolist() == [200, 0, 0]
 
 
 def test_a_namespace_keeps_what_belongs_together(script, tmp_path):
@@ -86,12 +86,12 @@ def test_a_namespace_keeps_what_belongs_together(script, tmp_path):
     script.image(0, picture(2), '/right/image_raw')
     script.action(0, [1], [1], [[1.0, 1.0]], 8, 8, topic='/right/applied_action_field')
     script.writer.close()
-    left, right = (read_bag(tmp_path / 'bag', Fit(8), f'{side}/image_raw')
+    left, right = (read_bag(tmp_path / 'bag', Framing(8), f'{side}/image_raw')
                    for side in ('left', 'right'))
     assert left.images.max() == 1 and len(left.points) == 0
     assert right.images.max() == 2 and len(right.points) == 1
     with pytest.raises(RecordingError, match='/left/image_raw, /right/image_raw.*--image-topic'):
-        read_bag(tmp_path / 'bag', Fit(8))
+        read_bag(tmp_path / 'bag', Framing(8))
 
 
 @pytest.mark.parametrize('kinds, wanted, chosen', [
@@ -125,21 +125,21 @@ def bad_grid(script):
 @pytest.mark.parametrize('play, complaint', [
     (lambda script: script.text(0), 'has no images, only /words: record .*sensor_msgs/msg/Image'),
     (bad_mixed, 'images of 8x8 and of 12x8 px are mixed, expected one size'),
-    (bad_encoding, "format 'jpeg' cannot be decoded, expected JPEG or PNG"),
+    (bad_encoding, 'cannot be decoded, expected a whole JPEG or PNG'),
     (bad_truth, 'no image on /image_raw whose truth is on /ground_truth/label_image'),
     (bad_grid, 'a grid of 16x16 px, expected 8x8')])
 def test_what_cannot_be_learned_from_is_refused_in_a_sentence(script, tmp_path, play, complaint):
     play(script)
     script.writer.close()
     with pytest.raises(RecordingError, match=complaint):
-        read_bag(tmp_path / 'bag', Fit(8))
+        read_bag(tmp_path / 'bag', Framing(8))
 
 
 def test_a_topic_that_is_not_there_is_refused_with_those_that_are(script, tmp_path):
     script.image(0, picture(0))
     script.writer.close()
     with pytest.raises(RecordingError, match='no images on /front/image: name one of /image_raw'):
-        read_bag(tmp_path / 'bag', Fit(8), '/front/image')
+        read_bag(tmp_path / 'bag', Framing(8), '/front/image')
 
 
 def test_an_empty_bag_is_refused(script, tmp_path):
@@ -147,7 +147,7 @@ def test_an_empty_bag_is_refused(script, tmp_path):
     script.writer._writer.close()  # as `ros2 bag record` leaves one when nobody published
     shutil.move(next(tmp_path.glob('.bag.*')) / 'bag', tmp_path / 'bag')
     with pytest.raises(RecordingError, match='is empty: record it anew'):
-        read_bag(tmp_path / 'bag', Fit(8))
+        read_bag(tmp_path / 'bag', Framing(8))
 
 
 def test_a_recording_that_was_killed_is_refused(script, tmp_path):
@@ -159,7 +159,7 @@ def test_a_recording_that_was_killed_is_refused(script, tmp_path):
     opened = bag_at(tmp_path / 'bag')
     assert opened == tmp_path / 'bag' / 'bag.mcap'
     with pytest.raises(RecordingError, match='cannot be read as a bag.*reindex'):
-        read_bag(opened, Fit(8))
+        read_bag(opened, Framing(8))
 
 
 def test_what_is_a_bag(tmp_path):

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from obai_ros.recording.footage import Fit, Footage
+from obai_ros.recording.footage import Footage, Framing
 
 
 def footage(piece, labels=True):
@@ -43,21 +43,32 @@ def test_without_truth_and_without_actions():
 def test_the_middle_square_is_kept(height, width):
     row, col = np.indices((height, width))
     image = np.stack([row, col, 0 * row], -1).astype(np.uint8)
-    fitted = Fit(6).picture(image)
+    fitted = Framing(6).picture(image)
     top, left = (height - 6) // 2, (width - 6) // 2
     assert np.array_equal(fitted, image[top:top + 6, left:left + 6])
+
+
+def test_a_letterbox_has_no_object_outside_and_points_where_they_belong():
+    labels = np.ones((4, 8), np.uint8)
+    framing = Framing(8, 'letterbox')
+    framed = framing.labels(labels)
+    assert framed.sum() == 32 and (framed[2:6] == 1).all()
+    points, _ = framing.points(np.array([0, 3]), np.array([0, 7]), np.ones((2, 2)), 4, 8)
+    assert points.tolist() == [[2, 0, 1, 1], [5, 7, 1, 1]]
+    points, _ = Framing(8, 'stretch').points(np.array([3]), np.array([7]), np.ones((1, 2)), 4, 8)
+    assert points.tolist() == [[7, 7, 1, 2]]
 
 
 @pytest.mark.parametrize('size', [3, 12])
 def test_pictures_labels_and_points_stay_together(size):
     image = np.zeros((6, 8, 3), np.uint8)
     image[2:4, 3:5] = 255  # rows 2, 3 and columns 2, 3 of the middle square
-    fit = Fit(size)
-    labels = fit.labels((image[..., 0] > 0).astype(np.uint8))
-    points, inside = fit.points(np.array([2, 3, 0]), np.array([3, 4, 0]),
+    framing = Framing(size)
+    labels = framing.labels((image[..., 0] > 0).astype(np.uint8))
+    points, inside = framing.points(np.array([2, 3, 0]), np.array([3, 4, 0]),
                         np.array([[6.0, -6.0]] * 3), 6, 8)
     assert inside.tolist() == [True, True, False] and points.shape == (2, 4)
     for row, col, ax, ay in points:
         assert labels[int(row), int(col)] == 1
-        assert fit.picture(image)[int(row), int(col), 0] > 100
+        assert framing.picture(image)[int(row), int(col), 0] > 100
         assert (ax, ay) == (size, -size)  # px/frame^2 of smaller or larger pixels

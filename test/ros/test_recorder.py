@@ -9,7 +9,7 @@ import numpy as np
 from obai_ros import cli
 from obai_ros.recording.bag import read_bag
 from obai_ros.recording.bag_writer import BagWriter
-from obai_ros.recording.footage import Fit
+from obai_ros.recording.footage import Framing
 import pytest
 
 pytest.importorskip('rclpy')
@@ -71,7 +71,7 @@ def obai_record(tmp_path, *arguments):
 
 def test_a_running_system_becomes_a_bag(play_while_recording, tmp_path, capsys):
     assert obai_record(tmp_path, '--frames', '5', '--json', str(tmp_path / 'r.json')) == 0
-    footage = read_bag(tmp_path / 'bag', Fit(SIDE))
+    footage = read_bag(tmp_path / 'bag', Framing(SIDE))
     levels = footage.images[:, 0, 0, 0]
     assert len(levels) == 5 and (np.diff(levels.astype(int)) == 1).all()
     assert footage.pieces == 1
@@ -108,7 +108,7 @@ def test_a_signal_ends_it_with_a_complete_bag(system, monkeypatch, tmp_path, num
         plain(self, played)
     monkeypatch.setattr(recorder_node.Guest, 'serve_until', serve_until)
     assert obai_record(tmp_path) == 0
-    assert read_bag(tmp_path / 'bag', Fit(SIDE)).frames >= 3
+    assert read_bag(tmp_path / 'bag', Framing(SIDE)).frames >= 3
 
 
 def test_a_recording_of_nothing_is_refused(domain, tmp_path, monkeypatch, capsys):
@@ -128,3 +128,18 @@ def test_names_that_cannot_be_are_refused(domain, tmp_path, capsys):
     assert obai_record(tmp_path, '--namespace', 'not so') == 2
     assert 'namespace' in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_model_learns_from_what_the_simulator_showed(start_node, tmp_path, capsys):
+    start_node('sim_node', image_size=32, synchronous=False, rate=100., wait_for_agent=False,
+               episode_steps=12)
+    assert obai_record(tmp_path, '--frames', '40', '--topics', 'image_raw',
+                       'applied_action_field', 'ground_truth/label_image') == 0
+    assert cli.main(['train', '--preset', 'smoke', '--device', 'cpu', '--out',
+                     str(tmp_path / 'run'), '--data', str(tmp_path / 'bag')]) == 0
+    assert 'with the truth' in (said := capsys.readouterr().out) and 'ARI' in said
+    assert cli.main(['evaluate', '--checkpoint', str(tmp_path / 'run' / 'smoke.safetensors'),
+                     '--data', str(tmp_path / 'bag'), '--device', 'cpu', '--starts', '1',
+                     '--json', str(tmp_path / 'scores.json')]) == 0
+    scores = json.loads((tmp_path / 'scores.json').read_text())
+    assert scores['sequences'] >= 3 and {'ari', 'fari', 'prediction_mse'} < scores.keys()
