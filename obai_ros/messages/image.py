@@ -5,7 +5,6 @@ import array
 import functools
 import types
 
-import cv2
 import numpy as np
 
 from obai_ros.messages.arrays import typed
@@ -41,13 +40,6 @@ def to_rgb8(msg) -> np.ndarray:
     if msg.encoding in ('bgr8', 'bgra8'):
         return np.ascontiguousarray(image[..., 2::-1])  # torch takes no negative strides
     return image[..., :3]
-
-
-def fit(picture: np.ndarray, size: int) -> np.ndarray:
-    """Return a picture [h, w, 3] uint8 in the size of a model's images, [size, size, 3] uint8."""
-    if picture.shape[:2] == (size, size):
-        return picture
-    return cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
 
 
 def to_array(msg) -> np.ndarray:

@@ -6,7 +6,6 @@ import dataclasses
 import numpy as np
 import torch
 
-from obai_ros.messages.image import fit
 from obai_ros.model.belief import Belief
 from obai_ros.model.filter import Filter
 from obai_ros.planning.goal import Sight
@@ -65,11 +64,10 @@ class Agent:
         self._planner = Planner(self._dynamics, config)
 
     def look(self, picture: np.ndarray) -> Sight:
-        """Return what is seen in a picture [h, w, 3] uint8 of any size.
+        """Return what is seen in a picture [H, W, 3] uint8 of the model's size.
 
         Takes as long as perception does for a few frames, and touches nothing that `answer` uses.
         """
-        picture = fit(picture, self.size)
         image = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
         return look(self._filter, image)[0]
 

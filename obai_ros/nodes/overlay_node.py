@@ -97,7 +97,8 @@ class OverlayNode(Node):
     def _publish(self, header, parts):
         row, col, acceleration = parts.get(
             'actions', (np.zeros(0, int), np.zeros(0, int), np.zeros((0, 2))))
-        goals = [] if self._goal.kind == Goal.NONE else [(self._goal.x, self._goal.y)]
+        placeless = self._goal.kind in (Goal.NONE, Goal.IMAGE)
+        goals = [] if placeless else [(self._goal.x, self._goal.y)]
         if 'image' in parts and 'labels' in parts and self._overlay.get_subscription_count():
             drawn = self._draw(parts['image'], parts['labels'], row, col, acceleration, goals)
             self._overlay.publish(image.from_numpy(drawn, 'rgb8', Image(header=header)))

@@ -164,6 +164,8 @@ PLANNER = (
     Spec('goal_y', 32.0, 'Where to, px of the model image, downwards.', 0., 4096., change=ALWAYS),
     Spec('spread', 2.0, 'Standard deviation of the preferred position, px, for goals that do not '
          'name their own.', .1, 100., change=ALWAYS),
+    Spec('resize', 'crop', 'How goal images are fitted to the model\'s; as perception_node does.',
+         choices=('crop', 'letterbox', 'stretch'), change=ALWAYS),
     Spec('horizon', 5, 'Frames that a plan looks ahead.', 1, 50, change=ALWAYS),
     Spec('velocity_weight', 1.0, 'Wish to be at rest at the goal, relative to being there.',
          0., 100., change=ALWAYS),

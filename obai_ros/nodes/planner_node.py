@@ -5,6 +5,7 @@ import pathlib
 import threading
 import time
 
+from obai_ros.camera.fit import fit
 from obai_ros.messages import action_field, beliefs, image
 from obai_ros.msg import ActionField, Goal, PlannerStatus, SlotBeliefs
 from obai_ros.nodes import qos
@@ -181,13 +182,17 @@ class PlannerNode(ManagedNode):
         agent, scene = self._agent, None
         if agent is not None and message.kind == Goal.IMAGE:
             try:
-                picture = image.to_rgb8(message.image)
+                picture = self._on_the_grid(image.to_rgb8(message.image), agent.size)
             except ValueError as error:
                 return f'the goal image is refused: {error}', ''
             scene = await self._side.do(agent.look, picture)
             if agent is not self._agent:
                 return 'the node was configured anew while it looked at the goal image', ''
         return self._pursue(message, scene), self._words
+
+    def _on_the_grid(self, picture, size):
+        height, width = picture.shape[:2]
+        return fit(self.settings.resize, width, height, size).picture_to_grid(picture)
 
     def _pursue(self, message, scene=None):
         """Pursue a goal from now on; return why not, or ''."""

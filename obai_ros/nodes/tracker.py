@@ -7,7 +7,6 @@ import numpy as np
 import torch
 
 from obai_ros.action_field import ActionField
-from obai_ros.messages.image import fit
 from obai_ros.model.filter import Filter
 
 
@@ -41,10 +40,6 @@ class Tracker:
     def set_iterations(self, iterations: int) -> None:
         """Use so many refinement iterations per frame (0: as trained) from the next frame on."""
         self._filter = Filter(self._model, self._schedule.changed(iterations=iterations))
-
-    def fit(self, picture: np.ndarray) -> np.ndarray:
-        """Resize a picture [h, w, 3] uint8 to the size of the model, [H, W, 3] uint8."""
-        return fit(picture, self.size)
 
     def applied(self, row, col, acceleration, cut: bool) -> Applied:
         """Say what was applied to one frame, at P points: arrays [P], [P] and [P, 2]."""

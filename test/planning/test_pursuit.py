@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Goals: which slots they are about, what these prefer for them, and which are refused in words."""
+"""Goals: which slots they are about, what these prefer for it, and which are refused."""
 import math
 
 import pytest
@@ -62,7 +62,7 @@ def about(pursuit, seen):
 
 def test_nothing_is_pursued_at_first(pursuit):
     assert pursuit.goal.kind == Kind.NONE
-    assert pursuit.aims(sight()) [0] is None
+    assert pursuit.aims(sight())[0] is None
     assert about(pursuit, sight()) == {}
 
 
