@@ -28,6 +28,7 @@ ALLOWED = {
     'report': {'action_field', 'share', 'environment', 'model', 'planning', 'training'},
     'messages': set(),
     'recording': {'camera', 'messages'},
+    'viewing': {'recording'},
     'demo': {'action_field', 'share', 'environment', 'model', 'planning', 'messages', 'nodes'},
     'cli': {'commands', '__init__'},
 }

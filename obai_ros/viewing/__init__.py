@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Watching a running system in a browser: the Foxglove protocol, without ROS."""
