@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`obai record` beside a small system in this process, which is played while the recorder waits."""
+"""`obai record` beside a small system in this process, which is played while it records."""
 
 import json
 import os
