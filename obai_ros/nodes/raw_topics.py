@@ -16,7 +16,7 @@ class Topic:
     A topic with publishers.
 
     kind: its type, package/msg/Name. reliable, latched: whether all its publishers are.
-    depth: the deepest of their queues.
+    depth: the deepest of their queues; 1 or 10 where discovery does not tell.
     """
 
     name: str
@@ -35,11 +35,11 @@ def published(node, names=None) -> dict[str, Topic]:
         profiles = [endpoint.qos_profile for endpoint in node.get_publishers_info_by_topic(name)
                     if endpoint.node_name != node.get_name()]
         if profiles:
+            latched = all(one.durability == DurabilityPolicy.TRANSIENT_LOCAL for one in profiles)
             topics[name] = Topic(
                 name, kinds[0],
-                all(one.reliability == ReliabilityPolicy.RELIABLE for one in profiles),
-                all(one.durability == DurabilityPolicy.TRANSIENT_LOCAL for one in profiles),
-                max([1, *(one.depth for one in profiles)]))
+                all(one.reliability == ReliabilityPolicy.RELIABLE for one in profiles), latched,
+                max(one.depth for one in profiles) or (1 if latched else qos.DATA.depth))
     return topics
 
 
