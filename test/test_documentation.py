@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the documentation says is so: files, links, commands, options, parameters, launch files.
+
+Topics and services are compared with running nodes by test/ros/test_topics.py.
+"""
+
+import argparse
+import importlib
+import json
+from pathlib import Path
+import pkgutil
+import re
+
+import pytest
+
+from obai_ros import commands
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / 'README.md'
+PAGES = sorted([README, ROOT / 'CONTRIBUTING.md', *ROOT.glob('docs/*.md'),
+                *ROOT.glob('models/*.md')])
+MADE_BY_A_RUN = {'metrics.json', 'metadata.yaml', 'state.safetensors'}
+"""Names of files that the pages speak of, which are not in the repository."""
+
+
+def named(page):
+    return str(page.relative_to(ROOT))
+
+
+def code(text):
+    """Yield what stands in backticks and every indented or fenced line, line by line."""
+    for number, part in enumerate(re.split(r'^```.*$', text, flags=re.M)):
+        if number % 2:
+            yield from part.splitlines()
+            continue
+        yield from (line.strip() for line in part.splitlines() if line.startswith('    '))
+        # A span in backticks may go on in the next line.
+        yield from (' '.join(span.split()) for span in re.findall(r'`([^`]+)`', part))
+
+
+def table(text, heading, first):
+    """Return the cells of a table's rows, without backticks, by a heading of the page."""
+    section = re.split(rf'^#+ {re.escape(heading)}$', text, flags=re.M)[1].split('\n#')[0]
+    rows = [[cell.strip().strip('`') for cell in line.strip('|').split('|')]
+            for line in section.splitlines() if line.startswith('|')]
+    start = next(number for number, row in enumerate(rows) if row[0] == first)
+    return rows[start + 2:]
+
+
+def parser_of(command):
+    parser = argparse.ArgumentParser()
+    importlib.import_module(f'{commands.__name__}.{command.replace("-", "_")}').configure(parser)
+    return parser
+
+
+COMMANDS = [module.name.replace('_', '-') for module in pkgutil.iter_modules(commands.__path__)]
+OPTIONS = {command: set(re.findall(r'(?<![\w-])--[a-z][a-z-]*', parser_of(command).format_help()))
+           for command in COMMANDS}
+
+
+@pytest.mark.parametrize('page', PAGES, ids=named)
+def test_links_lead_somewhere(page):
+    text = page.read_text()
+    targets = [target.split('#')[0] for target in re.findall(r'\]\(([^)\s]+)\)', text)
+               if not re.match(r'https?:|#|mailto:', target)]
+    missing = [target for target in targets if not (page.parent / target).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize('page', PAGES, ids=named)
+def test_files_that_are_named_exist(page):
+    endings = 'py|yaml|json|md|xml|rviz|rst|txt|msg|srv|gif|png|safetensors|npz'
+    places = [ROOT, page.parent, ROOT / 'obai_ros', ROOT / 'launch', ROOT / 'config']
+    for span in code(page.read_text()):
+        if re.fullmatch(rf'[\w./-]+\.({endings})', span) and '/' in span or \
+                span.endswith('.launch.py') and ' ' not in span:
+            if span.startswith('out/') or Path(span).name in MADE_BY_A_RUN:
+                continue
+            assert any((place / span).exists() for place in places), f'{span} does not exist'
+        elif re.fullmatch(r'(obai_ros|config|launch|models|msg|srv|test|docs)/[\w/]*', span):
+            name = Path(span).name
+            assert any(path.exists() for path in (
+                ROOT / span, ROOT / f'{span}.py', ROOT / 'msg' / f'{name}.msg',
+                ROOT / 'srv' / f'{name}.srv')), f'{span} does not exist'
+
+
+@pytest.mark.parametrize('page', PAGES, ids=named)
+def test_commands_and_their_options_exist(page):
+    for span in code(page.read_text()):
+        for command, rest in re.findall(r'(?:^|[ ;&(])obai ([a-z][a-z-]*)([^;&|]*)', span):
+            assert command in COMMANDS, f'there is no `obai {command}`'
+            unknown = set(re.findall(r'(?<![\w-])--[a-z][a-z-]*', rest)) - OPTIONS[command]
+            assert unknown <= {'--help'}, f'`obai {command}` has no {sorted(unknown)}'
+
+
+@pytest.mark.parametrize('page', PAGES, ids=named)
+def test_targets_of_make_exist(page):
+    targets = re.findall(r'^([a-z]+):', (ROOT / 'Makefile').read_text(), re.M)
+    for span in code(page.read_text()):
+        for target in re.findall(r'^make ([a-z]+)', span):
+            assert target in targets, f'there is no `make {target}`'
+
+
+@pytest.mark.parametrize('page', PAGES, ids=named)
+def test_launch_files_take_the_arguments_that_are_given(page):
+    for span in code(page.read_text()):
+        for name, rest in re.findall(r'(?:ros2 launch obai_ros |^)(\w+\.launch\.py)(.*)', span):
+            text = (ROOT / 'launch' / name).read_text()
+            for included in re.findall(r"'(\w+\.launch\.py)'", text):
+                text += (ROOT / 'launch' / included).read_text()
+            for argument in re.findall(r'(\w+):=', rest):
+                assert re.search(rf"['\"]{argument}['\"]", text), f'{name} has no {argument}'
+
+
+def test_every_command_is_in_the_table():
+    rows = table(README.read_text(), 'Commands', 'command')
+    assert sorted(row[0] for row in rows) == sorted(f'obai {command}' for command in COMMANDS)
+
+
+def parameter_rows(specs):
+    """Return what the README says about a node's parameters, line by line."""
+    changes = {'always': 'at any time', 'unconfigured': 'while unconfigured', 'never': 'at start'}
+    rows = ['| parameter | default | expected | is set | meaning |', '|---|---|---|---|---|']
+    for spec in specs:
+        default = json.dumps(spec.default) if spec.default != '' else 'empty'
+        rows.append(f'| `{spec.name}` | {default} | {spec.expected} | {changes[spec.change]} | '
+                    f'{spec.description} |')
+    return rows
+
+
+def test_parameters_are_those_of_the_nodes():
+    parameters = pytest.importorskip('obai_ros.nodes.parameters')
+    said = README.read_text()
+    for node, specs in parameters.TABLES.items():
+        rows = parameter_rows(specs)
+        assert '\n'.join(['', *rows, '']) in said, (
+            f'README, parameters of {node}, should be:\n\n' + '\n'.join(rows))
+    rows = re.findall(r'^\| `\w+` \|.* \| (?:at any time|while unconfigured|at start) \| ', said,
+                      re.M)
+    assert len(rows) == sum(len(specs) for specs in parameters.TABLES.values())
+
+
+def test_parameters_that_are_set_by_hand_exist():
+    parameters = pytest.importorskip('obai_ros.nodes.parameters')
+    for page in PAGES:
+        for span in code(page.read_text()):
+            for node, name in re.findall(r'ros2 param set /(?:\w+/)?(\w+_node) (\w+)', span):
+                assert name in {spec.name for spec in parameters.TABLES[node]}
+
+
+def test_the_layout_for_foxglove_shows_topics_of_the_table():
+    topics = {f'/{row[0]}' for row in table(README.read_text(), 'Topics', 'topic')}
+    text = (ROOT / 'config' / 'foxglove.json').read_text()
+    shown = re.findall(r'"(?:imageTopic|value)": "([^".]+)', text)
+    assert shown and set(shown) <= topics
+
+
+def test_executables_that_are_named_are_installed():
+    installed = (ROOT / 'CMakeLists.txt').read_text()
+    for page in PAGES:
+        for span in code(page.read_text()):
+            for name in re.findall(r'ros2 run obai_ros (\w+)', span):
+                assert re.search(rf'\b{name}\b', installed), f'{name} is not installed'
