@@ -133,7 +133,7 @@ setup(
     python_requires='>=3.10',
     # OpenCV comes under two names (opencv-python, opencv-python-headless), of which a machine
     # wants one: requirements.txt chooses, a requirement here would add the second.
-    install_requires=['numpy', 'pyyaml', 'safetensors', 'torch>=2.6'],
+    install_requires=['numpy', 'pyyaml', 'safetensors', 'scipy', 'torch>=2.6'],
     entry_points={'console_scripts': [f'obai = {NAME}.cli:main']},
     cmdclass={'build_py': CMakeBuild},
     distclass=BinaryDistribution,

@@ -14,6 +14,7 @@ from obai_ros.model.inference import Schedule, begin, refine_repeatedly
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.model.percept import Percept, perceive
+from obai_ros.model.second_look import JUMP, look_again
 from obai_ros.model.window import Window, coast, extend, newest_belief
 
 
@@ -23,13 +24,16 @@ class FilterState:
     Everything a filter remembers of a stream.
 
     window: the newest frames and their beliefs; None before the first frame.
-    frame: number of frames seen. noise: the stream's random numbers; drawing from it advances
-    it, so a state is to be stepped once only.
+    frame: number of frames seen. noise: the streams' random numbers; drawing from it advances
+    it, so a state is to be stepped once only. seeds: of the noise, one for each stream.
+    energy: [B], free energy of the newest frame that was seen, nats; None before the first.
     """
 
     window: Window | None
     frame: int
     noise: Noise
+    seeds: tuple[int, ...]
+    energy: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ class Filter:
         if len(seeds) != batch:
             raise ValueError(f'{len(seeds)} seeds were given for {batch} streams: expected one '
                              f'number or one for each stream')
-        return FilterState(None, 0, Noise.seeded(seeds, self.model.device))
+        return FilterState(None, 0, Noise.seeded(seeds, self.model.device), tuple(seeds))
 
     @torch.no_grad()
     def step(self, state: FilterState, image: Tensor, action: ActionField | None = None
@@ -92,6 +96,7 @@ class Filter:
         action.check(len(image), size, size)
         if state.window is None:
             window, energy = begin(model, image, self.schedule, state.noise)
+            jumped = renewed = None
         else:
             if state.window.batch != len(image):
                 raise ValueError(f'{len(image)} images came for {state.window.batch} streams')
@@ -99,8 +104,26 @@ class Filter:
                             self.schedule.window)
             window, energy = refine_repeatedly(model, window, self.schedule.iterations,
                                                state.noise)
-        percept = perceive(model, window.belief[:, -1], energy, self.schedule.at(state.frame))
-        return replace(state, window=window.detach(), frame=state.frame + 1), percept
+            jumped = energy.sum(-1) > state.energy + JUMP * window.images.shape[-1]
+            window, energy, renewed = self._look_again(state, window, energy, jumped)
+        percept = perceive(model, window.belief[:, -1], energy, self.schedule.at(state.frame),
+                           jumped, renewed)
+        return replace(state, window=window.detach(), frame=state.frame + 1,
+                       energy=percept.free_energy), percept
+
+    def _look_again(self, state: FilterState, window: Window, energy: Tensor, jumped: Tensor
+                    ) -> tuple[Window, Tensor, Tensor]:
+        """Give the newest frame a second look where it is due."""
+        if not self.schedule.second_look:
+            return window, energy, torch.zeros_like(jumped)
+        due = jumped | self.schedule.looks_again_at(state.frame)
+        if not due.any():
+            return window, energy, due
+        # Random numbers of its own: whether one stream needs a second look is not to change
+        # what its neighbours in the batch see.
+        noise = Noise.seeded([seed ^ (state.frame << 32) for seed in state.seeds],
+                             self.model.device)
+        return look_again(self.model, window, energy, due, self.schedule, noise)
 
     @torch.no_grad()
     def coast(self, state: FilterState, action: ActionField | None = None) -> FilterState:

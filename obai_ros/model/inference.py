@@ -31,19 +31,31 @@ class Schedule:
     starts: int = 1
     """How often the first frame is begun anew, with other noise, before the beliefs with the
     least free energy are kept. Not used in training."""
+    second_look: int = 0
+    """Every so many frames of a stream, and when the free energy jumps, look at a frame as if it
+    were the first, and keep what explains it better (`second_look.look_again`); 0: never. Not
+    used on clips."""
 
     def __post_init__(self):
         for name in ('iterations', 'window', 'starts'):
             if getattr(self, name) < 1:
                 raise ValueError(f'{name} is {getattr(self, name)}: expected at least 1')
+        if self.second_look < 0:
+            raise ValueError(f'second_look is {self.second_look}: expected 0 or more')
         if self.first_iterations is not None and self.first_iterations < 1:
             raise ValueError(f'first_iterations is {self.first_iterations}: expected at least 1')
 
-    def changed(self, iterations: int = 0, window: int = 0, starts: int = 0) -> Schedule:
-        """Return a schedule with other settings; 0 keeps what this one has."""
+    def changed(self, iterations: int = 0, window: int = 0, starts: int = 0,
+                second_look: int | None = None) -> Schedule:
+        """Return a schedule with other settings; 0, or None, keeps what this one has."""
         iterations = iterations or self.iterations
         first = self.first_iterations and max(self.first_iterations, iterations)
-        return Schedule(iterations, first, window or self.window, starts or self.starts)
+        return Schedule(iterations, first, window or self.window, starts or self.starts,
+                        self.second_look if second_look is None else second_look)
+
+    def looks_again_at(self, frame: int) -> bool:
+        """Return whether a frame of a stream, counted from 0, gets a second look."""
+        return self.second_look > 0 and frame > 0 and frame % self.second_look == 0
 
     def at(self, frame: int) -> int:
         """Return the number of refinements that follow the arrival of a frame."""

@@ -28,7 +28,9 @@ class Percept:
     than `MIN_PIXELS` px.
     entropy: [B, K], nats: H(q) of the slot's state. slot_free_energy: [B, K], nats: the slot's
     share of what the frame costs, see `model.free_energy.FreeEnergy`.
-    iterations: refinements that were spent on this frame.
+    iterations: refinements that were spent on this frame. jumped: [B] bool: the free energy was
+    far above that of the frame before. renewed: [B] bool: a second look gave a better
+    explanation, whose slots are matched to those before by place.
     """
 
     belief: Belief
@@ -41,6 +43,8 @@ class Percept:
     entropy: Tensor
     slot_free_energy: Tensor
     iterations: int
+    jumped: Tensor
+    renewed: Tensor
 
     @property
     def free_energy(self) -> Tensor:
@@ -74,11 +78,13 @@ MIN_PIXELS = 4
 
 @torch.no_grad()
 def perceive(model: Obai, belief: Belief, free_energy: Tensor | None = None,
-             iterations: int = 0) -> Percept:
+             iterations: int = 0, jumped: Tensor | None = None, renewed: Tensor | None = None
+             ) -> Percept:
     """
     Decode the means of beliefs [B, K, N] and describe the slots.
 
-    free_energy: [B, K] nats, by slot, passed on; zeros when unknown.
+    free_energy: [B, K] nats, by slot, passed on; zeros when unknown. iterations, jumped, renewed:
+    passed on; None: nowhere.
     """
     r = model.config.subpixel
     output = model.decode(belief.mean)
@@ -92,9 +98,12 @@ def perceive(model: Obai, belief: Belief, free_energy: Tensor | None = None,
     empty = (won < MIN_PIXELS) & (slots != background[:, None])
     if free_energy is None:
         free_energy = torch.zeros_like(mass)
+    nowhere = torch.zeros_like(background, dtype=torch.bool)
     return Percept(belief=belief, masks=masks, appearance=appearance, mass=mass,
                    centroid=centroid, background=background, empty=empty,
-                   entropy=belief.entropy(), slot_free_energy=free_energy, iterations=iterations)
+                   entropy=belief.entropy(), slot_free_energy=free_energy, iterations=iterations,
+                   jumped=nowhere if jumped is None else jumped,
+                   renewed=nowhere if renewed is None else renewed)
 
 
 def moments(masks: Tensor) -> tuple[Tensor, Tensor]:

@@ -154,13 +154,24 @@ def _newest_mask(window: Window) -> Tensor:
 
 
 def select(first: Tensor, one: Window, other: Window) -> Window:
-    """Return a window with the sequences of `one` where `first` [B] is true, else of `other`."""
-    def pick(name: str) -> Tensor:
-        a, b = getattr(one, name), getattr(other, name)
+    """
+    Return a window with the sequences of `one` where `first` [B] is true, else of `other`.
+
+    Both are windows on the same frames with the same fields.
+    """
+    def pick(a: Tensor, b: Tensor) -> Tensor:
         return torch.where(first.view(-1, *[1] * (a.ndim - 1)), a, b)
 
-    return replace(one, **{name: pick(name) for name in (
-        'packed', 'action_packed', 'hidden', 'cell', 'action_hidden', 'action_cell', 'mask')})
+    past = one.past
+    if past is not None:
+        past = Past(
+            Belief.unpack(pick(past.belief.pack(), other.past.belief.pack())),
+            ActionBelief(pick(past.action.mean, other.past.action.mean),
+                         pick(past.action.log_sd, other.past.action.log_sd)))
+    return replace(one, past=past, **{
+        name: pick(getattr(one, name), getattr(other, name))
+        for name in ('packed', 'action_packed', 'hidden', 'cell', 'action_hidden', 'action_cell',
+                     'mask')})
 
 
 def receive(model: Obai, mask: Tensor, field: ActionField) -> ActionBelief:

@@ -55,7 +55,7 @@ class PerceptionNode(ManagedNode):
         _, checkpoint = load_model(self.settings.checkpoint, device)
         self._tracker = Tracker(checkpoint, device, self.settings.iterations,
                                 self.settings.window, self.settings.starts,
-                                self.settings.seed)
+                                self.settings.second_look, self.settings.seed)
         self._tracker.warm_up()
         self._last = None
         self._output = PerceptionOutput(self, self._tracker)
@@ -159,6 +159,12 @@ class PerceptionNode(ManagedNode):
         percept = self._tracker.step(
             picture, tuple(action and action.field for action in step.actions))
         inferred = time.monotonic()
+        if percept.jumped[0]:
+            self.get_logger().warning(
+                'the image does not follow from the one before it: the free energy jumped to '
+                f'{float(percept.free_energy[0]):.0f} nats' + (
+                    '; looked at afresh' if self.settings.second_look else ''),
+                throttle_duration_sec=5.0)
         self._output.publish(header, percept, fitted)
         self._health.processed(
             header, percept, dropped=self._frames.dropped, convert=convert,

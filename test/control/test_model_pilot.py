@@ -46,7 +46,8 @@ def percept(scene, labels):
     return Percept(
         belief=belief[:, ORDER], masks=masks, appearance=masks, mass=mass, centroid=centroid,
         background=torch.full((batch,), 1), empty=mass < 4, entropy=mass,
-        slot_free_energy=mass, iterations=1)
+        slot_free_energy=mass, iterations=1, jumped=mass[:, 0] < 0,
+        renewed=mass[:, 0] < 0)
 
 
 class PerfectFilter:

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+A second look at a frame of a stream: what would be believed if the stream began here?
+
+Beyond the paper, whose clips have four frames. Nothing in the model holds latents in place that
+the decoder does not depend on, so that over a long stream beliefs drift to where the networks
+have never been, and an object that was missed is never found. Inference from the initial belief
+knows neither trouble. Where it explains a frame better, its beliefs are taken over, each in the
+slot that held the same place, with that slot's velocity.
+"""
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from obai_ros.model.belief import ActionBelief, Belief, bounded
+from obai_ros.model.free_energy import evaluate
+from obai_ros.model.inference import Schedule, begin
+from obai_ros.model.noise import Noise
+from obai_ros.model.obai import Obai
+from obai_ros.model.pixels import from_planar
+from obai_ros.model.window import Past, Window, select
+
+MARGIN = 5.0
+"""Nats by which a new explanation has to be better than the old one."""
+
+JUMP = 0.3
+"""Nats per pixel by which the free energy rises from one frame to the next when something has
+happened that the beliefs do not know of; a video that goes on stays below it."""
+
+SAME_OBJECT = 0.3
+"""Overlap (IoU of soft masks) from which on a slot keeps its velocity."""
+
+
+@torch.no_grad()
+def look_again(model: Obai, window: Window, energy: Tensor, due: Tensor, schedule: Schedule,
+               noise: Noise) -> tuple[Window, Tensor, Tensor]:
+    """
+    Look at the newest frame of a window as if it were the first.
+
+    window: refined, at least one frame. energy: [B, K], free energy of its newest frame by slot,
+    nats. due: [B] bool, the streams in which it is to be done. Returns window and energy, with
+    better beliefs where there are any, and where there are: [B] bool. A frame is better explained
+    if its reconstruction term is lower by `MARGIN`.
+    """
+    image = from_planar(window.images[:, -1], model.config.subpixel)
+    fresh, _ = begin(model, image, replace(schedule, starts=1), noise)
+    old, new = (evaluate(model, each, noise) for each in (window, fresh))
+    cost_old, cost_new = (each.free_energy.reconstruction[:, -1].sum(-1) for each in (old, new))
+    better = due & (cost_new < cost_old - MARGIN)
+    masks_old, masks_new = (each.mixture.mask[:, -1, :, 0] for each in (old, new))
+    order, overlap = matched(masks_old, masks_new)
+
+    def ordered(value: Tensor) -> Tensor:
+        """Put [B, K, ...] of the fresh look into the order of the old slots."""
+        index = order.view(*order.shape, *[1] * (value.ndim - 2)).expand_as(value)
+        return value.gather(1, index)
+
+    belief = Belief.unpack(ordered(fresh.packed[:, -1]))
+    before = window.belief[:, -1]
+    same = (overlap > SAME_OBJECT)[..., None]
+    belief = replace(
+        belief, velocity=torch.where(same, before.velocity, belief.velocity),
+        velocity_log_sd=torch.where(same, before.velocity_log_sd, belief.velocity_log_sd))
+    begun = _as_if_always_believed(model, window, belief)
+    begun = replace(
+        begun, mask=ordered(masks_new),
+        hidden=_newest_replaced(window.hidden, ordered(fresh.hidden[:, -1])),
+        cell=_newest_replaced(window.cell, ordered(fresh.cell[:, -1])))
+    energy = torch.where(better[:, None], ordered(new.free_energy.of_slots[:, -1]), energy)
+    return select(better, begun, window), energy, better
+
+
+def matched(masks: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+    """
+    Match slots by the overlap of their masks, [B, K, M] each, one to one and best in sum.
+
+    Returns order [B, K] int64, the slot of `others` that belongs to each slot of `masks`, and
+    their overlap [B, K], intersection over union of soft masks.
+    """
+    intersection = torch.minimum(masks[:, :, None], others[:, None]).sum(-1)
+    union = torch.maximum(masks[:, :, None], others[:, None]).sum(-1)
+    overlap = intersection / union.clamp(min=1e-6)
+    order = torch.stack([
+        torch.from_numpy(linear_sum_assignment(each, maximize=True)[1])
+        for each in overlap.cpu().double().numpy()]).to(masks.device)
+    return order, overlap.gather(2, order[..., None])[..., 0]
+
+
+def _as_if_always_believed(model: Obai, window: Window, newest: Belief) -> Window:
+    """Return the window with the beliefs that lead to `newest`, back to the frame before it."""
+    beliefs = [newest]
+    actions = window.action_belief
+    for frame in reversed(range(window.frames - 1)):
+        beliefs.append(_before(model, beliefs[-1], actions[:, frame]))
+    packed = torch.stack([belief.pack() for belief in reversed(beliefs)], 1)
+    past = window.past
+    if past is not None:
+        past = Past(_before(model, beliefs[-1], past.action), past.action)
+    return replace(window, packed=bounded(packed), past=past)
+
+
+def _before(model: Obai, belief: Belief, action: ActionBelief) -> Belief:
+    """Return the belief about the frame before, had the dynamics been exact (eq. 5-6)."""
+    velocity = belief.velocity - model.dynamics.push(action.mean)
+    return replace(belief, mean=belief.mean - belief.velocity, velocity=velocity)
+
+
+def _newest_replaced(value: Tensor, newest: Tensor) -> Tensor:
+    return torch.cat([value[:, :-1], newest[:, None]], 1)
+
