@@ -23,7 +23,7 @@ ALLOWED = {
     'model': {'action_field', 'share'},
     'planning': {'action_field', 'share', 'model'},
     'training': {'action_field', 'share', 'environment', 'model', 'planning', 'recording'},
-    'control': {'action_field', 'share', 'environment', 'model', 'planning', 'training'},
+    'control': {'action_field', 'share', 'environment', 'model', 'planning', 'training', 'demo'},
     'benchmark': {'action_field', 'share', 'environment', 'model', 'planning', 'training'},
     'report': {'action_field', 'share', 'environment', 'model', 'planning', 'training'},
     'messages': set(),

@@ -8,7 +8,10 @@ import sys
 import time
 from pathlib import Path
 
-SUMMARY = 'measure closed-loop control over many episodes, without ROS'
+SUMMARY = 'measure closed-loop control over many episodes, without ROS or through its nodes'
+
+FILMED = 4  # episodes
+NOISE = 0   # seed of the filter's, in the batch as in the nodes
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +39,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures to this file')
     parser.add_argument('--plot', type=Path, metavar='FILE',
                         help='draw distance against time with quartiles, PNG')
+    parser.add_argument('--gif', type=Path, metavar='FILE',
+                        help=f'show the first {FILMED} episodes of the first planner that sees '
+                        'pixels')
+    parser.add_argument('--ros', action='store_true',
+                        help='play the episodes (few!) through the real nodes, too, one by one, '
+                        'and say whether they went as here; planner feef')
+    parser.add_argument('--domain', type=int, metavar='ID',
+                        help='ROS_DOMAIN_ID for --ros (default: one that is free)')
+    parser.add_argument('--logs', type=Path, default=Path('out/control/logs'), metavar='FOLDER',
+                        help='what the nodes say (default: %(default)s)')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -45,18 +58,16 @@ def run(args: argparse.Namespace) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     try:
+        if args.ros:
+            return _compare(args)
         figures, results = _benchmark(args)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         print(f'obai control: {error}', file=sys.stderr)
         return 2
     for planner, values in figures.items():
         _print(planner, values)
-    if args.json:
-        from obai_ros.model.checkpoint import write_atomically
-
-        # One planner: its figures as they are. Several: by name.
-        content = next(iter(figures.values())) if len(figures) == 1 else figures
-        write_atomically(args.json, (json.dumps(content, indent=2) + '\n').encode())
+    # One planner: its figures as they are. Several: by name.
+    _write(args.json, next(iter(figures.values())) if len(figures) == 1 else figures)
     if args.plot:
         from obai_ros.control.figure import draw
 
@@ -67,16 +78,20 @@ def run(args: argparse.Namespace) -> int:
 def _benchmark(args) -> tuple[dict, dict]:
     """Return figures and episodes by planner."""
     from obai_ros.control.benchmark import FROM_PIXELS, make_pilot, play_in_parts
+    from obai_ros.control.film import Camera
     from obai_ros.control.measures import summarise
     from obai_ros.control.task import sample_task
     from obai_ros.environment.scene import SceneConfig
     from obai_ros.planning.planner import PlannerConfig
 
     planners = args.planner.split(',')
+    filmed = next((planner for planner in planners if planner in FROM_PIXELS), None)
+    if args.gif and filmed is None:
+        raise ValueError(f'--gif shows what a planner sees; none of {args.planner} sees pixels')
     checkpoint = bank = None
     config, scene = PlannerConfig(), SceneConfig()
     if any(planner in FROM_PIXELS for planner in planners):
-        checkpoint, bank = _model(args)
+        _, checkpoint, bank = _model(args)
         scene = SceneConfig(image_size=checkpoint.config.image_size,
                             num_objects=checkpoint.config.num_slots - 1)
         config = PlannerConfig(state_noise=checkpoint.config.sigma_s)
@@ -85,7 +100,13 @@ def _benchmark(args) -> tuple[dict, dict]:
     for planner in planners:
         started = time.monotonic()
         pilot = make_pilot(planner, config, checkpoint, bank)
-        results[planner] = play_in_parts(task, pilot, args.steps, args.batch, _progress(planner))
+        camera = Camera(FILMED) if args.gif and planner == filmed else lambda *_: None
+        results[planner] = play_in_parts(task, pilot, args.steps, args.batch, _progress(planner),
+                                         camera)
+        if planner == filmed and args.gif:
+            from obai_ros.demo.animation import write_gif
+
+            write_gif(args.gif, camera.reels(task))
         figures[planner] = {
             'task': args.task, 'planner': planner, 'seed': args.seed,
             'model_id': checkpoint.model_id if planner in FROM_PIXELS else None,
@@ -93,8 +114,51 @@ def _benchmark(args) -> tuple[dict, dict]:
     return figures, results
 
 
+def _compare(args) -> int:
+    """Play a few episodes through the nodes and in a batch; return 0 if they agree, else 1."""
+    import torch
+
+    from obai_ros.control.agreement import compare, positions
+    from obai_ros.control.benchmark import make_pilot, play_in_parts
+    from obai_ros.control.task import sample_task
+    from obai_ros.demo.domain import claim_domain, Domain
+    from obai_ros.environment.scene import SceneConfig
+    from obai_ros.planning.planner import PlannerConfig
+
+    torch.set_num_threads(1)  # as in the nodes: more of them sum in another order
+    weights, checkpoint, bank = _model(args)
+    scene = SceneConfig(image_size=checkpoint.config.image_size)
+    task = sample_task(args.task, scene, args.episodes + 1, args.seed).part(1, args.episodes + 1)
+    with (claim_domain() if args.domain is None else Domain(args.domain)) as domain:
+        from obai_ros.nodes.control_loop import play_through_nodes
+
+        played = play_through_nodes(task, args.steps, weights.resolve(), args.seed, NOISE,
+                                    domain.number, args.logs, _progress('nodes'))
+    pilot = make_pilot('feef', PlannerConfig(state_noise=checkpoint.config.sigma_s), checkpoint,
+                       bank)
+    batch = play_in_parts(task, pilot, args.steps, 1, _progress('batch'))
+    pushes = sum(len(frame.arrows[0]) for frames in played for frame in frames[:-1])
+    figures = {'task': args.task, 'seed': args.seed, 'model_id': checkpoint.model_id,
+               'pushes': pushes,
+               **compare(positions(played), batch.position, task.goal, task.targeted)}
+    final = figures['final_distance_px']
+    print(f'{args.task}: {figures["agreeing"]} of {args.episodes} episodes went through the nodes '
+          f'as in the batch, within {figures["tolerance_px"]:g} px; median final distance '
+          f'{final["nodes"]:.1f} px and {final["batch"]:.1f} px; furthest apart '
+          f'{max(figures["deviation_px"]):.3g} px')
+    _write(args.json, figures)
+    return 0 if figures['agree'] else 1
+
+
+def _write(path: Path | None, figures: dict) -> None:
+    if path:
+        from obai_ros.model.checkpoint import write_atomically
+
+        write_atomically(path, (json.dumps(figures, indent=2) + '\n').encode())
+
+
 def _model(args):
-    """Return the checkpoint and its goal bank."""
+    """Return the path of the weights, the checkpoint and its goal bank."""
     from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint
     from obai_ros.model.device import choose_device
     from obai_ros.planning.goal_bank import GoalBank
@@ -102,7 +166,7 @@ def _model(args):
     weights = args.checkpoint or default_checkpoint()
     checkpoint = load_checkpoint(weights, choose_device(args.device))
     bank = args.bank or weights.with_suffix('.goals.safetensors')
-    return checkpoint, GoalBank.load(bank, checkpoint.model_id)
+    return weights, checkpoint, GoalBank.load(bank, checkpoint.model_id)
 
 
 def _progress(planner: str):

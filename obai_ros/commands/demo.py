@@ -92,12 +92,12 @@ def _play(args, console, domain: int, checkpoint: Path, image_size: int, started
 
 def _report(args, console, episodes: list, facts: dict) -> None:
     """Write the files and print the figures."""
-    from obai_ros.demo.animation import write_gif
+    from obai_ros.demo.animation import reels, write_gif
     from obai_ros.demo.output import write_json
     from obai_ros.demo.report import draw_distances, summarise
 
     metrics = {**summarise(episodes), **facts}
-    write_gif(args.out / 'closed_loop.gif', episodes[:GIF_EPISODES])
+    write_gif(args.out / 'closed_loop.gif', reels(episodes[:GIF_EPISODES]))
     draw_distances(args.out / 'closed_loop.png', episodes)
     for path in filter(None, (args.out / 'metrics.json', args.json)):
         write_json(path, metrics)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from obai_ros.control.episodes import Episodes, Pilot, play
+from torch import Tensor
+
+from obai_ros.control.episodes import Episodes, Move, Pilot, play
 from obai_ros.control.model_pilot import ModelPilot
 from obai_ros.control.pilots import Onlooker, Oracle
 from obai_ros.control.task import Task
+from obai_ros.environment.scene import Scene
 from obai_ros.model.checkpoint import Checkpoint
 from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.planning.planner import PlannerConfig
@@ -37,15 +40,18 @@ def make_pilot(planner: str, config: PlannerConfig, checkpoint: Checkpoint | Non
 
 
 def play_in_parts(task: Task, pilot: Pilot, steps: int, batch: int,
-                  progress: Callable[[int], None] = lambda episodes: None) -> Episodes:
+                  progress: Callable[[int], None] = lambda episodes: None,
+                  witness: Callable[[Scene, Tensor, Move], None] = lambda *_: None) -> Episodes:
     """
     Play all episodes, so many at once; `progress` is given the number that is finished.
 
-    What comes out does not depend on how many are played at once.
+    What comes out does not depend on how many are played at once. `witness`: of the first part,
+    see `episodes.play`.
     """
     parts = []
     for start in range(0, task.batch, batch):
         stop = min(start + batch, task.batch)
-        parts.append(play(task.part(start, stop), pilot, steps))
+        parts.append(play(task.part(start, stop), pilot, steps,
+                          witness=witness if start == 0 else lambda *_: None))
         progress(stop)
     return Episodes.join(parts)

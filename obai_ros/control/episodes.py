@@ -13,6 +13,7 @@ from obai_ros.action_field import ActionField
 from obai_ros.control.task import Task
 from obai_ros.environment.rendering import render
 from obai_ros.environment.scene import Scene, step
+from obai_ros.model.percept import Percept
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,12 @@ class Move:
 
     field: the action field, P points per episode; holder [B, P] int64: the true object that the
     point's slot holds as far as it holds any, counted from 0, -1 for none; what the pilot meant
-    to push.
+    to push; percept: what the pilot saw, None if it was told the truth.
     """
 
     field: ActionField
     holder: Tensor
+    percept: Percept | None = None
 
 
 class Pilot(Protocol):
@@ -65,8 +67,14 @@ class Episodes:
 
 
 def play(task: Task, pilot: Pilot, steps: int,
-         progress: Callable[[], None] = lambda: None) -> Episodes:
-    """Play the episodes of `task` for so many steps; `progress` is called after each frame."""
+         progress: Callable[[], None] = lambda: None,
+         witness: Callable[[Scene, Tensor, Move], None] = lambda *_: None) -> Episodes:
+    """
+    Play the episodes of `task` for so many steps.
+
+    `progress` is called after each frame; `witness` is shown each frame: the true scene, the
+    image [B, 3, H, W] and what was done about it.
+    """
     scene = task.scene
     position, velocity = [scene.position], [scene.velocity]
     pushes, wrong, energy = [], [], []
@@ -74,6 +82,7 @@ def play(task: Task, pilot: Pilot, steps: int,
     for _ in range(steps):
         image, labels = render(scene, task.config)
         move = pilot.act(image, scene, labels)
+        witness(scene, image, move)
         acting = (move.field.acceleration != 0).any(-1)
         pushes.append(acting.sum(-1))
         wrong.append((acting & _astray(move, labels, task)).sum(-1))

@@ -75,7 +75,7 @@ class ModelPilot:
         share = overlap(percept.masks.argmax(1).cpu(), labels, percept.masks.shape[1],
                         scene.num_objects)
         best, holder = share.max(1)
-        return Move(self._field, torch.where(best > 0, holder, -1))
+        return Move(self._field, torch.where(best > 0, holder, -1), percept)
 
     def _ask(self, sights: list[Sight] | None) -> None:
         """Ask for the goals that can be asked for by now."""

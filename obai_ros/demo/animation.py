@@ -2,6 +2,8 @@
 """The moving picture of the demo: what the camera saw, what was understood, what was imagined."""
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -18,15 +20,24 @@ _PANEL = 256  # px, about the width of a panel
 _TITLES = ('camera', 'objects found, actions, goal', 'reconstruction')
 
 
-def compose(frame: Frame, goal: tuple[float, float], caption: str) -> np.ndarray:
+@dataclass(frozen=True)
+class Reel:
+    """Frames to be shown, with the goals that are marked on them, (x, y) px, and captions."""
+
+    frames: tuple[Frame, ...]
+    goals: tuple[tuple[float, float], ...]
+    captions: tuple[str, ...]
+
+
+def compose(frame: Frame, goals, caption: str) -> np.ndarray:
     """
     Return one frame of the animation, uint8 RGB: camera | overlay | reconstruction, with captions.
 
-    goal: (x, y) px; caption: the line below the pictures.
+    goals: (x, y) px each; caption: the line below the pictures.
     """
     scale = max(1, round(_PANEL / frame.image.shape[1]))
     panels = (overlay.draw(frame.image, scale=scale),
-              overlay.draw(frame.image, frame.labels, frame.arrows, [goal], scale),
+              overlay.draw(frame.image, frame.labels, frame.arrows, list(goals), scale),
               overlay.draw(frame.reconstruction, scale=scale))
     height, width = panels[0].shape[:2]
     size = (len(panels) * width + (len(panels) + 1) * _GAP, height + 2 * _CAPTION)
@@ -43,19 +54,26 @@ def compose(frame: Frame, goal: tuple[float, float], caption: str) -> np.ndarray
     return np.asarray(canvas)
 
 
-def write_gif(path, episodes: list[Episode], milliseconds: int = 160) -> None:
+def reels(episodes: list[Episode]) -> list[Reel]:
+    """Return what is to be shown of the demo's episodes."""
+    return [Reel(episode.frames, (episode.goal,), tuple(
+        f'episode {number}   step {step}   '
+        f'median distance to the goal {np.median(distance):.1f} px'
+        for step, distance in enumerate(episode.distances())))
+        for number, episode in enumerate(episodes, start=1)]
+
+
+def write_gif(path, reels: list[Reel], milliseconds: int = 160) -> None:
     """
-    Write episodes as one endless GIF file.
+    Write reels as one endless GIF file.
 
     milliseconds: how long each frame is shown; the last of an episode stays longer. All frames
     share one palette, so that nothing flickers and unchanged parts cost nothing.
     """
     frames, durations = [], []
-    for number, episode in enumerate(episodes, start=1):
-        for step, (frame, distance) in enumerate(zip(episode.frames, episode.distances())):
-            caption = (f'episode {number}   step {step}   '
-                       f'median distance to the goal {np.median(distance):.1f} px')
-            frames.append(Image.fromarray(compose(frame, episode.goal, caption)))
+    for reel in reels:
+        for frame, caption in zip(reel.frames, reel.captions):
+            frames.append(Image.fromarray(compose(frame, reel.goals, caption)))
             durations.append(milliseconds)
         durations[-1] = 6 * milliseconds
     palette = _shared_palette(frames)

@@ -55,13 +55,15 @@ class Agent:
         except GoalBankError as error:
             self.bankless = str(error)
         self._dynamics = checkpoint.model.dynamics.D.detach().cpu()
-        self._planner = Planner(self._dynamics, config)
+        self._state_noise = checkpoint.config.sigma_s
+        self.configure(config)
         self._filter = Filter(checkpoint.model, checkpoint.schedule.changed(starts=STARTS))
         self.pursuit = Pursuit(bank, self.bankless, self._dynamics, spread, self.size, self.size)
 
     def configure(self, config: PlannerConfig) -> None:
-        """Plan like this from now on."""
-        self._planner = Planner(self._dynamics, config)
+        """Plan like this from now on, with the state noise of the model."""
+        self._planner = Planner(self._dynamics,
+                                dataclasses.replace(config, state_noise=self._state_noise))
 
     def look(self, picture: np.ndarray) -> Sight:
         """Return what is seen in a picture [H, W, 3] uint8 of the model's size.

@@ -13,7 +13,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
-from std_srvs.srv import Trigger
+from std_srvs.srv import SetBool, Trigger
 
 from obai_ros.demo.records import Episode, Frame
 from obai_ros.messages import action_field, image
@@ -58,6 +58,7 @@ class DemoNode(Node):
         self._executor.add_node(self)
         self._goal = self.create_client(SetGoal, 'planner_node/set_goal')
         self._reset = self.create_client(Trigger, 'sim_node/reset')
+        self._pause = self.create_client(SetBool, 'sim_node/pause')
         for topic, kind, take in (
                 ('image_raw', Image, self._take_image),
                 ('label_image', Image, self._take_labels),
@@ -92,23 +93,50 @@ class DemoNode(Node):
         steps: actions to be taken; the episode has steps + 1 frames. progress(step, frame) is
         called as each frame is complete. Raises LoopBroken, or RuntimeError when a node refuses.
         """
-        request = SetGoal.Request(goal=Goal(kind=Goal.ALL, x=goal[0], y=goal[1]))
-        self._call(self._goal, request, 'planner_node', lambda: self._is_pursued(request.goal))
+        goals = [Goal(kind=Goal.ALL, x=goal[0], y=goal[1])]
+        return Episode(goal, self.play(goals, (), steps, progress))
+
+    def play(self, goals, later, steps: int, progress) -> tuple[Frame, ...]:
+        """
+        Ask for `goals`, start the next episode, ask for those to come `later`, and record it.
+
+        goals, later: Goal messages; the later ones are about what is in view, and come when the
+        first frame has been answered. steps, progress, raises: see `run_episode`.
+        """
+        for goal in goals:
+            self._ask(goal)
+        if later:
+            self._hold(True)
         # Everything that arrives from the old episode from now on is of an older number.
         self._awaited, self._parts, self._order = self._episode + 1, {}, []
         self._call(self._reset, Trigger.Request(), 'sim_node', lambda: self._order)
+        if later:
+            # Lock-step: the planner has seen the first frame when it has answered it.
+            self._wait(lambda: self._order and self._newest['action_field'] == self._order[0],
+                       self._patience)
+            for goal in later:
+                self._ask(goal)
+            self._hold(False)
         frames = []
         while len(frames) <= steps:
             self._wait(lambda: len(frames) < len(self._order) and
                        self._parts[self._order[len(frames)]].keys() >= _PARTS, self._patience)
             frames.append(_frame(self._parts[self._order[len(frames)]]))
             progress(len(frames) - 1, frames[-1])
-        return Episode(goal, tuple(frames))
+        return tuple(frames)
 
     def close(self) -> None:
         """Stop serving callbacks and leave the graph."""
         self._executor.shutdown(timeout_sec=1.0)
         self.destroy_node()
+
+    def _ask(self, goal: Goal) -> None:
+        self._call(self._goal, SetGoal.Request(goal=goal), 'planner_node',
+                   lambda: self._is_pursued(goal))
+
+    def _hold(self, still: bool) -> None:
+        """Let the simulator keep the answers that it gets, or apply them again."""
+        self._call(self._pause, SetBool.Request(data=still), 'sim_node')
 
     def _call(self, client, request, node: str, happened=lambda: False) -> None:
         """
@@ -159,9 +187,11 @@ class DemoNode(Node):
         self._parts.setdefault(stamp, {})[part] = value
 
     def _is_pursued(self, goal) -> bool:
-        wanted = np.float32([goal.x, goal.y])  # as the message carries them
-        return self._pursued is not None and self._pursued.kind == goal.kind and np.array_equal(
-            np.float32([self._pursued.x, self._pursued.y]), wanted)
+        if self._pursued is None or goal.kind == Goal.IMAGE:  # pictures are not published
+            return False
+        def said(message):  # as the message carries it
+            return message.kind, message.shape, *np.float32([message.x, message.y])
+        return said(self._pursued) == said(goal)
 
     def _take_goal(self, message):
         self._pursued = message

@@ -2,6 +2,7 @@
 """`obai control` with a model of random weights: the mechanics, not the success."""
 import json
 
+from PIL import Image
 import pytest
 import torch
 
@@ -40,6 +41,17 @@ def test_all_planners_play_the_same_episodes(weights, task, tmp_path, capsys):
             'overshoot', 'energy'} <= set(found['feef'])
     assert plot.read_bytes().startswith(b'\x89PNG')
     assert 'oracle: success' in capsys.readouterr().out
+
+
+def test_a_film_shows_what_a_planner_sees(weights, tmp_path, capsys):
+    film = tmp_path / 'film.gif'
+    arguments = ['control', '--checkpoint', str(weights), '--task', 'sort', '--episodes', '3',
+                 '--steps', '2', '--batch', '2', '--gif', str(film)]
+    assert cli.main([*arguments, '--planner', 'none,feef']) == 0
+    with Image.open(film) as gif:
+        assert gif.n_frames == 2 * 2  # of the first batch
+    assert cli.main([*arguments, '--planner', 'none']) == 2
+    assert 'none of none sees pixels' in capsys.readouterr().err
 
 
 def test_figures_of_one_planner_are_not_nested(tmp_path):
