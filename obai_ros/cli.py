@@ -36,6 +36,21 @@ def main(argv=None) -> int:
         return args.run(args)
     except KeyboardInterrupt:
         return 130
+    except ModuleNotFoundError as error:
+        return _lacking(argv[0], error)
+
+
+def _lacking(command, error) -> int:
+    """Say which package a command lacks, unless it is a module that we should have written."""
+    package = error.name.partition('.')[0]
+    if package == __package__ and error.name not in (f'{package}.msg', f'{package}.srv'):
+        raise error
+    what = f'the messages of {package} (they are made when it is built)' \
+        if package == __package__ else f'the Python package {package}'
+    print(f'obai {command}: this needs {what}, which is not here: use the .venv that `make setup` '
+          f'makes, or source your ROS 2 workspace and `pip install -r requirements.txt`',
+          file=sys.stderr)
+    return 2
 
 
 if __name__ == '__main__':

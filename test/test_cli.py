@@ -44,3 +44,26 @@ def test_the_version_is_that_of_the_package(capsys):
     assert __version__ in capsys.readouterr().out
     package = Path(__file__).parents[1] / 'package.xml'
     assert f'<version>{__version__}</version>' in package.read_text()
+
+
+@pytest.mark.parametrize('module, said', [
+    ('foxglove', 'needs the Python package foxglove, which is not here: use the .venv'),
+    ('rclpy', 'needs the Python package rclpy'),
+    ('obai_ros.msg', 'needs the messages of obai_ros')])
+def test_a_package_that_is_missing_is_named_with_the_remedy(monkeypatch, capsys, module, said):
+    def lacks(args):
+        raise ModuleNotFoundError(f'No module named {module!r}', name=module)
+    from obai_ros.commands import view
+    monkeypatch.setattr(view, 'run', lacks)
+    assert cli.main(['view']) == 2
+    error = capsys.readouterr().err
+    assert error.startswith('obai view: this ') and said in error and error.count('\n') == 1
+
+
+def test_a_module_of_our_own_that_is_missing_is_a_fault(monkeypatch):
+    def lacks(args):
+        raise ModuleNotFoundError("No module named 'obai_ros.modle'", name='obai_ros.modle')
+    from obai_ros.commands import view
+    monkeypatch.setattr(view, 'run', lacks)
+    with pytest.raises(ModuleNotFoundError):
+        cli.main(['view'])

@@ -117,27 +117,34 @@ def test_every_command_is_in_the_table():
     assert sorted(row[0] for row in rows) == sorted(f'obai {command}' for command in COMMANDS)
 
 
-def parameter_rows(specs):
-    """Return what the README says about a node's parameters, line by line."""
+def parameter_tables(tables):
+    """Return what the README says about the parameters of all nodes."""
     changes = {'always': 'at any time', 'unconfigured': 'while unconfigured', 'never': 'at start'}
-    rows = ['| parameter | default | expected | is set | meaning |', '|---|---|---|---|---|']
-    for spec in specs:
-        default = json.dumps(spec.default) if spec.default != '' else 'empty'
-        rows.append(f'| `{spec.name}` | {default} | {spec.expected} | {changes[spec.change]} | '
-                    f'{spec.description} |')
-    return rows
+    lines = []
+    for node, specs in tables.items():
+        lines += [f'<details><summary><code>{node}</code></summary>', '',
+                  '| parameter | default | expected | is set | meaning |', '|---|---|---|---|---|']
+        for spec in specs:
+            default = json.dumps(spec.default) if spec.default != '' else 'empty'
+            assert '|' not in spec.description + spec.expected
+            lines.append(f'| `{spec.name}` | {default} | {spec.expected} | '
+                         f'{changes[spec.change]} | {spec.description} |')
+        lines += ['', '</details>', '']
+    return '\n'.join(lines)
+
+
+def with_tables(text, tables):
+    """Return the README with the parameters as they are in the code."""
+    start, end = text.index('<details>'), text.rindex('</details>\n') + len('</details>\n')
+    return text[:start] + parameter_tables(tables) + text[end:]
 
 
 def test_parameters_are_those_of_the_nodes():
     parameters = pytest.importorskip('obai_ros.nodes.parameters')
-    said = README.read_text()
-    for node, specs in parameters.TABLES.items():
-        rows = parameter_rows(specs)
-        assert '\n'.join(['', *rows, '']) in said, (
-            f'README, parameters of {node}, should be:\n\n' + '\n'.join(rows))
-    rows = re.findall(r'^\| `\w+` \|.* \| (?:at any time|while unconfigured|at start) \| ', said,
-                      re.M)
-    assert len(rows) == sum(len(specs) for specs in parameters.TABLES.values())
+    text = README.read_text()
+    if text != with_tables(text, parameters.TABLES):
+        pytest.fail('the parameters in the README are not those of the nodes: '
+                    '`python test/test_documentation.py` rewrites them')
 
 
 def test_parameters_that_are_set_by_hand_exist():
@@ -161,3 +168,8 @@ def test_executables_that_are_named_are_installed():
         for span in code(page.read_text()):
             for name in re.findall(r'ros2 run obai_ros (\w+)', span):
                 assert re.search(rf'\b{name}\b', installed), f'{name} is not installed'
+
+
+if __name__ == '__main__':
+    from obai_ros.nodes.parameters import TABLES
+    README.write_text(with_tables(README.read_text(), TABLES))

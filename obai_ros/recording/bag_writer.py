@@ -89,6 +89,12 @@ class BagWriter:
     def __exit__(self, kind, error, trace) -> None:
         if kind is None:
             self.close()
+        elif issubclass(kind, OSError) and self.counts:
+            self._writer.abort()
+            raise RecordingError(
+                f'the recording broke off ({error}); what was written until then is in '
+                f'{self._workshop}, from which `mcap recover` makes a file that can be read'
+            ) from error
         else:
             self.discard()
 

@@ -55,3 +55,18 @@ def test_a_bag_is_never_overwritten(script, tmp_path):
     script.writer.close()
     with pytest.raises(RecordingError, match='exists already.*--out'):
         BagWriter(tmp_path / 'bag')
+
+
+def test_a_full_disk_does_not_cost_what_was_recorded_before(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, 'No space left on device')
+
+    with pytest.raises(RecordingError, match='No space left on device.*mcap recover') as caught:
+        with BagWriter(tmp_path / 'bag') as writer:
+            writer.add_topic('/goal', 'obai_ros/msg/Goal')
+            writer.write('/goal', 7, bytes(2 ** 21))
+            monkeypatch.setattr(writer._writer, 'write', full)
+            writer.write('/goal', 8, bytes(24))
+    assert not (tmp_path / 'bag').exists()
+    kept, = tmp_path.glob('.bag.*/bag/bag.mcap')
+    assert str(kept.parents[1]) in str(caught.value) and kept.stat().st_size > 100
