@@ -4,6 +4,8 @@
 ros2 launch obai_ros perception.launch.py image_topic:=/camera/image_raw rviz:=true
 """
 
+import pathlib
+
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
@@ -51,6 +53,10 @@ def nodes(context):
     def value(name):
         return LaunchConfiguration(name).perform(context)
 
+    if not pathlib.Path(value('params_file')).is_file():  # launch_ros would go on without
+        raise FileNotFoundError(
+            f'params_file {value("params_file")} does not exist: give the path of a parameter '
+            'file, for instance an edited copy of config/obai.yaml')
     given = {name: value(name) for name in ('device', 'checkpoint') if value(name)}
     if value('autostart'):
         given['autostart'] = value('autostart') == 'true'

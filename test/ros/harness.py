@@ -33,15 +33,18 @@ class NodeProcess:
     """A node as a process; what it writes is in `output()`."""
 
     def __init__(self, name, parameters, log, remappings, arguments=()):
-        path = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get('PYTHONPATH')]))
         code = f'from obai_ros.nodes.start import start; start({name!r})'
+        self.begin(name, log, [sys.executable, '-c', code, '--ros-args',
+                               *_flags(parameters, remappings), *arguments])
+
+    def begin(self, name, log, command):
+        """Start the command as a process of that name."""
+        path = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get('PYTHONPATH')]))
         self.name = name
         self._log = log
         with open(log, 'wb') as output:
             self.process = subprocess.Popen(
-                [sys.executable, '-c', code, '--ros-args', *_flags(parameters, remappings),
-                 *arguments],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                 env={**os.environ, 'PYTHONPATH': path}, start_new_session=True,
                 preexec_fn=_take_interrupts)
 

@@ -1,17 +1,62 @@
 # SPDX-License-Identifier: Apache-2.0
 """The launch files; only where ROS 2's launch is installed, which the wheels do not have."""
 
-from harness import CHECKOUT
+import signal
+import sys
+
+import cv2
+from harness import CHECKOUT, NodeProcess, stamp_of
+import numpy as np
+from obai_ros.msg import SlotBeliefs
 import pytest
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import Image
 
 sources = pytest.importorskip('launch.launch_description_sources')
 pytest.importorskip('launch_ros')
 
 SHARED = {'namespace', 'params_file', 'use_sim_time', 'autostart', 'log_level', 'device',
           'checkpoint', 'image_topic', 'rviz'}
+EVERY = QoSProfile(depth=1000)
+
+# What `ros2 launch` does, of which the tool is not needed
+LAUNCH = """\
+import sys
+from launch import LaunchDescription, LaunchService
+from launch.actions import IncludeLaunchDescription
+path, *arguments = sys.argv[1:]
+service = LaunchService()
+service.include_launch_description(LaunchDescription([IncludeLaunchDescription(
+    path, launch_arguments=[tuple(word.split(':=', 1)) for word in arguments])]))
+sys.exit(service.run())
+"""
 
 
-@pytest.mark.parametrize('name, own', [('perception', set()),
+class Launch(NodeProcess):
+    """A launch file as a process, with what it starts."""
+
+    def __init__(self, name, arguments, log):
+        words = [f'{key}:={value}' for key, value in arguments.items()]
+        self.begin(name, log, [sys.executable, '-c', LAUNCH,
+                               str(CHECKOUT / 'launch' / f'{name}.launch.py'), *words])
+
+
+@pytest.fixture
+def start_launch(domain, tmp_path):
+    """Return start(name, **arguments): a Launch that does not outlive the test."""
+    started = []
+
+    def start(name, **arguments):
+        started.append(Launch(name, arguments, tmp_path / f'launch_{len(started)}.log'))
+        return started[-1]
+
+    yield start
+    for launch in started:
+        launch.kill()
+        print(f'--- {launch.name} wrote:\n{launch.output()}')
+
+
+@pytest.mark.parametrize('name, own', [('perception', set()), ('camera', {'source'}),
                                        ('closed_loop', {'goal', 'episode_steps'})])
 def test_arguments_are_declared_and_described(name, own):
     path = CHECKOUT / 'launch' / f'{name}.launch.py'
@@ -19,3 +64,65 @@ def test_arguments_are_declared_and_described(name, own):
     arguments = {argument.name: argument for argument in description.get_launch_arguments()}
     assert set(arguments) == SHARED | own
     assert all(len(argument.description) > 10 for argument in arguments.values())
+
+
+def test_two_loops_in_namespaces_do_not_meet(client, start_launch):
+    images = {name: client.collect(Image, f'/{name}/image_raw', EVERY) for name in 'ab'}
+    slots = {name: client.collect(SlotBeliefs, f'/{name}/slots', EVERY) for name in 'ab'}
+    launched = [start_launch('closed_loop', namespace=name, episode_steps=5, device='cpu')
+                for name in 'ab']
+    client.until(lambda: all(len(messages) > 12 for messages in slots.values()), 'both loops',
+                 timeout=110)
+    for name, other in ('ab', 'ba'):
+        seen = set(map(stamp_of, slots[name]))
+        assert seen <= {0} | set(map(stamp_of, images[name]))
+        assert not seen & set(map(stamp_of, images[other]))
+    names = {f'{space}/{node}' for node, space in client.node.get_node_names_and_namespaces()}
+    assert {f'/{space}/{node}' for space in 'ab' for node in (
+        'sim_node', 'perception_node', 'planner_node', 'overlay_node')} <= names
+    ended_cleanly(launched, 4)
+
+
+def test_a_camera_with_the_arguments_that_matter(client, start_launch, weights, tmp_path):
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / f'{number}.png'), np.full((40, 60, 3), 80 * number, np.uint8))
+    slots = client.collect(SlotBeliefs, '/slots', EVERY)
+    camera = client.collect(Image, '/front/image', EVERY)
+    launch = start_launch('camera', source=str(tmp_path), image_topic='/front/image',
+                          checkpoint=weights, log_level='debug', use_sim_time='false')
+    client.until(lambda: len(slots) > 3, 'slots')
+    assert (camera[0].width, camera[0].height) == (60, 40)
+    assert slots[0].width == 32
+    values = client.parameters('/perception_node')
+    assert values['checkpoint'] == weights
+    ended_cleanly([launch], 3)
+
+
+def test_perception_waits_for_a_lifecycle_manager_if_told_to(client, start_launch, weights):
+    launch = start_launch('perception', autostart='false', checkpoint=weights, device='cpu',
+                          namespace='/deep/down')
+    values = client.parameters('/deep/down/perception_node')
+    assert (values['autostart'], values['device'], values['checkpoint']) == (
+        False, 'cpu', weights)
+    assert client.parameters('/deep/down/overlay_node')['use_sim_time'] is False
+    assert not launch.says('configured')
+    ended_cleanly([launch], 2)
+
+
+@pytest.mark.parametrize('arguments, words', [
+    ({'autostart': 'perhaps'}, "autostart.*perhaps.*'true'"),
+    ({'params_file': '/nowhere.yaml'}, 'params_file /nowhere.yaml does not exist: give the path'),
+])
+def test_wrong_arguments_end_the_launch(start_launch, arguments, words):
+    launch = start_launch('perception', **arguments)
+    assert launch.wait() != 0
+    assert launch.says(words)
+
+
+def ended_cleanly(launched, nodes):
+    for launch in launched:
+        launch.process.send_signal(signal.SIGINT)
+    for launch in launched:
+        assert launch.wait() == 0
+        assert launch.output().count('process has finished cleanly') == nodes
+        assert 'Traceback' not in launch.output()
