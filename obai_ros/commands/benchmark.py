@@ -30,6 +30,7 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from obai_ros.benchmark import timing
+    from obai_ros.benchmark.planning import time_planning
     from obai_ros.benchmark.operations import count_operations, format_operations
     from obai_ros.model.checkpoint import write_atomically
     from obai_ros.model.device import choose_device
@@ -61,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
             window=args.window, batch=args.batch,
             perception_ms_per_frame=timing.time_perception(
                 model, args.iterations, args.window, args.frames, args.batch),
+            planning_ms_per_frame=time_planning(config.num_slots, config.latent_size),
             operations_per_frame=count_operations(config).per_frame(config, schedule),
             train_sequences_per_s=timing.time_training(
                 read_recipe(preset_path(args.preset)), device),

@@ -58,6 +58,7 @@ class Agent:
         self._state_noise = checkpoint.config.sigma_s
         self.configure(config)
         self._filter = Filter(checkpoint.model, checkpoint.schedule.changed(starts=STARTS))
+        self._preference = self._batched = None
         self.pursuit = Pursuit(bank, self.bankless, self._dynamics, spread, self.size, self.size)
 
     def configure(self, config: PlannerConfig) -> None:
@@ -86,7 +87,9 @@ class Agent:
             reachable=torch.as_tensor(beliefs.reachable)[None],
             background=torch.tensor([beliefs.background]))
         view = View(sight.centre[None], sight.mass[None], sight.objects[None])
-        plan = self._planner.plan(sight.belief[None], preference[None], active[None],
+        if preference is not self._preference:  # what it costs to make one is paid once
+            self._preference, self._batched = preference, preference[None]
+        plan = self._planner.plan(sight.belief[None], self._batched, active[None],
                                   reachable=contacts.reachable, view=view)
         field = place(contacts, plan.acceleration, active[None], beliefs.height, beliefs.width)
         used = (field.acceleration[0] != 0).any(-1)

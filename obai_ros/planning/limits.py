@@ -23,16 +23,16 @@ def box_minimum(hessian: Tensor, target: Tensor, limit: float, start: Tensor,
     takes the same time; after t of them the error has shrunk like (1 - sqrt(least/greatest))^t.
     """
     least, greatest = curvature
-    ratio = (least / greatest).clamp(0, 1).sqrt()[:, None]
+    ratio = (least / greatest).clamp(0, 1).sqrt()[:, None, None]
     overshoot = 1 + (1 - ratio) / (1 + ratio)
     # One product per iteration: a gradient step is affine in the point.
     identity = torch.eye(hessian.shape[-1], dtype=hessian.dtype, device=hessian.device)
     advance = identity - hessian / greatest[:, None, None]
     shift = (target / greatest[:, None])[..., None]
-    point = start.clamp(-limit, limit)
+    point = start[..., None].clamp(-limit, limit)
     ahead = point
     for _ in range(iterations):
-        new = torch.baddbmm(shift, advance, ahead[..., None]).squeeze(-1).clamp(-limit, limit)
+        new = torch.baddbmm(shift, advance, ahead).clamp_(-limit, limit)
         ahead = torch.lerp(point, new, overshoot)
         point = new
-    return point
+    return point.squeeze(-1)

@@ -160,6 +160,7 @@ class Planner:
         for acceleration in committed:
             belief = roll_forward(belief, self.dynamics, acceleration, config.state_noise)
         projection = Projection.of(belief, preference, self.dynamics)
+        inverse = _inverse(projection.gram)
         trace = projection.gram.diagonal(dim1=-2, dim2=-1).sum(-1)
         cost = config.action_cost * trace / 2
         if config.law == 'eq14':
@@ -169,13 +170,13 @@ class Planner:
         else:
             sequence, fall, worthwhile = self._optimum(projection, cost)
             if view is not None:
-                self._beware(projection, cost, view, active, sequence)
+                self._beware(projection, inverse, cost, view, active, sequence)
         future = forecast(belief, self.dynamics, sequence, config.state_noise)
         divergence = feef(future, preference, config.velocity_weight)
         if config.law == 'eq14':
             idle = forecast(belief, self.dynamics, torch.zeros_like(sequence), config.state_noise)
             fall = feef(idle, preference, config.velocity_weight) - divergence
-        outcome = self._decide(projection, sequence, worthwhile, active, reachable)
+        outcome = self._decide(projection, inverse, sequence, worthwhile, active, reachable)
         acting = (outcome == Outcome.ACT)[..., None]
         return Plan(torch.where(acting, sequence[..., 0, :], 0.0), sequence,
                     divergence.masked_fill(~active, float('nan')),
@@ -203,10 +204,10 @@ class Planner:
         fall = torch.where(saturated, -self.horizon.objective(plan, projection, cost), fall)
         return plan, fall, worthwhile
 
-    def _beware(self, projection: Projection, cost: Tensor, view: View, active: Tensor,
-                sequence: Tensor) -> None:
+    def _beware(self, projection: Projection, inverse: Tensor, cost: Tensor, view: View,
+                active: Tensor, sequence: Tensor) -> None:
         """Put into `sequence` other plans for objects that theirs takes out of sight."""
-        velocity = (_inverse(projection.gram) @ projection.drift[..., None]).squeeze(-1)
+        velocity = (inverse @ projection.drift[..., None]).squeeze(-1)
         moving = torch.where(active[..., None], sequence[..., 0, :], 0.0)
         hidden = view.may_be_hidden(velocity + moving) & active
         if not hidden.any():
@@ -217,10 +218,9 @@ class Planner:
         sequence[..., 0, :] = torch.where(hidden[..., None], last[..., 0, :],
                                           sequence[..., 0, :])
 
-    def _decide(self, projection: Projection, sequence: Tensor, worthwhile: Tensor,
-                active: Tensor, reachable: Tensor | None) -> Tensor:
+    def _decide(self, projection: Projection, inverse: Tensor, sequence: Tensor,
+                worthwhile: Tensor, active: Tensor, reachable: Tensor | None) -> Tensor:
         """Return the Outcome [B, K] of each slot."""
-        inverse = _inverse(projection.gram)
         # tr(M^-1 S M^-1) / 2: the mean variance per axis of the position that D reads out.
         position_sd = ((inverse @ projection.error_noise * inverse).sum((-2, -1)) / 2).sqrt()
         finite = torch.isfinite(sequence).flatten(-2).all(-1)

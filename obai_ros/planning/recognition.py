@@ -26,6 +26,7 @@ class Recogniser:
 
     def __init__(self, bank: GoalBank):
         self._bank = bank
+        self._shapes = None
         self._known: dict[Look, list] = {}
 
     def learn(self, look: Look) -> None:
@@ -44,13 +45,17 @@ class Recogniser:
                 'learn a larger bank (`obai learn-goals --objects N`)')
         bank, parts = self._bank, []
         if look.shape is not None:
-            parts.append(_Shape.of(bank, bank.shapes.index(look.shape)))
+            if self._shapes is None:
+                self._shapes = _Shapes(bank)
+            index = bank.shapes.index(look.shape)
+            parts.append(lambda mean: self._shapes.log_odds(mean, index))
         if look.colour is not None:
-            parts.append(_Attribute.of(bank, bank.colour, bank.select(colour=look.colour)))
+            chosen = bank.select(colour=look.colour)
+            parts.append(_Attribute.of(bank, bank.colour, chosen).log_odds)
         if look.size_range is not None:
             sizes = SIZE_STEP * (bank.size / SIZE_STEP).round()
             chosen = bank.select(size_range=look.size_range)
-            parts.append(_Attribute.of(bank, sizes[:, None], chosen))
+            parts.append(_Attribute.of(bank, sizes[:, None], chosen).log_odds)
         self._known[look] = parts
 
     def log_odds(self, mean: Tensor, look: Look) -> Tensor:
@@ -63,34 +68,33 @@ class Recogniser:
         self.learn(look)
         odds = torch.full_like(mean[..., 0], torch.inf)
         for part in self._known[look]:
-            odds = odds.minimum(part.log_odds(mean))
+            odds = odds.minimum(part(mean))
         return odds
 
 
-@dataclass(frozen=True)
-class _Shape:
-    """Gaussians of all shapes, mean [C, N], root of the precision [C, N, N], log_norm [C]."""
+class _Shapes:
+    """A Gaussian for each of the shapes that the bank knows."""
 
-    mean: Tensor
-    root: Tensor
-    log_norm: Tensor
-    asked: Tensor
-
-    @staticmethod
-    def of(bank: GoalBank, shape: int) -> _Shape:
+    def __init__(self, bank: GoalBank):
         count = torch.bincount(bank.shape, minlength=len(bank.shapes))
-        present = (count >= MIN_EFFECTIVE_SAMPLES).nonzero().squeeze(1)
-        moments = bank.weighted((bank.shape == present[:, None]).to(bank.mean.dtype))
-        root = torch.linalg.cholesky(moments.precision)
-        volume = root.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        return _Shape(moments.mean, root, volume, present == shape)
+        self._present = (count >= MIN_EFFECTIVE_SAMPLES).nonzero().squeeze(1)
+        moments = bank.weighted((bank.shape == self._present[:, None]).to(bank.mean.dtype))
+        self._mean = moments.mean                                     # [C, N]
+        self._root = torch.linalg.cholesky(moments.precision)         # [C, N, N]
+        self._log_norm = self._root.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        self._newest = None, None
 
-    def log_odds(self, mean: Tensor) -> Tensor:
-        away = ((mean[..., None, :] - self.mean)[..., None, :] @ self.root).squeeze(-2)
-        evidence = self.log_norm - away.square().sum(-1) / 2
+    def log_odds(self, mean: Tensor, shape: int) -> Tensor:
+        # Each frame is asked about by the goals of several shapes.
+        if mean is not self._newest[0]:
+            away = ((mean[..., None, :] - self._mean)[..., None, :] @ self._root).squeeze(-2)
+            self._newest = mean, self._log_norm - away.square().sum(-1) / 2
+        evidence = self._newest[1]
+        asked = self._present == shape
         # Against the average of the others: of all shapes the likeliest then has odds above one.
-        return evidence[..., self.asked].squeeze(-1) - (
-            evidence[..., ~self.asked].logsumexp(-1) - math.log(max(len(self.mean) - 1, 1)))
+        others = max(len(asked) - 1, 1)
+        return (evidence[..., asked].squeeze(-1)
+                - evidence[..., ~asked].logsumexp(-1) + math.log(others))
 
 
 @dataclass(frozen=True)
