@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which device computes, by the name that people give."""
+"""What computes, and how precisely, by the names that people give."""
 from __future__ import annotations
 
 import torch
@@ -23,3 +23,32 @@ def choose_device(name: str) -> torch.device:
             f'device {name} is not there: torch {torch.__version__} sees {count} CUDA devices; '
             'choose auto or cpu, or install a driver and a torch built for it')
     return device
+
+
+def choose_precision(name: str, device: torch.device) -> tuple[str, str]:
+    """
+    Return the precision of convolutions for auto, float32 or bfloat16, and what to warn of.
+
+    auto takes bfloat16 where the device computes with it by itself. Where it does not, emulation
+    would be slower than float32, which is then used whatever was asked for; the warning, '' if
+    there is none, says so. Raises ValueError for another name.
+    """
+    if name not in PRECISIONS:
+        raise ValueError(f'precision is {name!r}: expected one of {", ".join(PRECISIONS)}')
+    if name == 'float32' or _computes_bfloat16(device):
+        return ('float32' if name == 'float32' else 'bfloat16'), ''
+    if name == 'auto':
+        return 'float32', ''
+    return 'float32', (f'precision bfloat16 is not supported by this {device.type} device; '
+                       'computing in float32')
+
+
+PRECISIONS = ('auto', 'float32', 'bfloat16')
+
+
+def _computes_bfloat16(device: torch.device) -> bool:
+    if device.type == 'cuda':
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # Not public, and not in every version of torch; without an answer the answer is no.
+    names = ('_is_avx512_bf16_supported', '_is_amx_tile_supported')
+    return any(getattr(torch.cpu, name, bool)() for name in names)

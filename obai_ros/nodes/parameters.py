@@ -135,6 +135,9 @@ PERCEPTION = (
     Spec('resize', 'crop', "How an image is fitted to the model's: crop (the largest square in "
          'its middle), letterbox (all of it, grey bars) or stretch (all of it, proportions lost).',
          choices=('crop', 'letterbox', 'stretch')),
+    Spec('precision', 'auto', 'Of the convolutions: float32, bfloat16 (faster where the device '
+         'computes with it, and no less accurate), or auto: bfloat16 where it is faster.',
+         choices=('auto', 'float32', 'bfloat16')),
     Spec('iterations', 0, 'Refinement iterations per frame; 0 = as the model was trained. Fewer '
          'are faster, more are not better without end.', 0, 64, change=ALWAYS),
     Spec('window', 0, 'Frames that are refined together; 0 = as the model was trained.', 0, 16),

@@ -47,12 +47,16 @@ class PerceptionNode(ManagedNode):
     def load(self):
         # Here and not above: torch takes seconds to import, and a node should answer at once.
         import torch
+        from obai_ros.model.device import choose_precision
         from obai_ros.nodes.perception_output import PerceptionOutput
         from obai_ros.nodes.tracker import Tracker
         if self.settings.threads:
             torch.set_num_threads(self.settings.threads)
         device = choose_device(self.settings.device)
-        _, checkpoint = load_model(self.settings.checkpoint, device)
+        precision, warning = choose_precision(self.settings.precision, device)
+        if warning:
+            self.get_logger().warning(warning)
+        _, checkpoint = load_model(self.settings.checkpoint, device, precision)
         self._tracker = Tracker(checkpoint, device, self.settings.iterations,
                                 self.settings.window, self.settings.starts,
                                 self.settings.second_look, self.settings.seed)
@@ -62,7 +66,7 @@ class PerceptionNode(ManagedNode):
         self._health.begin(self._tracker)
         self.get_logger().info(
             f'configured: model {self._tracker.model_id} ({self._tracker.num_slots} slots, '
-            f'{self._tracker.size}x{self._tracker.size} px) on {device}')
+            f'{self._tracker.size}x{self._tracker.size} px) on {device} in {precision}')
 
     def start(self):
         self._images = image_input.subscribe(

@@ -8,16 +8,16 @@ from ament_index_python.packages import get_package_share_directory, PackageNotF
 from obai_ros.nodes.managed_node import ConfigureError
 
 
-def load_model(name: str, device='cpu'):
+def load_model(name: str, device='cpu', precision='float32'):
     """Load the weights that the parameter `checkpoint` names; '' means the bundled ones.
 
-    name: as for locate(). Returns the path of the weights and the Checkpoint. Raises
+    name: as for locate(); precision: of the convolutions. Returns the path of the weights and the Checkpoint. Raises
     ConfigureError with the remedy when they are missing or damaged.
     """
     from obai_ros.model.checkpoint import CheckpointError, default_checkpoint, load_checkpoint
     try:
         path = locate(name) if name else default_checkpoint()
-        return path, load_checkpoint(path, device)
+        return path, load_checkpoint(path, device, precision)
     except CheckpointError as error:
         raise ConfigureError(
             f'{_sentence(error)} Set the parameter checkpoint to weights (.safetensors with its '

@@ -35,6 +35,13 @@ def picture(second, encoding='rgb8', side=SIDE, nanosecond=0):
     return message
 
 
+def plain(second, grey):
+    """Return an image message with that stamp, all of one grey."""
+    message = picture(second)
+    message.data = array.array('B', [grey] * len(message.data))
+    return message
+
+
 def applied(second, cut=False, points=()):
     """Return the action on the frame with that stamp; points: (row, col, ax, ay)."""
     row, col, ax, ay = zip(*points) if points else ((), (), (), ())
@@ -135,6 +142,13 @@ def test_the_filter_starts_anew_where_the_stream_breaks(camera):
     assert camera(picture(10)).frame == 1
     assert camera(picture(100)).frame == 0
     assert camera.node.says('no image was seen for 90 s')
+
+
+def test_an_image_that_does_not_follow_is_noticed(camera):
+    camera(plain(1, 127))
+    assert 'does not follow' not in camera.node.output()
+    assert camera(plain(2, 0)).frame == 1
+    assert camera.node.says('does not follow from the one before it.*looked at afresh')
     assert camera(picture(1)).frame == 0
     assert camera.node.says('stamps went back by 99 s')
 
