@@ -6,6 +6,7 @@ import time
 
 from rclpy.exceptions import NameValidationException
 from rclpy.node import Node
+from rclpy.validate_namespace import validate_namespace
 from rclpy.validate_topic_name import validate_topic_name
 
 from obai_ros.nodes.guest import Guest
@@ -101,6 +102,7 @@ def record(writer, topics, namespace: str = '', frames: int = 0, duration: float
     figures. Raises ValueError for names that cannot be.
     """
     try:
+        validate_namespace(f'/{namespace.strip("/")}')
         with Guest(lambda context: RecorderNode(
                 context, writer, topics, namespace, frames, say)) as guest:
             node = guest.node

@@ -35,7 +35,7 @@ def bag_at(path: Path) -> Path | None:
     return files[0] if files else None
 
 
-def read_bag(path: Path, framing: Framing, image_topic: str = '') -> Footage:
+def read_bag(path: str | Path, framing: Framing, image_topic: str = '') -> Footage:
     """
     Read the images of a bag, with what was done and the truth if they were recorded beside them.
 
@@ -50,7 +50,7 @@ def read_bag(path: Path, framing: Framing, image_topic: str = '') -> Footage:
     for kind in (IMAGE, COMPRESSED, ACTION):  # for bags from before Iron, which hold none
         definitions.of(kind)
     try:
-        with AnyReader([path], default_typestore=definitions.store) as reader:
+        with AnyReader([Path(path)], default_typestore=definitions.store) as reader:
             return _read(path, reader, framing, image_topic)
     except (AnyReaderError, ReaderError, OSError) as error:
         raise RecordingError(f'{path} cannot be read as a bag ({error}): was the recording ended '
