@@ -13,7 +13,7 @@ FROM ros:${ROS_DISTRO}
 ARG TORCH_INDEX=
 
 # What package.xml names, before the sources, so that this layer is kept when they change
-WORKDIR /tmp/dependencies/obai_ros
+WORKDIR /opt/dependencies/obai_ros
 COPY package.xml .
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends python3-dev python3-venv \
