@@ -142,6 +142,8 @@ def test_the_filter_starts_anew_where_the_stream_breaks(camera):
     assert camera(picture(10)).frame == 1
     assert camera(picture(100)).frame == 0
     assert camera.node.says('no image was seen for 90 s')
+    assert camera(picture(1)).frame == 0
+    assert camera.node.says('stamps went back by 99 s')
 
 
 def test_an_image_that_does_not_follow_is_noticed(camera):
@@ -149,8 +151,6 @@ def test_an_image_that_does_not_follow_is_noticed(camera):
     assert 'does not follow' not in camera.node.output()
     assert camera(plain(2, 0)).frame == 1
     assert camera.node.says('does not follow from the one before it.*looked at afresh')
-    assert camera(picture(1)).frame == 0
-    assert camera.node.says('stamps went back by 99 s')
 
 
 def test_an_image_sent_again_gets_the_same_beliefs_again(camera):
