@@ -3,7 +3,7 @@
 
 The nodes are the same as in processes of their own, under the same names, and so are their
 parameters: a file names the node of each (config/obai.yaml), a command line does it with
-`-p sim_node:rate:=5.0`. Libraries are loaded once; perception works in its thread as ever.
+`-p sim_node:rate:=5.0`, or `-p /here/sim_node:rate:=5.0` in the namespace /here. Libraries are loaded once; perception works in its thread as ever.
 """
 
 from obai_ros.nodes.overlay_node import OverlayNode
