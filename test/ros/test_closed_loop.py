@@ -24,13 +24,11 @@ def test_all_nodes_in_one_process_with_the_parameters_of_each(
         f'/**/{name}': {'ros__parameters': values} for name, values in given.items()}))
     applied = client.collect(ActionField, '/here/applied_action_field', EVERY)
     states = client.collect(PerceptionStatus, '/here/perception_node/status', EVERY)
-    loop = start_node('closed_loop', {'__ns': '/here'}, ['--params-file', str(path)],
-                      **{'/here/overlay_node:keep_frames': 9})
+    loop = start_node('closed_loop', {'__ns': '/here'}, ['--params-file', str(path)])
     client.until(lambda: len(applied) >= 20 and states, 'the loop to go round')
     for name, values in given.items():
         answer = client.parameters(f'/here/{name}')
         assert {key: answer[key] for key in values} == values
-    assert client.parameters('/here/overlay_node')['keep_frames'] == 9
     assert client.call(SetBool, '/here/sim_node/pause', data=True).success
     # While nodes still find each other a first image may be sent again; no later one.
     stamps = [stamp_of(message) for message in applied if not message.cut]
