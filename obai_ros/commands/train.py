@@ -32,6 +32,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         'ones)')
     parser.add_argument('--resize', choices=('crop', 'letterbox', 'stretch'), default='crop',
                         help="how recordings are fitted to the model's images (default: crop)")
+    parser.add_argument('--pilots', type=int, default=1, metavar='N',
+                        help='try N seeds, from --seed on, and go on with the best (default: 1)')
+    parser.add_argument('--pilot-steps', type=int, default=1500, metavar='STEPS',
+                        help='length of a pilot (default: %(default)s)')
     parser.add_argument('--max-minutes', type=float, default=float('inf'), metavar='M',
                         help='save and stop after so long')
     parser.add_argument('--validate-every', type=int, default=500, metavar='STEPS')
@@ -47,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from obai_ros.model.checkpoint import CheckpointError, load_checkpoint
+    from obai_ros.training.pilots import fly
     from obai_ros.training.recipe import preset_path, read_recipe
     from obai_ros.training.run import STATE, train
 
@@ -58,12 +63,24 @@ def run(args: argparse.Namespace) -> int:
             raise ValueError(f'{args.out} holds a run already: continue it with --resume, or '
                              f'choose another folder with --out')
         begin_with = load_checkpoint(args.weights) if args.weights else None
-        finished = train(
-            recipe, args.out, args.seed, args.resume, args.max_minutes, args.validate_every,
-            args.save_every, accelerator={'cuda': 'gpu'}.get(args.device, args.device),
-            devices=int(args.devices), nodes=args.nodes, strategy=args.strategy,
-            begin_with=begin_with, begin_at=args.stage, data=args.data,
+        settings = dict(
+            minutes=args.max_minutes, validate_every=args.validate_every,
+            save_every_s=args.save_every,
+            accelerator={'cuda': 'gpu'}.get(args.device, args.device),
+            devices=int(args.devices), nodes=args.nodes, strategy=args.strategy, data=args.data,
             image_topic=args.image_topic, resize=args.resize)
+        first = dict(begin_with=begin_with, begin_at=args.stage)
+        resume = args.resume
+        if args.pilots > 1 and not resume:
+            best = fly(args.out, range(args.seed, args.seed + args.pilots), args.pilot_steps,
+                       lambda seed, folder, resume: train(
+                           recipe, folder, seed, resume, until=args.pilot_steps, **settings,
+                           **({} if resume else first)), STATE)
+            if best is None:
+                return 3
+            resume = True
+        finished = train(recipe, args.out, args.seed, resume, **settings,
+                         **({} if resume else first))
     except (CheckpointError, ValueError) as error:
         print(f'obai train: {error}', file=sys.stderr)
         return 2

@@ -57,13 +57,32 @@ def _mixed(*numbers: int) -> int:
     return state >> 1
 
 
-def learning_rate(stage: Stage, step: int) -> float:
-    """Return the rate of optimiser step `step` (from 0): linear warm-up, then a cosine."""
-    progress = step / stage.steps
-    cosine = 0.5 * (1.0 + math.cos(math.pi * progress))
-    rate = (stage.final_learning_rate
-            + (stage.learning_rate - stage.final_learning_rate) * cosine)
+def learning_rate(stage: Stage, step: int, cuts: int = 0) -> float:
+    """
+    Return the rate of optimiser step `step` (from 0): linear warm-up, then a cosine.
+
+    cuts: how often the rate has been cut, for a stage that cuts it on a plateau instead.
+    """
+    if stage.plateau is not None:
+        rate = max(stage.learning_rate / 3.0 ** cuts, stage.final_learning_rate)
+    else:
+        cosine = 0.5 * (1.0 + math.cos(math.pi * step / stage.steps))
+        rate = (stage.final_learning_rate
+                + (stage.learning_rate - stage.final_learning_rate) * cosine)
     return rate * min(1.0, (step + 1) / stage.warmup)
+
+
+def watch_plateau(stage: Stage, step: int, loss: float, before: dict | None) -> dict:
+    """
+    Return what to remember of a stage's validation loss: the lowest, since when, the cuts made.
+
+    before: what this returned last; None at the first validation of a stage.
+    """
+    if before is None or loss < before['lowest']:
+        return {'lowest': loss, 'step': step, 'cuts': before['cuts'] if before else 0}
+    if step - before['step'] >= stage.plateau:
+        return {**before, 'step': step, 'cuts': before['cuts'] + 1}
+    return before
 
 
 def temperature(stage: Stage, step: int) -> float | None:
@@ -105,6 +124,7 @@ class Learner(L.LightningModule):
         learner = Learner(self.recipe, self.seed, self.stage_index + 1)
         learner._carry_over(self.average)
         learner.record, learner.recorded = self.record, self.recorded
+        learner.record.pop('plateau', None)
         return learner
 
     def begin_with(self, checkpoint: Checkpoint) -> None:
@@ -116,6 +136,11 @@ class Learner(L.LightningModule):
         weights = carried_over(model.state_dict(), model.config, self.model.config)
         self.model.load_state_dict(weights)
         self.average.load_state_dict(weights)
+
+    @property
+    def total_steps(self) -> int:
+        """Optimiser steps done, those of earlier stages included."""
+        return self.step + sum(stage.steps for stage in self.recipe.stages[:self.stage_index])
 
     def state(self) -> TrainingState:
         """Return everything needed to continue from here."""
@@ -141,7 +166,8 @@ class Learner(L.LightningModule):
 
     def on_train_batch_start(self, batch, batch_idx):
         for group in self.optimizers(use_pl_optimizer=False).param_groups:
-            group['lr'] = learning_rate(self.stage, self.step)
+            group['lr'] = learning_rate(self.stage, self.step,
+                                        self.record.get('plateau', {}).get('cuts', 0))
 
     def training_step(self, step, batch_idx):
         videos, noise = draw_batch(self.recipe, self.stage_index, self.seed, int(step),
@@ -172,7 +198,6 @@ class Learner(L.LightningModule):
     @torch.no_grad()
     def _follow(self):
         # The average follows closely at first: its memory grows with the steps of the run.
-        total = self.step + sum(stage.steps for stage in self.recipe.stages[:self.stage_index])
-        decay = min(self.recipe.average, total / (total + 10.0))
+        decay = min(self.recipe.average, self.total_steps / (self.total_steps + 10.0))
         for average, weight in zip(self.average.parameters(), self.model.parameters()):
             average.lerp_(weight, 1.0 - decay)

@@ -7,6 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from obai_ros.action_field import ActionField
+from obai_ros.model.filter import Filter
+from obai_ros.model.inference import Schedule
+from obai_ros.model.obai import Obai
 from obai_ros.model.percept import Percept
 
 GAP = 2
@@ -29,6 +33,28 @@ def segmentation_sheet(images: Tensor, percepts: Sequence[Percept], scale: int =
             rows.append(side_by_side(pictures, dim=2))
     sheet = side_by_side(rows, dim=1).clamp(0.0, 1.0)
     return sheet.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
+
+
+@torch.no_grad()
+def clip_sheet(model: Obai, images: Tensor, fields: Sequence[ActionField], schedule: Schedule,
+               future: int = 2) -> Tensor:
+    """
+    Return a sheet of clips as a filter sees them, and below each clip what it expects next.
+
+    images: [B, T, 3, H, W]; fields: T. The last rows have `future` predicted frames, from left to
+    right, one row for each sequence.
+    """
+    stream = Filter(model, schedule)
+    state, percepts = stream.start(len(images)), []
+    for frame in range(images.shape[1]):
+        state, percept = stream.step(state, images[:, frame],
+                                     fields[frame - 1] if frame else None)
+        percepts.append(percept)
+    seen = segmentation_sheet(images, percepts)
+    expected = stream.predict(state, future).images
+    rows = side_by_side([side_by_side(list(row), dim=2) for row in expected], dim=1)
+    blank = torch.ones(3, rows.shape[1], seen.shape[2] - rows.shape[2], device=rows.device)
+    return side_by_side([seen, torch.cat([rows, blank], 2).clamp(0.0, 1.0)], dim=1)
 
 
 def side_by_side(pictures: Sequence[Tensor], dim: int) -> Tensor:

@@ -39,7 +39,10 @@ class Stage:
     """Frames that are refined together."""
     learning_rate: float = 3e-4
     final_learning_rate: float = 3e-5
-    """Where the cosine ends."""
+    """Where the learning rate ends."""
+    plateau: int | None = None
+    """Divide the learning rate by 3 whenever the loss of the validation videos has not fallen for
+    so many steps (the paper: 10 epochs of 782 steps); null: a cosine."""
     warmup: int = 100
     """Steps over which the learning rate rises from zero."""
     temperature: float | None = None
@@ -60,6 +63,9 @@ class Stage:
             raise ValueError(
                 f'stage {self.name!r}: the learning rate goes from {self.learning_rate} to '
                 f'{self.final_learning_rate}, expected positive numbers that do not grow')
+        if self.plateau is not None and self.plateau < 1:
+            raise ValueError(f'stage {self.name!r}: plateau is {self.plateau}, expected at least '
+                             f'1 step, or null')
         if (self.temperature is None) != (self.final_temperature is None):
             raise ValueError(f'stage {self.name!r}: give both temperatures or none')
 

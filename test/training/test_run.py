@@ -11,8 +11,10 @@ import pytest
 import torch
 
 from obai_ros.model.checkpoint import CheckpointError, load_checkpoint
-from obai_ros.training.learner import Learner, draw_batch, learning_rate, temperature
+from obai_ros.training.learner import (Learner, draw_batch, learning_rate, temperature,
+                                       watch_plateau)
 from obai_ros.training.objective import composite_loss
+from obai_ros.training.pilots import Pilot
 from obai_ros.training.run import STATE, train
 from obai_ros.training.state import load_state, save_state
 
@@ -208,3 +210,66 @@ def test_learning_lowers_the_loss(recipe):
         optimizer.step()
         losses.append(float(loss.detach()))
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5]), losses
+
+
+def test_a_plateau_cuts_the_learning_rate_by_three(recipe):
+    stage = replace(recipe.stages[0], steps=1000, warmup=1, learning_rate=9e-4,
+                    final_learning_rate=1e-4, plateau=100)
+    seen, cuts = None, []
+    for step, loss in ((50, 3.0), (100, 2.0), (150, 2.5), (200, 2.1), (250, 2.2), (300, 2.0),
+                       (350, 1.0)):
+        seen = watch_plateau(stage, step, loss, seen)
+        cuts.append(seen['cuts'])
+    assert cuts == [0, 0, 0, 1, 1, 2, 2] and seen['lowest'] == 1.0
+    rates = [learning_rate(stage, 500, cut) for cut in range(4)]
+    assert rates == pytest.approx([9e-4, 3e-4, 1e-4, 1e-4])
+    with pytest.raises(ValueError, match='plateau is 0'):
+        replace(stage, plateau=0)
+
+
+def test_a_run_watches_for_plateaus_and_remembers_when_resumed(recipe, tmp_path, monkeypatch):
+    stage = replace(recipe.stages[1], steps=6, plateau=1)
+    single = replace(recipe, stages=(stage,))
+    monkeypatch.setattr('obai_ros.training.bookkeeping.validation_loss', lambda *_: 1.0)
+    train(single, tmp_path, accelerator='cpu', validate_every=1, until=3, say=lambda _: None)
+    assert load_state(tmp_path / STATE).record['plateau'] == {'lowest': 1.0, 'step': 3, 'cuts': 2}
+    train(single, tmp_path, accelerator='cpu', validate_every=1, resume=True, say=lambda _: None)
+    assert load_state(tmp_path / STATE).record['plateau']['cuts'] == 5
+
+
+def test_the_best_of_several_seeds_goes_on(tmp_path):
+    done = subprocess.run(
+        [sys.executable, '-m', 'obai_ros.cli', 'train', '--preset', 'smoke', '--out',
+         str(tmp_path), '--device', 'cpu', '--seed', '5', '--pilots', '2', '--pilot-steps', '3'],
+        env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)}, capture_output=True,
+        text=True, timeout=110)
+    assert done.returncode == 0, done.stderr
+    pilots = [load_state(tmp_path / 'pilots' / f'seed_{seed}' / STATE) for seed in (5, 6)]
+    assert [pilot.step for pilot in pilots] == [3, 3]
+    chosen = load_state(tmp_path / STATE)
+    assert f'seed {chosen.seed} goes on' in done.stdout and chosen.step == 4
+    assert 'resuming coarse at step 3' in done.stdout
+    assert (tmp_path / 'smoke.safetensors').exists()
+
+
+def test_pilots_are_ranked_by_how_linearly_they_hold_position_then_by_error(tmp_path):
+    def pilot(**scores):
+        return Pilot(0, tmp_path, scores)
+
+    ranked = [pilot(mse=0.01, position_r2=0.95), pilot(mse=0.02, position_r2=0.95),
+              pilot(mse=0.001, position_r2=0.6), pilot(mse=0.0001)]
+    assert sorted(reversed(ranked), key=lambda each: each.promise, reverse=True) == ranked
+
+
+def test_curves_have_pictures(recipe, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    run(recipe, tmp_path)
+    events = EventAccumulator(str(tmp_path / 'curves'), size_guidance={'images': 0})
+    events.Reload()
+    names = events.Tags()
+    assert names['images'] == ['validation/frame, reconstruction, slots; prediction']
+    assert 'D' in names['histograms'] and 'validation/fari' in names['scalars']
+    coarse, fine = events.Images(names['images'][0])
+    stage = recipe.stages[1]
+    rows = 3 * stage.frames + 3
+    assert fine.height == rows * stage.image_size + 2 * (rows - 1)

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Pilots: short runs with several seeds, of which the best goes on.
+
+Seeds differ more than recipes do, and early scores of segmentation do not tell which of them
+will stall. How linearly slots hold position does (models/NOTES.md).
+"""
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from obai_ros.training.state import load_state
+
+FOLDER = 'pilots'
+"""Folder of the pilots inside a run's folder."""
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """A short run that has ended. scores: of its last validation."""
+
+    seed: int
+    folder: Path
+    scores: dict
+
+    @property
+    def promise(self) -> tuple[float, float]:
+        """Position R2 to one part in a hundred, then low error; -1 if no object was found."""
+        return round(self.scores.get('position_r2', -1.0), 2), -self.scores['mse']
+
+
+def fly(folder: Path, seeds: range, steps: int, run: Callable[[int, Path, bool], bool],
+        state: str, say=print) -> Pilot | None:
+    """
+    Run one pilot per seed and put the state of the best into `folder`, to be resumed.
+
+    run(seed, folder, resume) trains until `steps` are done and tells whether it got there; state
+    is the name of the file it leaves. What was flown before is not flown again, and a pilot that
+    was interrupted goes on. Returns None when one is interrupted now.
+    """
+    pilots = []
+    for seed in seeds:
+        place = folder / FOLDER / f'seed_{seed}'
+        begun = (place / state).exists()
+        if not (begun and _steps_done(place / state) >= steps) and not run(seed, place, begun):
+            return None
+        scores = load_state(place / state).record['stages'][-1]
+        pilots.append(Pilot(seed, place, scores))
+        r2, error = pilots[-1].promise
+        say(f'pilot of seed {seed}: position R2 {r2:.2f}, MSE {-error:.5f}')
+    best = max(pilots, key=lambda pilot: pilot.promise)
+    # Renamed into place: a state is either there, and whole, or not.
+    copy = folder / f'.{state}'
+    shutil.copyfile(best.folder / state, copy)
+    copy.replace(folder / state)
+    say(f'seed {best.seed} goes on')
+    return best
+
+
+def _steps_done(path: Path) -> int:
+    state = load_state(path)
+    return state.step + sum(stage.steps for stage in state.recipe.stages[:state.stage])
