@@ -2,8 +2,9 @@
 """closed_loop: all nodes of the loop in one process, for small machines.
 
 The nodes are the same as in processes of their own, under the same names, and so are their
-parameters: a file names the node of each (config/obai.yaml), a command line does it with
-`-p sim_node:rate:=5.0`, or `-p /here/sim_node:rate:=5.0` in the namespace /here. Libraries are loaded once; perception works in its thread as ever.
+parameters: a file names the node of each (config/obai.yaml); a command line does it with
+`-p sim_node:rate:=5.0`, which rcl allows only where there is no namespace. Libraries are loaded
+once; perception works in its thread as ever.
 """
 
 from obai_ros.nodes.overlay_node import OverlayNode

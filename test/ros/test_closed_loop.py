@@ -17,7 +17,8 @@ EVERY = QoSProfile(depth=1000)
 def test_all_nodes_in_one_process_with_the_parameters_of_each(
         client, start_node, weights, tmp_path):
     path = tmp_path / 'mine.yaml'
-    given = {'sim_node': {'image_size': 32, 'rate': 0., 'seed': 3, 'action_timeout': 60.},
+    given = {'sim_node': {'image_size': 32, 'rate': 0., 'seed': 3, 'resend_period': 5.,
+                          'action_timeout': 60.},
              'perception_node': {'checkpoint': weights, 'seed': 4},
              'planner_node': {'checkpoint': weights}, 'overlay_node': {'scale': 3}}
     path.write_text(yaml.safe_dump({
