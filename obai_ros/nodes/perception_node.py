@@ -38,6 +38,7 @@ class PerceptionNode(ManagedNode):
         self._enabled = True
         self._ending = False
         self._last = None              # stamp of the image processed last, ns
+        self._number = 0               # of the frame that the newest applied action is about
         super().__init__('perception_node', PERCEPTION)
         self.create_service(Trigger, '~/reset', self._reset)
         self.create_service(SetBool, '~/enable', self._enable)
@@ -119,7 +120,11 @@ class PerceptionNode(ManagedNode):
         except ValueError as error:
             self.complaints.add('action', f'applied action refused, taken as zero: {error}')
             points = [], [], []
-        self._applied.add(_nanoseconds(message), self._tracker.applied(*points, message.cut))
+        # Whoever counts from the beginning again has been started anew, and what it shows does not
+        # follow from what was before; unless the filter has begun with this very image.
+        renumbered, self._number = message.frame < self._number, message.frame
+        cut = message.cut or renumbered and self._tracker.frame > 0
+        self._applied.add(_nanoseconds(message), self._tracker.applied(*points, cut))
 
     def _work(self):
         """Process the newest image whenever there is one, for as long as the node lives."""

@@ -53,8 +53,8 @@ class Tracker:
 
     @property
     def frame(self) -> int:
-        """Number of the newest picture since the filter started: 0 for the first."""
-        return self._state.frame - 1
+        """Number of the newest picture since the filter started: 0 for the first, -1 before it."""
+        return -1 if self._state is None else self._state.frame - 1
 
     def restart(self) -> None:
         """Forget all beliefs; the next picture is the first one."""

@@ -31,6 +31,17 @@ def test_gap_without_action_starts_anew():
     assert not follow(1 * S, 3 * S, [], [], False, 2.0, 30).restart
 
 
+def test_gap_behind_a_skipped_frame_starts_anew():
+    """A simulator that was ended and started again while perception was busy."""
+    push = action()
+    step = follow(1 * S, 9 * S, [(1 * S, push)], [2 * S], True, 2.0, 30)
+    assert '7 s' in step.restart
+    known = [(1 * S, push), (2 * S, push)]
+    assert not follow(1 * S, 9 * S, known, [2 * S], True, 2.0, 30).restart
+    # A camera that is faster than perception leaves no gap.
+    assert not follow(1 * S, 9 * S, [], [n * S for n in range(2, 9)], False, 2.0, 30).restart
+
+
 def test_stamps_going_back_start_anew():
     assert 'back by 1 s' in follow(2 * S, 1 * S, [], [], False, 2.0, 30).restart
 

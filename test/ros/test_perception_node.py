@@ -42,10 +42,11 @@ def plain(second, grey):
     return message
 
 
-def applied(second, cut=False, points=()):
+def applied(second, cut=False, points=(), frame=0):
     """Return the action on the frame with that stamp; points: (row, col, ax, ay)."""
     row, col, ax, ay = zip(*points) if points else ((), (), (), ())
-    message = ActionField(height=SIDE, width=SIDE, row=row, col=col, ax=ax, ay=ay, cut=cut)
+    message = ActionField(height=SIDE, width=SIDE, row=row, col=col, ax=ax, ay=ay, cut=cut,
+                          frame=frame)
     message.header.stamp.sec = second
     return message
 
@@ -127,6 +128,21 @@ def test_frames_follow_each_other_through_the_applied_actions(client, camera):
     actions.publish(applied(3611, cut=True))
     assert camera(picture(3612)).frame == 0
     assert camera.node.says('starts anew: the scene was reset')
+
+
+def test_a_simulator_that_was_started_anew_at_once_is_noticed_by_its_numbers(client, camera):
+    actions = client.heard_publisher(ActionField, 'applied_action_field')
+    seen = []
+    # As if it were the same second: no gap tells that the frame with the number 0 is another's.
+    for second, frame in ((1, 7), (2, 8), (3, 0), (4, 1), (5, 2)):
+        seen.append(camera(picture(second)).frame)
+        actions.publish(applied(second, frame=frame))
+    assert seen == [0, 1, 2, 0, 1]
+    # Where the filter has begun with the first image of the new one, it goes on.
+    assert camera(picture(500)).frame == 2  # its action is known
+    assert camera(picture(900)).frame == 0
+    actions.publish(applied(900, frame=0))
+    assert camera(picture(901)).frame == 1
 
 
 def test_a_missing_action_is_taken_as_zero_and_said(client, camera):
