@@ -19,7 +19,8 @@ def tracker():
     config = ModelConfig.named('smoke')
     checkpoint = SimpleNamespace(model=Obai(config), config=config, model_id='m',
                                  schedule=Schedule(window=2))
-    return Tracker(checkpoint, torch.device('cpu'), iterations=2, window=2, starts=1, seed=0)
+    return Tracker(checkpoint, torch.device('cpu'), iterations=2, window=2, starts=1,
+                   second_look=0, seed=0)
 
 
 def noise(seed, height=SIDE, width=SIDE):
