@@ -58,9 +58,9 @@ def clip_sheet(model: Obai, images: Tensor, fields: Sequence[ActionField], sched
 
 
 def side_by_side(pictures: Sequence[Tensor], dim: int) -> Tensor:
-    """Join pictures [3, h, w] with white gaps: dim 1 stacks rows, dim 2 columns."""
+    """Join pictures [3, h, w] with grey gaps: dim 1 stacks rows, dim 2 columns."""
     shape = list(pictures[0].shape)
     shape[dim] = GAP
-    gap = torch.ones(shape, device=pictures[0].device)
+    gap = torch.full(shape, 0.7, device=pictures[0].device)
     parts = [part for picture in pictures for part in (picture, gap)]
     return torch.cat(parts[:-1], dim)
