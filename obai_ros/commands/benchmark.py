@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -32,12 +31,12 @@ def run(args: argparse.Namespace) -> int:
     from obai_ros.benchmark import timing
     from obai_ros.benchmark.planning import time_planning
     from obai_ros.benchmark.operations import count_operations, format_operations
-    from obai_ros.model.checkpoint import write_atomically
     from obai_ros.model.device import choose_device
     from obai_ros.model.config import PRESETS, ModelConfig
     from obai_ros.model.inference import Schedule
     from obai_ros.model.obai import Obai
     from obai_ros.training.recipe import preset_path, read_recipe
+    from obai_ros.whole_file import write_json
 
     if args.flops:
         print(format_operations([name for name in PRESETS if name != 'smoke']))
@@ -71,5 +70,5 @@ def run(args: argparse.Namespace) -> int:
     for name, value in report.items():
         print(f'{name:30}{value}')
     if args.json:
-        write_atomically(args.json, (json.dumps(report, indent=1) + '\n').encode())
+        write_json(args.json, report)
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
@@ -152,9 +151,9 @@ def _compare(args) -> int:
 
 def _write(path: Path | None, figures: dict) -> None:
     if path:
-        from obai_ros.model.checkpoint import write_atomically
+        from obai_ros.whole_file import write_json
 
-        write_atomically(path, (json.dumps(figures, indent=2) + '\n').encode())
+        write_json(path, figures)
 
 
 def _model(args):

@@ -93,8 +93,8 @@ def _play(args, console, domain: int, checkpoint: Path, image_size: int, started
 def _report(args, console, episodes: list, facts: dict) -> None:
     """Write the files and print the figures."""
     from obai_ros.demo.animation import reels, write_gif
-    from obai_ros.demo.output import write_json
     from obai_ros.demo.report import draw_distances, summarise
+    from obai_ros.whole_file import write_json
 
     metrics = {**summarise(episodes), **facts}
     write_gif(args.out / 'closed_loop.gif', reels(episodes[:GIF_EPISODES]))

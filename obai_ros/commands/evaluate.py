@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -43,13 +42,13 @@ def run(args: argparse.Namespace) -> int:
     from rich.progress import track
 
     from obai_ros.environment.scene import SceneConfig
-    from obai_ros.model.checkpoint import (CheckpointError, default_checkpoint, load_checkpoint,
-                                           write_atomically)
+    from obai_ros.model.checkpoint import CheckpointError, default_checkpoint, load_checkpoint
     from obai_ros.model.device import choose_device
     from obai_ros.training.dataset import generate_dataset
     from obai_ros.training.evaluation import evaluate_dataset, format_table
     from obai_ros.training.identity import identity_over_time
     from obai_ros.training.recorded import recorded_dataset
+    from obai_ros.whole_file import write_json
 
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -86,5 +85,5 @@ def run(args: argparse.Namespace) -> int:
         print(f"objects stay in their slots in {report['identity']['same_slot']:.1%} of "
               f"{report['identity']['steps']} steps from frame to frame")
     if args.json:
-        write_atomically(args.json, (json.dumps(report, indent=1) + '\n').encode())
+        write_json(args.json, report)
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -23,8 +22,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from obai_ros.environment.scene import SceneConfig
-    from obai_ros.model.checkpoint import write_atomically
     from obai_ros.training.dataset import generate_dataset, write_dataset
+    from obai_ros.whole_file import write_json
 
     try:
         if args.sequences < 1 or args.frames < 2 or args.seed < 0:
@@ -39,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
                'image_size': args.size, 'objects': args.objects, 'seed': args.seed,
                'action_rows': len(dataset.actions), 'megabytes': args.out.stat().st_size / 1e6}
     if args.json:
-        write_atomically(args.json, (json.dumps(summary, indent=1) + '\n').encode())
+        write_json(args.json, summary)
     print(f"{args.out}: {dataset.sequences} videos of {dataset.frames} frames, "
           f"{summary['megabytes']:.1f} MB")
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
@@ -37,9 +36,10 @@ def run(args: argparse.Namespace) -> int:
     """Learn and write the bank; an interrupted run is continued by the same command."""
     import torch
 
-    from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint, write_atomically
+    from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint
     from obai_ros.model.device import choose_device
     from obai_ros.training.goal_learning import GoalLearning, learn_goals
+    from obai_ros.whole_file import write_json
 
     started = time.monotonic()
     if args.threads:
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     print(f'{len(bank)} objects written to {path}; a linear read-out of the beliefs gives the '
           f'position within {error:.2f} px (root mean square)')
     if args.json:
-        write_atomically(args.json, (json.dumps(figures, indent=2) + '\n').encode())
+        write_json(args.json, figures)
     return 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -59,10 +58,10 @@ def _record(args) -> int:
     print(f'{out}: {writer.counts.total()} messages, {node.frames} frames, {seconds:.1f} s, '
           f'{size / 1e6:.1f} MB' + (f'; nothing came on {", ".join(silent)}' if silent else ''))
     if args.json:
-        from obai_ros.model.checkpoint import write_atomically
-        write_atomically(args.json, (json.dumps({
+        from obai_ros.whole_file import write_json
+        write_json(args.json, {
             'bag': str(out), 'frames': node.frames, 'seconds': seconds, 'bytes': size,
-            'messages': counts}, indent=1) + '\n').encode())
+            'messages': counts})
     return 0
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from obai_ros.control.episodes import Episodes
 from obai_ros.control.measures import ARRIVED, distances
-from obai_ros.model.checkpoint import write_atomically
+from obai_ros.whole_file import write_bytes
 
 COLOURS = {'feef': '#0072b2', 'eq14': '#d55e00', 'oracle': '#009e73', 'none': '#8a8a8a'}
 NAMES = {'feef': 'FEEF', 'eq14': 'eq. 14', 'oracle': 'true states', 'none': 'no action'}
@@ -46,4 +46,4 @@ def draw(path: str | Path, task: str, results: dict[str, Episodes]) -> None:
     buffer = io.BytesIO()
     figure.savefig(buffer, format='png')
     pyplot.close(figure)
-    write_atomically(Path(path), buffer.getvalue())
+    write_bytes(path, buffer.getvalue())

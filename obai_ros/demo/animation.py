@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from obai_ros.demo.output import write_whole
 from obai_ros.demo.records import Episode, Frame
 from obai_ros.messages import overlay
+from obai_ros.whole_file import whole_file
 
 _PAPER = (255, 255, 255)
 _INK = (40, 40, 40)
@@ -78,9 +78,9 @@ def write_gif(path, reels: list[Reel], milliseconds: int = 160) -> None:
         durations[-1] = 6 * milliseconds
     palette = _shared_palette(frames)
     indexed = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
-    write_whole(path, lambda stream: indexed[0].save(
-        stream, format='GIF', save_all=True, append_images=indexed[1:], duration=durations,
-        loop=0, optimize=False, disposal=1))
+    with whole_file(path) as stream:
+        indexed[0].save(stream, format='GIF', save_all=True, append_images=indexed[1:],
+                        duration=durations, loop=0, optimize=False, disposal=1)
 
 
 def _shared_palette(frames: list[Image.Image]) -> Image.Image:

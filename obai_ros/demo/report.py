@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from obai_ros.action_field import ActionField
-from obai_ros.demo.output import write_whole
 from obai_ros.demo.records import Episode, distances
 from obai_ros.environment.scene import Scene, step
+from obai_ros.whole_file import whole_file
 
 
 def coast(position: np.ndarray, velocity: np.ndarray, steps: int) -> np.ndarray:
@@ -115,5 +115,6 @@ def draw_distances(path, episodes: list[Episode]) -> None:
     axes.spines[['top', 'right']].set_visible(False)
     axes.grid(axis='y', color='#e6e6e6', linewidth=0.8)
     axes.set_axisbelow(True)
-    write_whole(path, lambda stream: figure.savefig(stream, format='png'))
+    with whole_file(path) as stream:
+        figure.savefig(stream, format='png')
     pyplot.close(figure)

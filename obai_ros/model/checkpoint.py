@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from obai_ros.model.config import ModelConfig
 from obai_ros.model.inference import Schedule
 from obai_ros.model.obai import Obai
 from obai_ros.share import share_folder
+from obai_ros.whole_file import write_bytes, write_json
 
 
 class CheckpointError(ValueError):
@@ -40,22 +39,6 @@ class Checkpoint:
     record: dict
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name and rename it: there is never half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-    try:
-        with os.fdopen(handle, 'wb') as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
 def save_checkpoint(path: str | Path, model: Obai, record: dict,
                     schedule: Schedule = Schedule(window=2)) -> str:
     """
@@ -73,9 +56,8 @@ def save_checkpoint(path: str | Path, model: Obai, record: dict,
                    'schedule': asdict(schedule), 'record': record}
     # The description goes first: between the two writes it names weights that are not there
     # yet, which loading reports, rather than weights that nobody can interpret.
-    write_atomically(path.with_suffix('.json'),
-                     (json.dumps(description, indent=1) + '\n').encode())
-    write_atomically(path, weights)
+    write_json(path.with_suffix('.json'), description)
+    write_bytes(path, weights)
     return digest[:16]
 
 

@@ -13,8 +13,8 @@ from safetensors.torch import save as serialise
 import torch
 from torch import Tensor
 
-from obai_ros.model.checkpoint import write_atomically
 from obai_ros.planning.preference import GoalError, Preference
+from obai_ros.whole_file import write_bytes
 
 # Fewer effective samples than this do not fix a mean in 16 dimensions, let alone a covariance.
 MIN_EFFECTIVE_SAMPLES = 20.0
@@ -104,7 +104,7 @@ class GoalBank:
                   'image_size': json.dumps(list(self.image_size)),
                   'shapes': json.dumps(list(self.shapes))}
         columns = {name: getattr(self, name).cpu().contiguous() for name in COLUMNS}
-        write_atomically(Path(path), serialise(columns, header))
+        write_bytes(path, serialise(columns, header))
 
     def to(self, device) -> GoalBank:
         """Return the bank on `device`."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from obai_ros.model.checkpoint import write_atomically
+from obai_ros.whole_file import write_bytes
 
 _STYLE = '''
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 52rem; margin: 2rem auto; padding: 0 1rem;
@@ -63,7 +63,7 @@ class Page:
         self._image(name, buffer.getvalue(), caption, 'curve')
 
     def _image(self, name: str, content: bytes, caption: str, kind: str) -> None:
-        write_atomically(self.folder / f'{name}.png', content)
+        write_bytes(self.folder / f'{name}.png', content)
         data = base64.b64encode(content).decode()
         self.parts.append(
             f'<figure><img class="{kind}" alt="{html.escape(caption)}" '
@@ -74,7 +74,7 @@ class Page:
         """Write report.html; return its path."""
         path = self.folder / 'report.html'
         title = html.escape(self.title)
-        write_atomically(path, (
+        write_bytes(path, (
             f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
             f'<style>{_STYLE}</style></head><body><h1>{title}</h1>\n' + '\n'.join(self.parts)
             + '\n</body></html>\n').encode())

@@ -8,8 +8,6 @@ that act on that frame's visible pixels.
 """
 from __future__ import annotations
 
-import os
-import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ import torch
 from obai_ros.action_field import ActionField
 from obai_ros.environment.scene import SceneConfig
 from obai_ros.environment.sequences import Sequences, sample_sequences
+from obai_ros.whole_file import whole_file
 
 GENERATED_SEED = 2 ** 41
 """Seeds of generated files count from here; training seeds are mixed and never this small."""
@@ -136,19 +135,10 @@ def read_dataset(path: str | Path) -> Dataset:
 
 
 def write_dataset(path: str | Path, dataset: Dataset) -> None:
-    """Write a file under a temporary name and rename it."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-    try:
-        with os.fdopen(handle, 'wb') as file:
-            np.savez_compressed(file, images=dataset.images, masks=dataset.masks,
-                                actions=dataset.actions)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    """Write a file in the form that `read_dataset` expects."""
+    with whole_file(path) as file:
+        np.savez_compressed(file, images=dataset.images, masks=dataset.masks,
+                            actions=dataset.actions)
 
 
 def generate_dataset(scene: SceneConfig, sequences: int, frames: int, seed: int,

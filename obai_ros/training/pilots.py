@@ -7,12 +7,12 @@ will stall. How linearly slots hold position does (models/NOTES.md).
 """
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from obai_ros.training.state import load_state
+from obai_ros.whole_file import write_bytes
 
 FOLDER = 'pilots'
 """Folder of the pilots inside a run's folder."""
@@ -52,10 +52,7 @@ def fly(folder: Path, seeds: range, steps: int, run: Callable[[int, Path, bool],
         r2, error = pilots[-1].promise
         say(f'pilot of seed {seed}: position R2 {r2:.2f}, MSE {-error:.5f}')
     best = max(pilots, key=lambda pilot: pilot.promise)
-    # Renamed into place: a state is either there, and whole, or not.
-    copy = folder / f'.{state}'
-    shutil.copyfile(best.folder / state, copy)
-    copy.replace(folder / state)
+    write_bytes(folder / state, (best.folder / state).read_bytes())
     say(f'seed {best.seed} goes on')
     return best
 

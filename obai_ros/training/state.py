@@ -11,8 +11,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from obai_ros.model.checkpoint import CheckpointError, write_atomically
+from obai_ros.model.checkpoint import CheckpointError
 from obai_ros.training.recipe import Recipe
+from obai_ros.whole_file import write_bytes
 
 
 @dataclass
@@ -46,7 +47,7 @@ def save_state(path: str | Path, state: TrainingState) -> None:
             tensors[f'{group}:{name}'] = value.detach().cpu().contiguous()
     description = {'recipe': state.recipe.to_dict(), 'seed': state.seed, 'stage': state.stage,
                    'step': state.step, 'record': state.record}
-    write_atomically(Path(path), save(tensors, {'training': json.dumps(description)}))
+    write_bytes(path, save(tensors, {'training': json.dumps(description)}))
 
 
 def load_state(path: str | Path) -> TrainingState:

@@ -5,7 +5,6 @@ import json
 import cv2
 import numpy as np
 from obai_ros.demo import report
-from obai_ros.demo.output import write_json, write_whole
 import pytest
 
 
@@ -48,18 +47,3 @@ def test_the_figure_is_a_picture(episodes, tmp_path):
     report.draw_distances(tmp_path / 'deep' / 'curve.png', episodes)
     picture = cv2.imread(str(tmp_path / 'deep' / 'curve.png'))
     assert picture.shape == (600, 960, 3) and picture.std() > 10
-
-
-def test_json_is_whole_or_as_it_was(tmp_path):
-    path = tmp_path / 'metrics.json'
-    write_json(path, {'a': 1})
-    with pytest.raises(ValueError):
-        write_json(path, {'a': float('nan')})
-
-    def fail(stream):
-        stream.write(b'half')
-        raise OSError('disk full')
-    with pytest.raises(OSError, match='disk full'):
-        write_whole(path, fail)
-    assert json.loads(path.read_text()) == {'a': 1}
-    assert [entry.name for entry in tmp_path.iterdir()] == ['metrics.json']

@@ -73,7 +73,7 @@ def test_a_failed_write_leaves_the_previous_file(saved, monkeypatch):
     def full_disk(*_):
         raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr('obai_ros.model.checkpoint.os.fsync', full_disk)
+    monkeypatch.setattr('obai_ros.whole_file.os.fsync', full_disk)
     with pytest.raises(OSError, match='No space left'):
         save_checkpoint(path, model, {})
     assert path.read_bytes() == before

@@ -168,7 +168,7 @@ def test_a_full_disk_leaves_the_previous_state(recipe, tmp_path, monkeypatch):
     def full_disk(*_):
         raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr('obai_ros.model.checkpoint.os.fsync', full_disk)
+    monkeypatch.setattr('obai_ros.whole_file.os.fsync', full_disk)
     with pytest.raises(OSError, match='No space left'):
         save_state(tmp_path / STATE, state)
     assert (tmp_path / STATE).read_bytes() == before
