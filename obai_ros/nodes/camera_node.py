@@ -32,11 +32,11 @@ class CameraNode(Node):
     """Publishes the pictures of one source, with their calibration if there is one."""
 
     def __init__(self):
+        self._ending = threading.Event()
+        self._busy = threading.Lock()  # held while a picture is published
         super().__init__('camera_node')
         self.settings = Parameters(self, CAMERA)
         self.complaints = Complaints(self.get_logger().error)
-        self._ending = threading.Event()
-        self._busy = threading.Lock()  # held while a picture is published
         self._calibration = self._load_calibration()
         self._source = self._open()
         options = {'qos_overriding_options': qos.overridable()}
