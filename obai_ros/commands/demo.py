@@ -67,7 +67,7 @@ def _play(args, console, domain: int, checkpoint: Path, image_size: int, started
     from obai_ros.demo.records import sample_goals
 
     environment = enter_domain(domain)
-    episodes = []
+    episodes, at_first = [], {}
     with Supervisor(args.out / 'logs') as supervisor:
         commands = node_commands(checkpoint, args.device, args.seed, image_size)
         for node, command in commands.items():
@@ -80,14 +80,18 @@ def _play(args, console, domain: int, checkpoint: Path, image_size: int, started
                 until_first = time.monotonic() - started
                 for goal in sample_goals(args.episodes, image_size, image_size, args.seed):
                     progress.begin(goal)
-                    episodes.append(node.run_episode(goal, args.steps, progress.step))
-                    progress.end(episodes[-1])
+                    episode = node.run_episode(goal, args.steps, progress.step)
+                    progress.end(episode)
+                    filmed = len(episodes) < GIF_EPISODES
+                    episodes.append(episode if filmed else episode.without_pictures())
+                    at_first = at_first or supervisor.memory()
                 model_id = node.model_id
         except LoopBroken as broken:
             raise RuntimeError(f'{broken}{supervisor.quote(broken.culprit)}') from None
         memory = supervisor.memory()
+        growth = {name: mb / at_first[name] - 1 for name, mb in memory.items()}
     return episodes, {'model_id': model_id, 'time_to_first_episode_s': until_first,
-                      'memory_mb': memory}
+                      'memory_mb': memory, 'memory_growth': growth}
 
 
 def _report(args, console, episodes: list, facts: dict) -> None:

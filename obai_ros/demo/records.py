@@ -2,7 +2,7 @@
 """What is kept of a closed-loop episode: plain arrays, from which everything else is computed."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,14 +15,15 @@ class Frame:
     position, velocity: [O, 2] float32, true (x, y) of the objects, px and px/frame.
     image, reconstruction: [H, W, 3] uint8 RGB; labels: [H, W] uint8 (0 background, k + 1 slot k,
     255 unlabelled); arrows: (row, col, ax, ay), the action that answered this image, px/frame^2.
-    time: s, when the frame arrived, on a clock that never jumps.
+    time: s, when the frame arrived, on a clock that never jumps. Pictures that are not kept are
+    None.
     """
 
     position: np.ndarray
     velocity: np.ndarray
-    image: np.ndarray
-    labels: np.ndarray
-    reconstruction: np.ndarray
+    image: np.ndarray | None
+    labels: np.ndarray | None
+    reconstruction: np.ndarray | None
     arrows: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
     time: float
 
@@ -37,6 +38,12 @@ class Episode:
     @property
     def steps(self) -> int:
         return len(self.frames) - 1
+
+    def without_pictures(self) -> Episode:
+        """Return what figures are made of: a long run has no room for the pictures."""
+        return replace(self, frames=tuple(
+            replace(frame, image=None, labels=None, reconstruction=None)
+            for frame in self.frames))
 
     def distances(self) -> np.ndarray:
         """Return the distance of each object to the goal at each frame, [S + 1, O] px."""

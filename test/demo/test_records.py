@@ -15,6 +15,14 @@ def test_an_episode_counts_its_steps_and_objects(episodes):
     assert episodes[0].distances().shape == (16, 3)
 
 
+def test_pictures_can_be_dropped_without_changing_what_was_measured(episodes):
+    lean = episodes[0].without_pictures()
+    assert all(frame.image is frame.labels is frame.reconstruction is None
+               for frame in lean.frames)
+    assert np.array_equal(lean.distances(), episodes[0].distances())
+    assert [frame.time for frame in lean.frames] == [frame.time for frame in episodes[0].frames]
+
+
 def test_goals_are_in_the_middle_and_follow_the_seed():
     goals = np.array(sample_goals(500, height=50, width=100, seed=3))
     assert goals.shape == (500, 2)

@@ -104,6 +104,8 @@ def test_two_short_episodes(start, tmp_path):
     assert 0 < metrics['time_to_first_episode_s'] < metrics['wall_s']
     assert metrics['memory_mb'].keys() == NODES
     assert all(10 < mb < 800 for mb in metrics['memory_mb'].values())
+    assert metrics['memory_growth'].keys() == NODES
+    assert all(0 <= growth < 0.1 for growth in metrics['memory_growth'].values())
     with Image.open(out / 'closed_loop.gif') as gif:
         assert gif.n_frames == 12
     assert cv2.imread(str(out / 'closed_loop.png')) is not None
