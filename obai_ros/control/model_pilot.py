@@ -11,6 +11,7 @@ from obai_ros.control.episodes import Move
 from obai_ros.control.request import requests
 from obai_ros.control.task import Task
 from obai_ros.environment.scene import Scene
+from obai_ros.model.belief import Belief
 from obai_ros.model.checkpoint import Checkpoint
 from obai_ros.model.filter import Filter
 from obai_ros.planning.goal import Sight
@@ -29,15 +30,16 @@ class ModelPilot:
     """
     Plays from pixels with the model of `checkpoint` and the goals of its `bank`.
 
-    starts: how often an episode's first frame is begun anew; see `Schedule.starts`. seed: of the
-    noise that the filter starts each episode with. Goals about objects in view are asked for when
+    starts, second_look: see `Schedule`; seed: of the noise that the filter starts each episode
+    with; the defaults are those of perception_node. Goals about objects in view are asked for when
     the first frame has been answered, which hence does nothing about them.
     """
 
     def __init__(self, checkpoint: Checkpoint, bank: GoalBank,
                  config: PlannerConfig = PlannerConfig(), spread_px: float = 2.0,
-                 starts: int = 4, seed: int = 0):
-        self._filter = Filter(checkpoint.model, checkpoint.schedule.changed(starts=starts))
+                 starts: int = 4, second_look: int = 4, seed: int = 0):
+        self._filter = Filter(checkpoint.model, checkpoint.schedule.changed(
+            starts=starts, second_look=second_look))
         self._device = checkpoint.model.device
         self._bank = bank.to(self._device)
         self._recogniser = Recogniser(self._bank)
@@ -64,10 +66,10 @@ class ModelPilot:
         """Perceive, plan and push; the truth is used only to say afterwards what was hit."""
         self._state, percept = self._filter.step(self._state, image, self._field)
         sights = Sight.of(percept)
-        goal, active = self._aims(sights)
+        goal, active, belief = self._aims(sights)
         touch = contacts(percept.masks, percept.background)
         showing = torch.stack([sight.objects for sight in sights])
-        plan = self._planner.plan(percept.belief, goal, active, reachable=touch.reachable,
+        plan = self._planner.plan(belief, goal, active, reachable=touch.reachable,
                                   view=View(percept.centroid, percept.mass, showing))
         height, width = image.shape[-2:]
         self._field = place(touch, plan.acceleration, active, height, width).to('cpu')
@@ -89,11 +91,13 @@ class ModelPilot:
                         # As a user would find out: nothing is pushed, and the episode fails.
                         continue
 
-    def _aims(self, sights: list[Sight]) -> tuple[Preference, Tensor]:
-        """Return a preference for each slot, [B, K], and which slots have one."""
+    def _aims(self, sights: list[Sight]) -> tuple[Preference, Tensor, Belief]:
+        """Return a preference for each slot, [B, K], which slots have one, and what to plan with.
+        """
         aims = [pursuit.aims(sight) for pursuit, sight in zip(self._pursuits, sights)]
         slots = len(sights[0].mass)
         anything = self._bank.toward((0.0, 0.0), 100.0).expand(slots)
-        preferences = [anything if preference is None else preference for preference, _ in aims]
+        preferences = [anything if preference is None else preference for preference, *_ in aims]
         return (Preference.stack([replace(p, effective_samples=None) for p in preferences]),
-                torch.stack([active for _, active in aims]))
+                torch.stack([active for _, active, _ in aims]),
+                Belief.unpack(torch.stack([belief.pack() for *_, belief in aims])))

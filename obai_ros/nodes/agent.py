@@ -8,7 +8,7 @@ import torch
 
 from obai_ros.model.belief import Belief
 from obai_ros.model.filter import Filter
-from obai_ros.planning.goal import Sight
+from obai_ros.planning.goal import LARGEST, Sight
 from obai_ros.planning.goal_bank import GoalBank, GoalBankError
 from obai_ros.planning.goal_image import look
 from obai_ros.planning.occlusion import View
@@ -16,8 +16,8 @@ from obai_ros.planning.placement import Contacts, place
 from obai_ros.planning.planner import Planner, PlannerConfig
 from obai_ros.planning.pursuit import Pursuit
 
-# Of the filter that looks at goal images: as perception begins a stream.
-STARTS = 4
+# Of the filter that looks at goal images: as perception_node does unless told otherwise.
+STARTS = SECOND_LOOK = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +57,8 @@ class Agent:
         self._dynamics = checkpoint.model.dynamics.D.detach().cpu()
         self._state_noise = checkpoint.config.sigma_s
         self.configure(config)
-        self._filter = Filter(checkpoint.model, checkpoint.schedule.changed(starts=STARTS))
+        self._filter = Filter(checkpoint.model, checkpoint.schedule.changed(
+            starts=STARTS, second_look=SECOND_LOOK))
         self._preference = self._batched = None
         self.pursuit = Pursuit(bank, self.bankless, self._dynamics, spread, self.size, self.size)
 
@@ -77,7 +78,7 @@ class Agent:
     def answer(self, beliefs) -> Answer:
         """Plan for these beliefs, as read by obai_ros.messages.beliefs."""
         sight = see(beliefs)
-        preference, active = self.pursuit.aims(sight)
+        preference, active, belief = self.pursuit.aims(sight)
         if not active.any():
             return _nothing(len(active))
         contacts = Contacts(
@@ -89,7 +90,7 @@ class Agent:
         view = View(sight.centre[None], sight.mass[None], sight.objects[None])
         if preference is not self._preference:  # what it costs to make one is paid once
             self._preference, self._batched = preference, preference[None]
-        plan = self._planner.plan(sight.belief[None], self._batched, active[None],
+        plan = self._planner.plan(belief[None], self._batched, active[None],
                                   reachable=contacts.reachable, view=view)
         field = place(contacts, plan.acceleration, active[None], beliefs.height, beliefs.width)
         used = (field.acceleration[0] != 0).any(-1)
@@ -112,7 +113,7 @@ class Agent:
 
 def see(beliefs) -> Sight:
     """Return what the slots show, from beliefs as read by obai_ros.messages.beliefs."""
-    objects = ~beliefs.empty
+    objects = ~beliefs.empty & (beliefs.mass < LARGEST * beliefs.height * beliefs.width)
     objects[beliefs.background] = False
     belief = Belief(*(torch.as_tensor(part) for part in (
         beliefs.mean, beliefs.velocity, beliefs.log_sd, beliefs.velocity_log_sd)))

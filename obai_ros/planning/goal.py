@@ -27,6 +27,12 @@ class Kind(IntEnum):
     """Every object to where it is in a picture."""
 
 
+# A point on an object may be so many radii of its disc from its middle: objects are no discs.
+NEAR_ENOUGH = 1.5
+# A slot that covers more of the image than this holds a part of the background, not an object.
+LARGEST = 0.25
+
+
 @dataclass(frozen=True)
 class Look:
     """A class of objects. shape: its name; colour: (red, green, blue) in [0, 1]; size_range:
@@ -55,7 +61,8 @@ class Sight:
     @staticmethod
     def of(percept: Percept) -> list[Sight]:
         """Return what is seen in each of the frames of a percept."""
-        objects = ~percept.empty
+        height, width = percept.masks.shape[-2:]
+        objects = ~percept.empty & (percept.mass < LARGEST * height * width)
         objects.scatter_(1, percept.background[:, None], False)
         return [Sight(percept.belief[b], percept.centroid[b], percept.mass[b], objects[b])
                 for b in range(len(objects))]
@@ -95,12 +102,12 @@ class Goal:
 
 def pointed_at(sight: Sight, u: float, v: float) -> int | None:
     """
-    Return the slot of the object at (u, v) px, None if there is no object.
+    Return the slot of the object at (u, v) px, None if no object shows there.
 
-    The one whose disc, of its visible mass, the point lies in most centrally.
+    The one whose disc, of its visible mass, the point lies in most centrally, or nearly in.
     """
     radius = (sight.mass / torch.pi).clamp(min=1.0).sqrt()
     away = (sight.centre - sight.centre.new_tensor((u, v))).norm(dim=-1) / radius
     away = away.masked_fill(~sight.objects, torch.inf)
     nearest = int(away.argmin())
-    return nearest if torch.isfinite(away[nearest]) else None
+    return nearest if away[nearest] < NEAR_ENOUGH else None

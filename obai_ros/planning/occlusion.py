@@ -10,6 +10,8 @@ from torch import Tensor
 
 # An object can be pushed while a rim of about this width shows, px (see placement.BOX).
 RIM = 5.0
+# Discs whose centres are nearer than this share of the sum of their radii overlap.
+OVERLAP = 1.0
 
 
 @dataclass(frozen=True)
@@ -40,3 +42,20 @@ class View:
         other = self.showing[:, None] & ~torch.eye(
             centre.shape[1], dtype=torch.bool, device=centre.device)
         return ((rim < RIM) & other).any(-1)
+
+
+def free_to_see(centre: Tensor, mass: Tensor, objects: Tensor, height: int, width: int) -> Tensor:
+    """
+    Return [..., K] bool: slots whose object shows whole, so that its middle is that of its mask.
+
+    centre [..., K, 2] px; mass [..., K] px; objects [..., K] bool: slots that show an object. Not
+    those that touch the border of an image of height x width px, or the disc of another object.
+    """
+    radius = (mass / math.pi).clamp(min=0).sqrt()
+    far = centre.new_tensor((width, height)) - centre
+    inside = (centre.minimum(far) > radius[..., None]).all(-1)
+    gap = (centre[..., :, None, :] - centre[..., None, :, :]).norm(dim=-1)
+    touching = gap < OVERLAP * (radius[..., :, None] + radius[..., None, :])
+    other = objects[..., None, :] & ~torch.eye(
+        centre.shape[-2], dtype=torch.bool, device=centre.device)
+    return objects & inside & ~(touching & other).any(-1)

@@ -7,9 +7,12 @@ import math
 import torch
 from torch import Tensor
 
+from obai_ros.model.belief import Belief
+from obai_ros.planning.anchor import Anchor
 from obai_ros.planning.assignment import appearance_cost, cheapest, require_as_many
 from obai_ros.planning.goal import Goal, Kind, pointed_at, Sight
 from obai_ros.planning.goal_bank import GoalBank
+from obai_ros.planning.occlusion import free_to_see
 from obai_ros.planning.preference import GoalError, Preference
 from obai_ros.planning.recognition import Recogniser
 
@@ -55,6 +58,8 @@ class Pursuit:
         keeps the goals before, if the goal cannot be pursued.
         """
         aim = self._aim(goal, self._prefer(goal, self._spread), sight)
+        if not aim.nothing:
+            aim.places = self._places(goal)
         kept = [old for old in self._aims if goal.also and not aim.supersedes(old)]
         self._aims = kept + ([] if aim.nothing else [aim])
         self._remembered = None, None
@@ -78,11 +83,12 @@ class Pursuit:
         self._remembered = None, None
         return lost
 
-    def aims(self, sight: Sight) -> tuple[Preference | None, Tensor]:
+    def aims(self, sight: Sight) -> tuple[Preference | None, Tensor, Belief]:
         """
         Take in the next sight; return a preference for each slot, [K], and who has one [K] bool.
 
-        The preference of a slot without a goal is any; there is None without any goal.
+        The preference of a slot without a goal is any; there is None without any goal. Third,
+        the beliefs [K, N] to be planned with: those of the sight, anchored to where objects show.
         """
         which = torch.full_like(sight.objects, -1, dtype=torch.int64)
         strength = torch.zeros_like(sight.mass)
@@ -100,12 +106,17 @@ class Pursuit:
             offset += len(aim.preference.mean)
         active = which >= 0
         if not self._aims:
-            return None, active
+            return None, active, sight.belief
         key = tuple(which.clamp(min=0).tolist())
         if key != self._remembered[0]:
             table = Preference.join([aim.preference for aim in self._aims])
-            self._remembered = key, table[list(key)]
-        return self._remembered[1], active
+            places = torch.cat([aim.places for aim in self._aims])
+            self._remembered = key, (table[list(key)], places[list(key)])
+            self._anchor = Anchor()
+        preference, place = self._remembered[1]
+        belief = self._anchor.hold(sight, preference, place, active, self._dynamics, self._height,
+                                   self._width)
+        return preference, active, belief
 
     def _aim(self, goal: Goal, preference: Preference | None, sight: Sight | None) -> _Aim:
         """Return what keeps the goal with its objects."""
@@ -115,7 +126,8 @@ class Pursuit:
         if goal.kind == Kind.OBJECT:
             slot = pointed_at(sight, goal.u, goal.v)
             if slot is None:
-                raise GoalError('no slot holds an object at present, so there is none to push')
+                raise GoalError(f'no object shows at ({goal.u:g}, {goal.v:g}) at present, so '
+                                'there is none to push')
             return _Object(goal, preference, slot)
         if goal.kind == Kind.CLASS:
             return _Class(goal, preference, self._recogniser)
@@ -142,18 +154,23 @@ class Pursuit:
             raise GoalError(f'spread is {goal.spread:g}, expected a number of px, 0 or more')
         if goal.kind == Kind.CLASS:
             self._recogniser.learn(goal.look)
-        places = self._places(goal.scene) if goal.kind == Kind.IMAGE else [(goal.x, goal.y)]
         # Not restricted to the class: how objects look matters far less than the number of
         # samples that the place of a goal rests on.
-        return self._bank.toward(places, sd_px=goal.spread or spread)
+        return self._bank.toward(self._places(goal), sd_px=goal.spread or spread)
 
-    def _places(self, scene: Sight | None) -> Tensor:
-        """Return where the objects of a picture are, [Q, 2] px."""
+    def _places(self, goal: Goal) -> Tensor:
+        """Return the P places that a goal is about, [P, 2] px."""
+        if goal.kind != Kind.IMAGE:
+            return self._dynamics.new_tensor([(goal.x, goal.y)])
+        scene = goal.scene
         if scene is None:
             raise GoalError('a goal of kind IMAGE needs an image')
         if not scene.objects.any():
             raise GoalError('no object was found in the goal image, so there is nothing to do')
-        places = self._bank.locate(scene.belief.mean[scene.shown()])
+        shown = scene.shown()
+        whole = free_to_see(scene.centre, scene.mass, scene.objects, self._height, self._width)
+        places = torch.where(whole[shown, None], scene.centre[shown],
+                             self._bank.locate(scene.belief.mean[shown]))
         return places.clamp(min=0).minimum(places.new_tensor((self._width, self._height)))
 
     def _require_inside(self, what: str, x: float, y: float) -> None:
@@ -168,6 +185,7 @@ class _Aim:
     def __init__(self, goal: Goal, preference: Preference | None):
         self.goal = goal
         self.preference = preference
+        self.places: Tensor | None = None
 
     @property
     def nothing(self) -> bool:
