@@ -20,6 +20,7 @@ from obai_ros.nodes.managed_node import ConfigureError
 from obai_ros.nodes.parameters import CAMERA, ParameterError, Parameters
 from obai_ros.nodes.resources import locate
 from obai_ros.nodes.run import run
+from obai_ros.nodes.worker import start_worker
 
 FOLDER_RATE = 10.
 """Pictures per second of what has no rate of its own."""
@@ -49,7 +50,7 @@ class CameraNode(Node):
             f'publishing {self._source.words} on {self._images.topic_name}, '
             f'{"as it comes" if self._rate() == 0 else f"{self._rate():g} pictures/s"}'
             f'{"" if self._calibration else "; no camera_info_url, so it is uncalibrated"}')
-        threading.Thread(target=self._work, daemon=True).start()
+        start_worker(self, self._work)
 
     def destroy_node(self):
         # The picture in work is published first: its publisher goes away now.

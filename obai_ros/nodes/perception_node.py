@@ -5,10 +5,8 @@ Callbacks only sort what arrives; the newest image is processed in a thread of i
 parameters and services answer meanwhile. Stamps identify frames throughout.
 """
 
-import os
 import threading
 import time
-import traceback
 
 from rclpy.time import Time
 from std_srvs.srv import SetBool, Trigger
@@ -24,6 +22,7 @@ from obai_ros.nodes.parameters import PERCEPTION
 from obai_ros.nodes.perception_health import PerceptionHealth
 from obai_ros.nodes.resources import choose_device, load_model
 from obai_ros.nodes.run import run
+from obai_ros.nodes.worker import start_worker
 
 
 class PerceptionNode(ManagedNode):
@@ -43,7 +42,7 @@ class PerceptionNode(ManagedNode):
         self.create_service(Trigger, '~/reset', self._reset)
         self.create_service(SetBool, '~/enable', self._enable)
         self._health = PerceptionHealth(self)
-        threading.Thread(target=self._work, daemon=True).start()
+        start_worker(self, self._work)
 
     def load(self):
         # Here and not above: torch takes seconds to import, and a node should answer at once.
@@ -134,14 +133,7 @@ class PerceptionNode(ManagedNode):
                 item = self._frames.take()
                 if item is None or not self.active:
                     continue
-                try:
-                    self._process(*item)
-                except Exception:
-                    # A signal ends the context at once, also while an image is in work; what
-                    # fails for any other reason is a fault and ends the process.
-                    if self.context.ok():
-                        traceback.print_exc()
-                        os._exit(1)
+                self._process(*item)
 
     def destroy_node(self):
         if self._ending:
