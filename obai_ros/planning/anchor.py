@@ -30,7 +30,7 @@ class Anchor:
     """
 
     def __init__(self):
-        self._error = self._rate = None
+        self._error = self._rate = self._goal = None
 
     def hold(self, sight: Sight, preference: Preference, place: Tensor, active: Tensor,
              dynamics: Tensor, height: int, width: int) -> Belief:
@@ -41,9 +41,10 @@ class Anchor:
         one. Raises nothing: a slot that was never seen whole keeps its belief.
         """
         belief = sight.belief
-        rows = dynamics.mT @ preference.precision
-        difference = (preference.mean - belief.mean)[..., None]
-        way = torch.linalg.solve(rows @ dynamics, rows @ difference).squeeze(-1)
+        if preference is not self._goal:  # what reads the way to a goal off a difference, once
+            rows = dynamics.mT @ preference.precision
+            self._goal, self._reading = preference, torch.linalg.solve(rows @ dynamics, rows)
+        way = (self._reading @ (preference.mean - belief.mean)[..., None]).squeeze(-1)
         found = way - (place - sight.centre)
         whole = free_to_see(sight.centre, sight.mass, sight.objects, height, width)
         if self._error is None:
