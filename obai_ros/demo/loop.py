@@ -17,11 +17,13 @@ ACTION_WAIT = 10.0  # s
 
 
 def node_commands(checkpoint: Path, device: str, seed: int, image_size: int,
-                  filter_seed: int | None = None) -> dict[str, list[str]]:
+                  filter_seed: int | None = None, precision: str = 'auto'
+                  ) -> dict[str, list[str]]:
     """
     Return the command line of each node of the loop, in lock-step and as fast as it will go.
 
-    seed: of the scenes, and of the filter unless `filter_seed` is given. The same arguments give
+    seed: of the scenes, and of the filter unless `filter_seed` is given. precision: of
+    perception, as its parameter. The same arguments give
     the same episodes, however long an answer takes.
     """
     parameters = {
@@ -29,7 +31,7 @@ def node_commands(checkpoint: Path, device: str, seed: int, image_size: int,
                      'action_timeout': NEVER},
         'perception_node': {'checkpoint': str(checkpoint), 'device': device,
                             'seed': seed if filter_seed is None else filter_seed,
-                            'action_wait': ACTION_WAIT},
+                            'action_wait': ACTION_WAIT, 'precision': precision},
         'planner_node': {'checkpoint': str(checkpoint)},
     }
     # Their output is kept already, so they need not write the same into ~/.ros/log.
