@@ -150,7 +150,7 @@ def test_perception_and_planner_may_restart_in_the_middle(client, loop, start_no
 
 
 def test_free_running_skips_frames_and_counts_them(client, start_node, weights):
-    perception = start_node('perception_node', checkpoint=weights, iterations=24)
+    perception = start_node('perception_node', checkpoint=weights, iterations=24, max_skip=100)
     slots = client.collect(SlotBeliefs, 'slots', ALL)
     applied = client.collect(ActionField, 'applied_action_field', ALL)
     client.until(lambda: perception.says(r'\bactive: '), 'perception to become active')
