@@ -30,16 +30,15 @@ class ModelPilot:
     """
     Plays from pixels with the model of `checkpoint` and the goals of its `bank`.
 
-    starts, second_look: see `Schedule`; seed: of the noise that the filter starts each episode
-    with; the defaults are those of perception_node. Goals about objects in view are asked for when
-    the first frame has been answered, which hence does nothing about them.
+    seed: of the noise that the filter starts each episode with; it looks as perception_node does
+    unless told otherwise. Goals about objects in view are asked for when the first frame has been
+    answered, which hence does nothing about them.
     """
 
     def __init__(self, checkpoint: Checkpoint, bank: GoalBank,
                  config: PlannerConfig = PlannerConfig(), spread_px: float = 2.0,
-                 starts: int = 4, second_look: int = 4, seed: int = 0):
-        self._filter = Filter(checkpoint.model, checkpoint.schedule.changed(
-            starts=starts, second_look=second_look))
+                 seed: int = 0):
+        self._filter = Filter(checkpoint.model, checkpoint.schedule.careful())
         self._device = checkpoint.model.device
         self._bank = bank.to(self._device)
         self._recogniser = Recogniser(self._bank)

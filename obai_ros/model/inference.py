@@ -53,6 +53,10 @@ class Schedule:
         return Schedule(iterations, first, window or self.window, starts or self.starts,
                         self.second_look if second_look is None else second_look)
 
+    def careful(self) -> Schedule:
+        """Return the schedule with the looks that pay where a model is used, not trained."""
+        return self.changed(starts=4, second_look=4)
+
     def looks_again_at(self, frame: int) -> bool:
         """Return whether a frame of a stream, counted from 0, gets a second look."""
         return self.second_look > 0 and frame > 0 and frame % self.second_look == 0

@@ -16,9 +16,6 @@ from obai_ros.planning.placement import Contacts, place
 from obai_ros.planning.planner import Planner, PlannerConfig
 from obai_ros.planning.pursuit import Pursuit
 
-# Of the filter that looks at goal images: as perception_node does unless told otherwise.
-STARTS = SECOND_LOOK = 4
-
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
@@ -57,8 +54,8 @@ class Agent:
         self._dynamics = checkpoint.model.dynamics.D.detach().cpu()
         self._state_noise = checkpoint.config.sigma_s
         self.configure(config)
-        self._filter = Filter(checkpoint.model, checkpoint.schedule.changed(
-            starts=STARTS, second_look=SECOND_LOOK))
+        # It looks at goal images as perception_node does unless told otherwise.
+        self._filter = Filter(checkpoint.model, checkpoint.schedule.careful())
         self._preference = self._batched = None
         self.pursuit = Pursuit(bank, self.bankless, self._dynamics, spread, self.size, self.size)
 

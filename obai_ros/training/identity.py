@@ -24,7 +24,7 @@ def identity_over_time(checkpoint: Checkpoint, sequences: int = 200, frames: int
     of steps in which the best slot stays the same, and the number of steps. One random action
     field acts on the second frame, as in training.
     """
-    model, schedule = checkpoint.model, checkpoint.schedule
+    model, schedule = checkpoint.model, checkpoint.schedule.careful()
     scene = SceneConfig(image_size=model.config.image_size)
     generator = torch.Generator().manual_seed(IDENTITY_SEED)
     perception = Filter(model, schedule)

@@ -4,6 +4,7 @@
 import cv2
 from harness import CHECKOUT, inside
 import numpy as np
+from obai_ros.model.inference import Schedule
 from obai_ros.nodes.parameters import ALWAYS, NEVER, ParameterError, Parameters, Spec, TABLES
 import pytest
 from rcl_interfaces.msg import ParameterType
@@ -22,6 +23,12 @@ def test_file_and_code_have_the_same_defaults():
     for specs in TABLES.values():
         for spec in specs:
             assert spec.refusal(spec.default) == ''
+
+
+def test_perception_looks_as_carefully_as_benchmarks_do():
+    defaults = {spec.name: spec.default for spec in TABLES['perception_node']}
+    assert Schedule().careful() == Schedule().changed(
+        starts=defaults['starts'], second_look=defaults['second_look'])
 
 
 def test_running_nodes_describe_each_parameter(client, start_node, weights, tmp_path):
