@@ -50,7 +50,9 @@ def start(checkpoint, tmp_path):
         demo = subprocess.Popen(
             [sys.executable, '-m', 'obai_ros.cli', 'demo', '--checkpoint', str(checkpoint),
              '--out', str(tmp_path / 'out'), *arguments],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            # A shell makes its background jobs ignore SIGINT; as a user starts it, it is heard.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         started.append(demo)
         return demo
     yield start
