@@ -44,7 +44,7 @@ demo: $(BUILT)
 	@$(RUN) obai demo $(ARGS)
 
 test: $(BUILT)
-	@$(RUN) python -m pytest $(ARGS)
+	@$(RUN) python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 clean:
 	rm -rf $(VENV) build install log obai_ros.egg-info

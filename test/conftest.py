@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
+from pathlib import Path
+
+import pytest
 
 # Set before torch and rclpy are imported, so that nodes started by tests inherit it, too.
 #
@@ -8,3 +11,12 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 # Tests kill nodes. A killed process leaves locked shared memory behind, on which a later one in
 # the same ROS domain may wait; over UDP there is nothing to leave.
 os.environ.setdefault('FASTDDS_BUILTIN_TRANSPORTS', 'UDPv4')
+
+
+def pytest_collection_modifyitems(config, items):
+    """Let tests that start nodes take turns on one worker of pytest-xdist: they need the time."""
+    if config.pluginmanager.hasplugin('xdist'):
+        ros = Path(__file__).parent / 'ros'
+        for item in items:
+            if ros in item.path.parents:
+                item.add_marker(pytest.mark.xdist_group('ros'))
