@@ -24,9 +24,19 @@ class Dynamics(nn.Module):
         """Return D a: [..., 2] px/frame^2 -> [..., N]."""
         return acceleration @ self.D.t()
 
-    def extrapolate(self, belief: Belief, action: ActionBelief) -> Belief:
-        """Return the belief about the next frame, means and variances propagated."""
-        velocity = belief.velocity + self.push(action.mean)
+    def confined(self, velocity: Tensor) -> Tensor:
+        """Return the part of velocities [..., N] that accelerations bring about: in D's span."""
+        basis = torch.linalg.qr(self.D).Q  # [N, 2], orthonormal
+        return velocity @ basis @ basis.mT
+
+    def extrapolate(self, belief: Belief, action: ActionBelief, confined: bool = False) -> Belief:
+        """
+        Return the belief about the next frame, means and variances propagated.
+
+        confined: forget velocities that no acceleration can bring about (see `Schedule`).
+        """
+        velocity = self.confined(belief.velocity) if confined else belief.velocity
+        velocity = velocity + self.push(action.mean)
         noise = self.sigma_s ** 2
         velocity_variance = (belief.velocity_variance + action.variance @ self.D.t().square()
                              + noise)

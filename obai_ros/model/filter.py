@@ -101,7 +101,7 @@ class Filter:
             if state.window.batch != len(image):
                 raise ValueError(f'{len(image)} images came for {state.window.batch} streams')
             window = extend(model, state.window, image, action.to(model.device),
-                            self.schedule.window)
+                            self.schedule.window, self.schedule.confined)
             window, energy = refine_repeatedly(model, window, self.schedule.iterations,
                                                state.noise)
             jumped = energy.sum(-1) > state.energy + JUMP * window.images.shape[-1]
@@ -139,7 +139,7 @@ class Filter:
         if action is None:
             action = ActionField.empty(state.window.batch, size, size, model.device)
         action.check(state.window.batch, size, size)
-        window = coast(model, state.window, action.to(model.device))
+        window = coast(model, state.window, action.to(model.device), self.schedule.confined)
         return replace(state, window=window, frame=state.frame + 1)
 
     @torch.no_grad()

@@ -36,6 +36,11 @@ class Schedule:
     were the first, and keep what explains it better (`second_look.look_again`); 0: never. Not
     used on clips."""
 
+    confined: bool = False
+    """From one frame of a stream to the next, forget velocities outside of the span of D: what no
+    acceleration can bring about does not move by itself either. In the paper's clips it has no
+    time to; over long streams latents would wander. Not used on clips."""
+
     def __post_init__(self):
         for name in ('iterations', 'window', 'starts'):
             if getattr(self, name) < 1:
@@ -46,16 +51,17 @@ class Schedule:
             raise ValueError(f'first_iterations is {self.first_iterations}: expected at least 1')
 
     def changed(self, iterations: int = 0, window: int = 0, starts: int = 0,
-                second_look: int | None = None) -> Schedule:
+                second_look: int | None = None, confined: bool | None = None) -> Schedule:
         """Return a schedule with other settings; 0, or None, keeps what this one has."""
         iterations = iterations or self.iterations
         first = self.first_iterations and max(self.first_iterations, iterations)
         return Schedule(iterations, first, window or self.window, starts or self.starts,
-                        self.second_look if second_look is None else second_look)
+                        self.second_look if second_look is None else second_look,
+                        self.confined if confined is None else confined)
 
     def careful(self) -> Schedule:
-        """Return the schedule with the looks that pay where a model is used, not trained."""
-        return self.changed(starts=4, second_look=4)
+        """Return the schedule with what pays where a model watches streams, once it is trained."""
+        return self.changed(starts=4, second_look=4, confined=True)
 
     def looks_again_at(self, frame: int) -> bool:
         """Return whether a frame of a stream, counted from 0, gets a second look."""

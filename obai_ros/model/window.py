@@ -90,7 +90,8 @@ def open_window(model: Obai, image: Tensor) -> Window:
         action_cell=zeros(0, config.action_hidden_size))
 
 
-def extend(model: Obai, window: Window, image: Tensor, field: ActionField, size: int) -> Window:
+def extend(model: Obai, window: Window, image: Tensor, field: ActionField, size: int,
+           confined: bool = False) -> Window:
     """
     Let a new frame in; the oldest leaves when there are more than `size`.
 
@@ -99,7 +100,7 @@ def extend(model: Obai, window: Window, image: Tensor, field: ActionField, size:
     slot (Appendix B); what the field did to each slot is read off the slots' masks.
     """
     action = receive(model, _newest_mask(window), field)
-    predicted = model.dynamics.extrapolate(newest_belief(window), action)
+    predicted = model.dynamics.extrapolate(newest_belief(window), action, confined)
     if window.frames == 0:
         window = replace(window, past=replace(window.past, action=action))
     elif window.frames >= size:
@@ -125,7 +126,7 @@ def extend(model: Obai, window: Window, image: Tensor, field: ActionField, size:
         mask=None)
 
 
-def coast(model: Obai, window: Window, field: ActionField) -> Window:
+def coast(model: Obai, window: Window, field: ActionField, confined: bool = False) -> Window:
     """
     Return an empty window whose past is the belief about a frame that nobody saw.
 
@@ -134,7 +135,7 @@ def coast(model: Obai, window: Window, field: ActionField) -> Window:
     """
     action = receive(model, _newest_mask(window), field)
     predicted = Belief.unpack(bounded(
-        model.dynamics.extrapolate(newest_belief(window), action).pack()))
+        model.dynamics.extrapolate(newest_belief(window), action, confined).pack()))
     if window.frames > 0:
         window = _forget_oldest(window, window.frames, action)
     mask = torch.softmax(model.decode(predicted.mean)[:, :, 3], 1)

@@ -146,6 +146,8 @@ PERCEPTION = (
     Spec('second_look', 4, 'Every so many frames, and when the free energy jumps, a frame is also '
          'looked at as if it were the first, and the better explanation kept; 0 = never.', 0,
          10000),
+    Spec('confined', True, 'From frame to frame, forget velocities of latents that no '
+         'acceleration can bring about; over long streams latents would wander.'),
     Spec('seed', 0, 'Seed of the noise with which the filter starts.', 0, 2**31 - 1),
     Spec('threads', 1, 'CPU threads of torch; 0 = one per core. More than one helps only where '
          'that many cores are idle: on a busy machine it is slower by far.', 0, 256),

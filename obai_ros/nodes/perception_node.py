@@ -59,7 +59,8 @@ class PerceptionNode(ManagedNode):
         _, checkpoint = load_model(self.settings.checkpoint, device, precision)
         self._tracker = Tracker(checkpoint, device, self.settings.iterations,
                                 self.settings.window, self.settings.starts,
-                                self.settings.second_look, self.settings.seed)
+                                self.settings.second_look, self.settings.confined,
+                                self.settings.seed)
         self._tracker.warm_up()
         self._last = None
         self._output = PerceptionOutput(self, self._tracker)

@@ -23,18 +23,19 @@ class Tracker:
 
     checkpoint: a loaded Checkpoint, already on `device`; iterations, window: 0 for those it was
     trained with; starts: how often a first frame is begun anew; second_look: every how many frames
-    one is looked at afresh, 0 for never; seed: of the filter's noise.
+    one is looked at afresh, 0 for never; confined: see `Schedule`; seed: of the filter's noise.
     """
 
     def __init__(self, checkpoint, device, iterations: int, window: int, starts: int,
-                 second_look: int, seed: int):
+                 second_look: int, confined: bool, seed: int):
         self.model_id = checkpoint.model_id
         self.size = checkpoint.config.image_size
         self.num_slots = checkpoint.config.num_slots
         self.device = device
         self._model = checkpoint.model
         self._schedule = checkpoint.schedule.changed(window=window, starts=starts,
-                                                      second_look=second_look)
+                                                      second_look=second_look,
+                                                      confined=confined)
         self._seed = seed
         self._state = None
         self.set_iterations(iterations)

@@ -83,6 +83,20 @@ def test_coasting_follows_the_dynamics_and_the_next_frame_continues(make_model, 
     assert state.window.frames == 2 and torch.isfinite(percept.belief.mean).all()
 
 
+def test_confined_velocities_are_those_that_accelerations_can_bring_about(make_model, make_clip):
+    model, (images, fields) = make_model(), make_clip(frames=2)
+    stream = Filter(model, Schedule(1, 2, 2, confined=True))
+    state, percept = stream.step(stream.start(2), images[:, 0])
+    free, kept = percept.belief.velocity, stream.coast(state).window.past.belief.velocity
+    D = model.dynamics.D
+    weights = torch.linalg.lstsq(D, free.flatten(0, 1).mT).solution
+    assert torch.allclose(kept.flatten(0, 1).mT, D @ weights)  # the nearest in the span of D
+    assert (kept - free).norm() > 0.1 * free.norm()
+    assert torch.allclose(model.dynamics.confined(kept), kept)
+    state, _ = stream.step(state, images[:, 1], fields[0])
+    assert torch.isfinite(state.window.packed).all()
+
+
 def test_predictions_move_with_future_actions(make_model, make_clip):
     model, (images, _) = make_model(), make_clip()
     stream = Filter(model, Schedule(1, None, 2))
