@@ -75,11 +75,11 @@ def test_two_loops_in_namespaces_do_not_meet(client, start_launch):
                  timeout=110)
     for name, other in ('ab', 'ba'):
         seen = set(map(stamp_of, slots[name]))
-        assert seen <= {0} | set(map(stamp_of, images[name]))
         assert not seen & set(map(stamp_of, images[other]))
-    names = {f'{space}/{node}' for node, space in client.node.get_node_names_and_namespaces()}
-    assert {f'/{space}/{node}' for space in 'ab' for node in (
-        'sim_node', 'perception_node', 'planner_node', 'overlay_node')} <= names
+        client.until(lambda: seen <= {0} | set(map(stamp_of, images[name])), 'their images')
+    nodes = {(node, f'/{space}') for space in 'ab' for node in (
+        'sim_node', 'perception_node', 'planner_node', 'overlay_node')}
+    client.until(lambda: nodes <= set(client.node.get_node_names_and_namespaces()), 'all nodes')
     ended_cleanly(launched, 4)
 
 

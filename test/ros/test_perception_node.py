@@ -106,7 +106,8 @@ def test_beliefs_carry_the_stamp_of_their_image_and_are_well_formed(client, came
         assert message.header.frame_id == 'some_camera'
     values = set(np.frombuffer(labels[-1].data, np.uint8).tolist())
     assert values <= {*infos[-1].label, LabelInfo.UNLABELLED}
-    assert infos[-1].background == beliefs.background
+    # It is told when it changes, after the beliefs.
+    client.until(lambda: infos[-1].background == beliefs.background, 'the background of the last')
     assert infos[-1].model_id == beliefs.model_id
     assert statuses[-1].device == 'cpu'
     assert statuses[-1].iterations == 4
