@@ -37,7 +37,8 @@ class SimNode(Node):
     Publishes images of a scene and steps it, once per action field or at a fixed rate.
 
     A frame is known by its stamp. `_answerable` holds the stamps that an action field may still
-    answer, `_action` the points of the one that was accepted and waits to be applied.
+    answer, `_action` the points of the one that was accepted and waits to be applied, `_moot` the
+    stamps of images that a reset has cut off before they were answered.
     """
 
     def __init__(self):
@@ -58,6 +59,7 @@ class SimNode(Node):
         self._paused = False
         self._action = None
         self._answerable = collections.deque(maxlen=1 if settings.synchronous else ANSWERABLE)
+        self._moot = frozenset()
         self._born = time.monotonic()
         self._asked = self._sent = 0.  # monotonic s: frame published first, and last
 
@@ -95,6 +97,8 @@ class SimNode(Node):
             self.complaints.add(type(error).__name__, f'refused: {error}')
             return
         stamp = Time.from_msg(message.header.stamp).nanoseconds
+        if stamp in self._moot:
+            return  # on its way when the reset came: nobody's fault
         if stamp not in self._answerable:
             self.complaints.add('WrongFrame', (
                 f'refused: the action field answers the image of {_seconds(stamp)}, expected '
@@ -199,6 +203,7 @@ class SimNode(Node):
         self._stamp = max(self._wall.now().nanoseconds, self._stamp + 1)  # clocks get set back
         self._action = None
         if self._world.step == 0:
+            self._moot = frozenset(self._answerable)
             self._answerable.clear()
         self._answerable.append(self._stamp)
         header = self._header()
