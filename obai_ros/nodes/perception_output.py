@@ -4,12 +4,12 @@
 import numpy as np
 from sensor_msgs.msg import Image
 
-from obai_ros.messages import beliefs, image
+from obai_ros.messages import image
 from obai_ros.messages.overlay import slot_colours
 from obai_ros.msg import LabelInfo, SlotBeliefs
 from obai_ros.nodes import qos
+from obai_ros.nodes.percept_message import write_percept
 from obai_ros.nodes.tracker import picture
-from obai_ros.planning.placement import contacts
 
 
 class PerceptionOutput:
@@ -34,7 +34,8 @@ class PerceptionOutput:
 
     def publish(self, header, percept, fit) -> None:
         """Publish a Percept with batch 1 of an image that was fitted to the model like this."""
-        self._last = self._slots_message(header, percept)
+        self._last = write_percept(percept, self._tracker.frame, self._tracker.model_id,
+                                   [SlotBeliefs(header=header)])[0]
         self._slots.publish(self._last)
         if self._told != (self._last.background, fit):
             self._told = self._last.background, fit
@@ -53,24 +54,6 @@ class PerceptionOutput:
     def _create(self, kind, topic, profile):
         return self._node.create_publisher(
             kind, topic, profile, qos_overriding_options=qos.overridable())
-
-    def _slots_message(self, header, percept):
-        touch = contacts(percept.masks, percept.background)
-        belief = percept.belief
-        arrays = {
-            'mean': belief.mean, 'velocity': belief.velocity, 'log_sd': belief.log_sd,
-            'velocity_log_sd': belief.velocity_log_sd, 'centroid': percept.centroid,
-            'mass': percept.mass, 'empty': percept.empty, 'entropy': percept.entropy,
-            'slot_free_energy': percept.slot_free_energy,
-            'contact_row': touch.row, 'contact_col': touch.col,
-            'contact_probability': touch.probability, 'reachable': touch.reachable}
-        return beliefs.write(beliefs.Beliefs(
-            frame=self._tracker.frame, model_id=self._tracker.model_id, height=self._tracker.size,
-            width=self._tracker.size, background=int(percept.background[0]),
-            free_energy=float(percept.free_energy[0]),
-            iterations=percept.iterations,
-            **{name: array[0].cpu().numpy() for name, array in arrays.items()}),
-            SlotBeliefs(header=header))
 
     def _label_message(self, header, background, fit):
         slots = self._tracker.num_slots

@@ -67,7 +67,7 @@ class Tracker:
         actions: fields that acted on the last picture and on each frame skipped since (None:
         nothing did); without meaning after a restart.
         """
-        image = torch.from_numpy(picture).to(self.device).permute(2, 0, 1)[None].float() / 255
+        image = to_image(picture, self.device)[None]
         if self._state is None:
             self._state = self._filter.start(batch=1, seed=self._seed)
             actions = (None,)
@@ -86,6 +86,11 @@ class Tracker:
         self.step(grey)
         self.step(grey)
         self.restart()
+
+
+def to_image(picture: np.ndarray, device) -> torch.Tensor:
+    """Turn a picture [H, W, 3] uint8 into an image [3, H, W] in [0, 1]."""
+    return torch.from_numpy(picture).to(device).permute(2, 0, 1).float() / 255
 
 
 def picture(image: torch.Tensor) -> np.ndarray:

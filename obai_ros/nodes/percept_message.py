@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Percepts as SlotBeliefs messages, one for each stream."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from obai_ros.messages import beliefs
+from obai_ros.model.percept import Percept
+from obai_ros.planning.placement import contacts
+
+
+def write_percept(percept: Percept, frame: int, model_id: str, messages: Sequence) -> Sequence:
+    """
+    Fill all fields but the headers of B messages, one for each stream of a percept; return them.
+
+    messages: with the fields of obai_ros/SlotBeliefs. frame: number of the frame since the filter
+    started.
+    """
+    touch = contacts(percept.masks, percept.background)
+    belief = percept.belief
+    arrays = {
+        'mean': belief.mean, 'velocity': belief.velocity, 'log_sd': belief.log_sd,
+        'velocity_log_sd': belief.velocity_log_sd, 'centroid': percept.centroid,
+        'mass': percept.mass, 'empty': percept.empty, 'entropy': percept.entropy,
+        'slot_free_energy': percept.slot_free_energy,
+        'contact_row': touch.row, 'contact_col': touch.col,
+        'contact_probability': touch.probability, 'reachable': touch.reachable}
+    arrays = {name: array.cpu().numpy() for name, array in arrays.items()}
+    background, free_energy = percept.background.tolist(), percept.free_energy.tolist()
+    height, width = percept.masks.shape[-2:]
+    for stream, message in enumerate(messages):
+        beliefs.write(beliefs.Beliefs(
+            frame=frame, model_id=model_id, height=height, width=width,
+            background=background[stream], free_energy=free_energy[stream],
+            iterations=percept.iterations,
+            **{name: array[stream] for name, array in arrays.items()}), message)
+    return messages
