@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Seconds: perception of a stream, the environment, a training step."""
+"""Seconds: the environment, a training step; memory that must not grow."""
 from __future__ import annotations
 
-import platform
-import resource
 import time
 from collections.abc import Callable
 
 import torch
 
+from obai_ros.benchmark.machine import resident_mb
 from obai_ros.environment.scene import SceneConfig
 from obai_ros.environment.sequences import sample_sequences
 from obai_ros.model.config import ModelConfig
@@ -30,23 +29,6 @@ def percentiles(seconds: list[float]) -> dict[str, float]:
     """Return the median and the 99th percentile in milliseconds."""
     values = torch.tensor(seconds, dtype=torch.float64) * 1e3
     return {'p50': float(values.quantile(0.5)), 'p99': float(values.quantile(0.99))}
-
-
-def time_perception(model: Obai, iterations: int, window: int, frames: int, batch: int = 1,
-                    warm_up: int = 10) -> dict[str, float]:
-    """Return milliseconds per frame of a filter that watches `batch` streams."""
-    perception = Filter(model, Schedule(iterations, None, window))
-    scene = SceneConfig(image_size=model.config.image_size)
-    videos = sample_sequences(scene, batch, 8, torch.Generator().manual_seed(0))
-    images = videos.images.to(model.device)
-    state, seconds = perception.start(batch), []
-    for frame in range(warm_up + frames):
-        settle(model.device)
-        began = time.perf_counter()
-        state, _ = perception.step(state, images[:, frame % 8])
-        settle(model.device)
-        seconds.append(time.perf_counter() - began)
-    return percentiles(seconds[warm_up:])
 
 
 def time_environment(image_size: int, seconds: float = 3.0, batch: int = 16) -> float:
@@ -105,27 +87,3 @@ def endless(config: ModelConfig, frames: int) -> dict[str, float]:
         if frame == frames // 10:
             early = resident_mb()
     return {'frames': frames, 'resident_mb_early': early, 'resident_mb_end': resident_mb()}
-
-
-def resident_mb() -> float:
-    """Return the resident memory of this process, MB."""
-    with open('/proc/self/statm') as file:
-        return int(file.read().split()[1]) * resource.getpagesize() / 1e6
-
-
-def peak_memory_mb() -> float:
-    """Return the largest resident memory this process has had, MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-
-
-def machine(device: torch.device) -> dict:
-    """Describe what the figures were measured on."""
-    name = platform.processor() or platform.machine()
-    with open('/proc/cpuinfo') as file:
-        for line in file:
-            if line.startswith('model name'):
-                name = line.split(':', 1)[1].strip()
-                break
-    return {'device': torch.cuda.get_device_name(device) if device.type == 'cuda' else name,
-            'threads': torch.get_num_threads(), 'torch': torch.__version__,
-            'python': platform.python_version()}

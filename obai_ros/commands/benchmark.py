@@ -3,72 +3,215 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
-SUMMARY = 'measure operations, milliseconds per frame, sequences per second, memory'
+SUMMARY = 'measure milliseconds per frame, by stage and through the node, operations, memory'
+
+PARTS = ('perception', 'ceiling', 'planner', 'environment', 'training')
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--flops', action='store_true',
-                        help='print the operations of each preset and stop')
-    parser.add_argument('--endless', type=int, metavar='FRAMES',
-                        help='watch noise for so many frames, check memory, and stop')
-    parser.add_argument('--preset', choices=('fast', 'paper', 'smoke'), default='fast')
-    parser.add_argument('--precision', choices=('float32', 'bfloat16'), default='float32')
-    parser.add_argument('--iterations', type=int, default=4)
-    parser.add_argument('--window', type=int, default=2)
-    parser.add_argument('--batch', type=int, default=1, help='streams watched at once')
-    parser.add_argument('--frames', type=int, default=200)
-    parser.add_argument('--device', default='cpu', help='auto, cpu, cuda or cuda:N')
-    parser.add_argument('--threads', type=int, help='CPU threads (default: all cores)')
-    parser.add_argument('--json', type=Path, help='write the figures to this file')
+    case = parser.add_argument_group('what is measured')
+    case.add_argument('--preset', choices=('fast', 'paper', 'smoke'), default='fast')
+    case.add_argument('--engine', choices=('reference',), default='reference',
+                      help='how the same beliefs are computed (default: %(default)s)')
+    case.add_argument('--device', default='cpu', help='auto, cpu, cuda or cuda:N')
+    case.add_argument('--precision', choices=('auto', 'float32', 'bfloat16'), default='auto',
+                      help='auto: bfloat16 where the device computes with it')
+    case.add_argument('--iterations', type=_positive, default=4, help='default: %(default)s')
+    case.add_argument('--window', type=_positive, default=2,
+                      help='frames refined together (default: %(default)s)')
+    case.add_argument('--second-look', type=int, default=0, metavar='FRAMES',
+                      help='every so many frames look at one as if it were the first, as '
+                      'perception_node does every 4 (default: never)')
+    case.add_argument('--slots', type=_positive, help="K (default: the preset's)")
+    case.add_argument('--image-size', type=_positive, metavar='PX',
+                      help="of the model (default: the preset's)")
+    case.add_argument('--batch', type=_positive, default=1, metavar='B',
+                      help='cameras watched by one filter (default: %(default)s)')
+    case.add_argument('--camera', type=_size, metavar='WIDTHxHEIGHT',
+                      help="of the image messages, px (default: the model's size)")
+    case.add_argument('--threads', type=_positive, help='CPU threads (default: all cores)')
+
+    how = parser.add_argument_group('how it is measured')
+    how.add_argument('--frames', type=_positive, default=200, help='default: %(default)s')
+    how.add_argument('--only', type=_parts, default=PARTS, metavar='PART[,PART...]',
+                     help=f'of {", ".join(PARTS)} (default: all)')
+    how.add_argument('--node', action='store_true',
+                     help='measure perception_node, in a process of its own, from image to '
+                     'beliefs, instead')
+    how.add_argument('--domain', type=int, metavar='ID',
+                     help='ROS_DOMAIN_ID for --node (default: one that is free)')
+    how.add_argument('--logs', type=Path, default=Path('out/benchmark/logs'), metavar='FOLDER',
+                     help='what the node says (default: %(default)s)')
+    how.add_argument('--sweep', type=Path, metavar='FILE',
+                     help='measure cost against slots, window, iterations, image size and number '
+                     'of cameras instead, and draw it, PNG')
+    how.add_argument('--against', metavar='COMMAND',
+                     help='run perception as chosen above and this command in turn instead, each '
+                     'in a process, and compare; a command that writes a line `ms per frame '
+                     'VALUE` is taken at its word, another is timed from start to end')
+    how.add_argument('--command', metavar='COMMAND',
+                     help='to compare with --against in place of perception')
+    how.add_argument('--pairs', type=_positive, default=5,
+                     help='of runs with --against (default: %(default)s)')
+    how.add_argument('--flops', action='store_true',
+                     help='print the operations of each preset and stop')
+    how.add_argument('--endless', type=_positive, metavar='FRAMES',
+                     help='watch noise for so many frames, check memory, and stop')
+    how.add_argument('--json', type=Path, metavar='FILE', help='write the figures to this file')
 
 
 def run(args: argparse.Namespace) -> int:
     import torch
 
-    from obai_ros.benchmark import timing
-    from obai_ros.benchmark.planning import time_planning
-    from obai_ros.benchmark.operations import count_operations, format_operations
-    from obai_ros.model.device import choose_device
-    from obai_ros.model.config import PRESETS, ModelConfig
-    from obai_ros.model.inference import Schedule
-    from obai_ros.model.obai import Obai
-    from obai_ros.training.recipe import preset_path, read_recipe
-    from obai_ros.whole_file import write_json
-
-    if args.flops:
-        print(format_operations([name for name in PRESETS if name != 'smoke']))
-        return 0
     if args.threads:
         torch.set_num_threads(args.threads)
+    if args.flops:
+        from obai_ros.benchmark.operations import format_operations
+        from obai_ros.model.config import PRESETS
+
+        print(format_operations([name for name in PRESETS if name != 'smoke']))
+        return 0
     try:
-        device = choose_device(args.device)
-        schedule = Schedule(args.iterations, None, args.window)
-    except ValueError as error:
+        report = _report(args)
+        if args.json:
+            from obai_ros.whole_file import write_json
+
+            write_json(args.json, report)
+    except (OSError, ValueError, RuntimeError, FloatingPointError) as error:
         print(f'obai benchmark: {error}', file=sys.stderr)
         return 2
-    config = ModelConfig.named(args.preset)
-    report = timing.machine(device)
-    if args.endless:
-        report.update(timing.endless(config, args.endless))
-    else:
-        torch.manual_seed(0)
-        model = Obai(config, args.precision).to(device)
-        report.update(
-            preset=args.preset, precision=args.precision, iterations=args.iterations,
-            window=args.window, batch=args.batch,
-            perception_ms_per_frame=timing.time_perception(
-                model, args.iterations, args.window, args.frames, args.batch),
-            planning_ms_per_frame=time_planning(config.num_slots, config.latent_size),
-            operations_per_frame=count_operations(config).per_frame(config, schedule),
-            train_sequences_per_s=timing.time_training(
-                read_recipe(preset_path(args.preset)), device),
-            environment_sequences_per_s=timing.time_environment(config.image_size))
-    report['peak_memory_mb'] = timing.peak_memory_mb()
-    for name, value in report.items():
-        print(f'{name:30}{value}')
-    if args.json:
-        write_json(args.json, report)
     return 0
+
+
+def _report(args) -> dict:
+    """Measure what was asked for, print it and return it."""
+    from obai_ros.benchmark import table
+    from obai_ros.benchmark.case import Case
+    from obai_ros.benchmark.machine import machine, peak_memory
+
+    if args.command and not args.against:
+        raise ValueError('--command is what --against is compared with: give both')
+    case = Case(args.preset, args.engine, args.device, args.precision, args.iterations,
+                args.window, args.second_look, args.slots, args.image_size, args.batch,
+                args.camera)
+    report = {'machine': machine(case.torch_device)}
+    if args.against:
+        report['comparison'] = _compare(args)
+    elif args.endless:
+        from obai_ros.benchmark.timing import endless
+
+        report['endless'] = {'preset': args.preset, **endless(case.config, args.endless)}
+    elif args.node:
+        report['case'] = case.describe()
+        report['node'] = _node(args, case)
+    else:
+        report['case'] = case.describe()
+        report.update({'sweep': _sweep(args, case)} if args.sweep else _parts_of(args, case))
+        report['peak_memory'] = peak_memory(case.torch_device)
+    print('\n'.join(table.lines(report)))
+    return report
+
+
+def _parts_of(args, case) -> dict:
+    """Measure perception, machine, planner, environment and learning, as far as asked for."""
+    from obai_ros.benchmark import timing
+    from obai_ros.benchmark.ceiling import measure_ceiling
+    from obai_ros.benchmark.operations import count_operations
+    from obai_ros.benchmark.perception import time_perception
+    from obai_ros.benchmark.planning import time_planning
+    from obai_ros.training.recipe import preset_path, read_recipe
+
+    report, only = {}, args.only
+    if 'perception' in only:
+        report['perception'] = time_perception(case, args.frames)
+    if 'ceiling' in only:
+        ceiling = measure_ceiling(case)
+        count = case.batch * count_operations(case.config).per_frame(case.config, case.schedule)
+        report['operations'] = {'per_frame': count, 'ceiling': ceiling,
+                                'floor_ms': count / ceiling['gflops'] / 1e6}
+        if 'perception' in only:
+            reached = count / report['perception']['ms_per_frame']['p50'] / 1e6
+            report['operations'].update(gflops=reached,
+                                        fraction_of_ceiling=reached / ceiling['gflops'])
+    if 'planner' in only:
+        report['planning_ms'] = time_planning(case.config.num_slots, case.config.latent_size)
+    if 'environment' in only:
+        report['environment_sequences_per_s'] = timing.time_environment(case.config.image_size)
+    if 'training' in only:
+        report['training_sequences_per_s'] = timing.time_training(
+            read_recipe(preset_path(args.preset)), case.torch_device)
+    return report
+
+
+def _sweep(args, case) -> dict:
+    from obai_ros.benchmark.sweep import BATCHES, VALUES, draw, sweep
+
+    def progress(setting: str) -> None:
+        print(f'measuring cost against {setting}', file=sys.stderr, flush=True)
+
+    found = sweep(case, {**VALUES, 'batch': BATCHES}, args.frames, progress)
+    draw(args.sweep, case, found)
+    return found
+
+
+def _node(args, case) -> dict:
+    import torch
+
+    from obai_ros.demo.domain import Domain, claim_domain
+
+    with (claim_domain() if args.domain is None else Domain(args.domain)) as domain:
+        from obai_ros.nodes.benchmark_node import time_node
+
+        return time_node(case, args.frames, torch.get_num_threads(), domain.number, args.logs)
+
+
+def _compare(args) -> dict:
+    """Run this benchmark's perception, or --command, and --against in turn."""
+    from obai_ros.benchmark.comparison import compare, split
+
+    own = _perception(args)
+    first = split(args.command) if args.command else [sys.executable, '-m', 'obai_ros.cli', *own]
+    second = split(args.against)
+
+    def progress(pair: int) -> None:
+        print(f'pair {pair + 1} of {args.pairs}', file=sys.stderr, flush=True)
+
+    summary = compare(first, second, args.pairs, progress).summary()
+    return {'a': args.command or shlex.join(['obai', *own]), 'b': args.against, **summary}
+
+
+def _perception(args) -> list[str]:
+    """Return the arguments of `obai` that measure perception alone as these say."""
+    words = ['benchmark', '--only', 'perception']
+    for name in ('preset', 'engine', 'device', 'precision', 'iterations', 'window', 'second_look',
+                 'slots', 'image_size', 'batch', 'threads', 'frames'):
+        value = getattr(args, name)
+        if value is not None:
+            words += [f'--{name.replace("_", "-")}', str(value)]
+    return words + (['--camera', '{}x{}'.format(*args.camera)] if args.camera else [])
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{text} is too small, expected 1 or more')
+    return value
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.partition('x')
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise argparse.ArgumentTypeError(f'{text} is no size, expected for instance 640x480')
+    return int(width), int(height)
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    parts = tuple(text.split(','))
+    unknown = sorted(set(parts) - set(PARTS))
+    if unknown:
+        raise argparse.ArgumentTypeError(f'{", ".join(unknown)}: expected {", ".join(PARTS)}')
+    return parts

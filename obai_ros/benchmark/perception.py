@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Seconds of perception without ROS: image messages in, messages of beliefs out."""
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from obai_ros.benchmark.case import Case
+from obai_ros.benchmark.stages import StageClock
+from obai_ros.benchmark.timing import percentiles, settle
+from obai_ros.camera.fit import fit
+from obai_ros.environment.scene import SceneConfig
+from obai_ros.environment.sequences import sample_sequences
+from obai_ros.messages import image
+from obai_ros.model import inference, second_look
+from obai_ros.model.percept import Percept
+from obai_ros.nodes.percept_message import write_percept
+from obai_ros.nodes.tracker import picture, to_image
+
+LENGTH = 8
+"""Frames of the video that cameras see over and over."""
+
+
+class Rig:
+    """
+    Cameras before a filter and messages behind it, as in a node but without ROS.
+
+    Everything is done by what the nodes use; messages only have the fields of those of ROS.
+    """
+
+    def __init__(self, case: Case):
+        self.case = case
+        self.model, self.weights = case.model()
+        self.filter = case.filter(self.model)
+        self._videos = [[image.from_numpy(shown, 'rgb8', SimpleNamespace()) for shown in pictures]
+                        for pictures in camera_pictures(case)]
+        self._state = self.filter.start(case.batch)
+
+    def frame(self) -> None:
+        """Take in the next image of every camera."""
+        number = self._state.frame
+        images = self.convert([video[number % LENGTH] for video in self._videos])
+        self._state, percept = self.filter.step(self._state, images)
+        self.publish(percept, number)
+
+    def convert(self, messages: list) -> Tensor:
+        """Turn image messages of any size into images [B, 3, H, W] in [0, 1]."""
+        images = []
+        for message in messages:
+            shown = image.to_rgb8(message)
+            fitted = fit('crop', shown.shape[1], shown.shape[0], self.model.config.image_size)
+            images.append(to_image(fitted.picture_to_grid(shown), self.model.device))
+        return torch.stack(images)
+
+    def publish(self, percept: Percept, number: int) -> list:
+        """Turn a percept into messages."""
+        return write_percept(percept, number, self.weights,
+                             [SimpleNamespace() for _ in self._videos])
+
+    def stages(self) -> list[tuple[object, str, str]]:
+        """Say which function is which stage, for a StageClock."""
+        # What an engine other than the reference does inside of a step is one piece.
+        inner = [(self.model, 'decode', 'decode'), (inference, 'evaluate', 'gradient'),
+                 (second_look, 'evaluate', 'gradient'), (inference, 'refine', 'refine')]
+        return [(self, 'convert', 'convert'), (self.filter, 'step', 'rest of the filter'),
+                *(inner if self.case.engine == 'reference' else []),
+                (self, 'publish', 'publish')]
+
+
+def camera_pictures(case: Case) -> list[list[np.ndarray]]:
+    """Return what each camera of a case sees: pictures [H, W, 3] uint8 of moving sprites."""
+    scene = SceneConfig(image_size=case.config.image_size)
+    videos = sample_sequences(scene, case.batch, LENGTH, torch.Generator().manual_seed(0))
+    return [[np.ascontiguousarray(cv2.resize(picture(each), case.camera)) if case.camera
+             else picture(each) for each in video] for video in videos.images]
+
+
+def time_perception(case: Case, frames: int, warm_up: int = 10) -> dict:
+    """
+    Return milliseconds per frame of a case, in whole and by stage, ready for JSON.
+
+    ms_per_frame: median and 99th percentile, nothing else being timed. stages_ms: of as many
+    frames again, with the clock inside, median, 99th percentile and mean of each stage; the means
+    add up to `clocked_mean_ms`. decode: the decoder. gradient: mixture, vector-Jacobian product
+    and latent terms. refine: inputs of the refinement network, and the network.
+    """
+    rig = Rig(case)
+    device = case.torch_device
+    for _ in range(warm_up):
+        rig.frame()
+    seconds = [seconds_of(rig) for _ in range(frames)]
+    clock = StageClock(lambda: settle(device))
+    clocked = []
+    with clock.watching(*rig.stages()):
+        for _ in range(frames):
+            clocked.append(seconds_of(rig))
+            clock.end_frame()
+    names = list(dict.fromkeys(stage for _, _, stage in rig.stages()))
+    stages = {}
+    for name in names:
+        taken = [frame.get(name, 0.0) for frame in clock.frames]
+        stages[name] = {**percentiles(taken), 'mean': 1e3 * sum(taken) / frames}
+    whole = percentiles(seconds)
+    return {'weights': rig.weights, 'frames': frames, 'ms_per_frame': whole,
+            'ms_per_camera': whole['p50'] / case.batch, 'stages_ms': stages,
+            'clocked_mean_ms': 1e3 * sum(clocked) / frames}
+
+
+def seconds_of(rig: Rig) -> float:
+    """Return how long the rig takes for its next frame."""
+    settle(rig.model.device)
+    began = time.perf_counter()
+    rig.frame()
+    settle(rig.model.device)
+    return time.perf_counter() - began
