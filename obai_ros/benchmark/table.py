@@ -36,7 +36,8 @@ def _perception(found: dict) -> list[str]:
     whole = found['ms_per_frame']
     told = ['', f"perception, {found['frames']} frames, weights {found['weights']}",
             _row('ms per frame', f"{whole['p50']:.3f}", f"p99 {whole['p99']:.3f}",
-                 f"per camera {found['ms_per_camera']:.3f}"),
+                 f"per camera {found['ms_per_camera']:.3f}",
+                 f"of all cores {found['cpu_ms_per_frame']:.3f}"),
             _row('  stage, ms', 'p50', 'p99', 'mean')]
     for stage, ms in found['stages_ms'].items():
         told.append(_row(f'  {stage}', *(f'{ms[name]:.3f}' for name in ('p50', 'p99', 'mean'))))
@@ -55,19 +56,19 @@ def _node(found: dict) -> list[str]:
             _row('s until it looks', f"{found['ready_s']:.1f}")]
 
 
-def _operations(found: dict) -> list[str]:
-    told = ['', _row('million operations', f"{found['per_frame'] / 1e6:.0f}", 'per frame')]
-    if 'ceiling' in found:
-        ceiling = found['ceiling']
-        told += [
-            _row('GFLOP/s, convolution', f"{ceiling['convolution_gflops']:.0f}",
-                 f"{ceiling['convolution']}"),
+def _floors(found: dict) -> list[str]:
+    ceiling = found['ceiling']
+    told = ['', _row('GFLOP/s, convolution', f"{ceiling['convolution_gflops']:.0f}",
+                     ceiling['convolution']),
             _row('GFLOP/s, matmul', f"{ceiling['matmul_gflops']:.0f}", ceiling['matmul']),
-            _row('GB/s, copy', f"{ceiling['copy_gb_s']:.1f}", f"of {ceiling['copy_mb']:.1f} MB")]
+            _row('GB/s, copy', f"{ceiling['copy_gb_s']:.1f}", f"of {ceiling['copy_mb']:.1f} MB"),
+            _row('floor, ms', f"{found['operations_ms']:.3f}",
+                 f"{found['operations'] / 1e6:.0f} million operations at the faster of the two"),
+            _row('floor, ms', f"{found['bytes_ms']:.3f}",
+                 f"{found['bytes'] / 1e6:.0f} MB to be moved, at the speed of the copy")]
     if 'fraction_of_ceiling' in found:
-        told += [_row('GFLOP/s, perception', f"{found['gflops']:.0f}",
-                      f"{found['fraction_of_ceiling']:.0%} of the faster of the two"),
-                 _row('ms at that ceiling', f"{found['floor_ms']:.3f}")]
+        told.append(_row('reached', f"{found['fraction_of_ceiling']:.0%}",
+                         'of the operations per second that are to be had'))
     return told
 
 
@@ -96,7 +97,7 @@ def _row(name: str, *cells: str) -> str:
 _PARTS = {
     'perception': _perception,
     'node': _node,
-    'operations': _operations,
+    'floors': _floors,
     'planning_ms': lambda ms: ['', _row('ms per plan', f"{ms['p50']:.3f}",
                                         f"p99 {ms['p99']:.3f}")],
     'environment_sequences_per_s': lambda rate: [_row('sequences/s, drawn', f'{rate:.0f}')],

@@ -119,8 +119,7 @@ def _report(args) -> dict:
 def _parts_of(args, case) -> dict:
     """Measure perception, machine, planner, environment and learning, as far as asked for."""
     from obai_ros.benchmark import timing
-    from obai_ros.benchmark.ceiling import measure_ceiling
-    from obai_ros.benchmark.operations import count_operations
+    from obai_ros.benchmark.floors import floors
     from obai_ros.benchmark.perception import time_perception
     from obai_ros.benchmark.planning import time_planning
     from obai_ros.training.recipe import preset_path, read_recipe
@@ -129,14 +128,10 @@ def _parts_of(args, case) -> dict:
     if 'perception' in only:
         report['perception'] = time_perception(case, args.frames)
     if 'ceiling' in only:
-        ceiling = measure_ceiling(case)
-        count = case.batch * count_operations(case.config).per_frame(case.config, case.schedule)
-        report['operations'] = {'per_frame': count, 'ceiling': ceiling,
-                                'floor_ms': count / ceiling['gflops'] / 1e6}
+        report['floors'] = floors(case)
         if 'perception' in only:
-            reached = count / report['perception']['ms_per_frame']['p50'] / 1e6
-            report['operations'].update(gflops=reached,
-                                        fraction_of_ceiling=reached / ceiling['gflops'])
+            report['floors']['fraction_of_ceiling'] = \
+                report['floors']['operations_ms'] / report['perception']['ms_per_frame']['p50']
     if 'planner' in only:
         report['planning_ms'] = time_planning(case.config.num_slots, case.config.latent_size)
     if 'environment' in only:

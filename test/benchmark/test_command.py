@@ -16,15 +16,14 @@ def test_a_report_says_what_was_measured_and_on_what(tmp_path, capsys):
     assert cli.main([*SMALL, '--only', 'perception,ceiling', '--batch', '2', '--camera', '40x30',
                      '--json', str(path)]) == 0
     found = json.loads(path.read_text())
-    assert set(found) == {'machine', 'case', 'perception', 'operations', 'peak_memory'}
+    assert set(found) == {'machine', 'case', 'perception', 'floors', 'peak_memory'}
     assert found['machine']['threads'] == 1 and found['machine']['obai_ros'] == __version__
     assert {'cpu', 'cores', 'gpu', 'load', 'python', 'torch'} < set(found['machine'])
     assert found['case']['batch'] == 2 and found['case']['camera'] == [40, 30]
-    operations = found['operations']
-    assert 0 < operations['fraction_of_ceiling'] < 1
-    assert operations['gflops'] < operations['ceiling']['gflops']
-    p50 = found['perception']['ms_per_frame']['p50']
-    assert operations['floor_ms'] == pytest.approx(p50 * operations['fraction_of_ceiling'])
+    floors, p50 = found['floors'], found['perception']['ms_per_frame']['p50']
+    assert 0 < floors['fraction_of_ceiling'] < 1
+    assert floors['operations_ms'] == pytest.approx(p50 * floors['fraction_of_ceiling'])
+    assert 0 < floors['bytes_ms'] < p50
     assert found['peak_memory']['resident_mb'] > 50
     shown = capsys.readouterr().out
     assert f'ms per frame            {p50:9.3f}' in shown and 'all stages' in shown
