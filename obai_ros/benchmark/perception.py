@@ -85,10 +85,11 @@ def time_perception(case: Case, frames: int, warm_up: int = 10) -> dict:
     Return milliseconds per frame of a case, in whole and by stage, ready for JSON.
 
     ms_per_frame: median and 99th percentile, nothing else being timed. cpu_ms_per_frame: mean
-    time of all cores; with one thread, what ms_per_frame has beyond it went to others. stages_ms: of as many
-    frames again, with the clock inside, median, 99th percentile and mean of each stage; the means
-    add up to `clocked_mean_ms`. decode: the decoder. gradient: mixture, vector-Jacobian product
-    and latent terms. refine: inputs of the refinement network, and the network.
+    time of all cores; with one thread, what ms_per_frame has beyond it went to others.
+    stages_ms: of as many frames again, with the clock inside, median, 99th percentile and mean of
+    each stage; the means add up to `clocked_mean_ms`. decode: the decoder. gradient: mixture,
+    vector-Jacobian product and latent terms. refine: inputs of the refinement network, and the
+    network.
     """
     rig = Rig(case)
     device = case.torch_device
