@@ -10,6 +10,7 @@ from torch import Tensor
 
 from obai_ros.action_field import ActionField
 from obai_ros.model.belief import ActionBelief, Belief, bounded
+from obai_ros.model.engine import Engine
 from obai_ros.model.inference import Schedule, begin, refine_repeatedly
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
@@ -58,12 +59,15 @@ class Filter:
     and an image into the next state and a percept. Memory does not grow with the stream.
 
     schedule: best the one the model was trained with, `Checkpoint.schedule`; schedules may change
-    from one step to the next.
+    from one step to the next. engine: what refines beliefs, see `engine.make_engine`; the
+    reference unless told otherwise.
     """
 
-    def __init__(self, model: Obai, schedule: Schedule = Schedule(window=2)):
+    def __init__(self, model: Obai, schedule: Schedule = Schedule(window=2),
+                 engine: Engine = refine_repeatedly):
         self.model = model.eval()
         self.schedule = schedule
+        self.engine = engine
 
     def start(self, batch: int = 1, seed: int | Sequence[int] = 0) -> FilterState:
         """
@@ -95,15 +99,14 @@ class Filter:
             action = ActionField.empty(len(image), size, size, model.device)
         action.check(len(image), size, size)
         if state.window is None:
-            window, energy = begin(model, image, self.schedule, state.noise)
+            window, energy = begin(model, image, self.schedule, state.noise, self.engine)
             jumped = renewed = None
         else:
             if state.window.batch != len(image):
                 raise ValueError(f'{len(image)} images came for {state.window.batch} streams')
             window = extend(model, state.window, image, action.to(model.device),
                             self.schedule.window, self.schedule.confined)
-            window, energy = refine_repeatedly(model, window, self.schedule.iterations,
-                                               state.noise)
+            window, energy = self.engine(model, window, self.schedule.iterations, state.noise)
             jumped = energy.sum(-1) > state.energy + JUMP * window.images.shape[-1]
             window, energy, renewed = self._look_again(state, window, energy, jumped)
         percept = perceive(model, window.belief[:, -1], energy, self.schedule.at(state.frame),
@@ -123,7 +126,7 @@ class Filter:
         # what its neighbours in the batch see.
         noise = Noise.seeded([seed ^ (state.frame << 32) for seed in state.seeds],
                              self.model.device)
-        return look_again(self.model, window, energy, due, self.schedule, noise)
+        return look_again(self.model, window, energy, due, self.schedule, noise, self.engine)
 
     @torch.no_grad()
     def coast(self, state: FilterState, action: ActionField | None = None) -> FilterState:

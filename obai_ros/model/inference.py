@@ -2,7 +2,7 @@
 """Iterative amortised inference (section 2.3): refine beliefs until they explain the frames."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -192,9 +192,12 @@ def infer_clip(model: Obai, images: Tensor, fields: Sequence[ActionField], sched
 
 
 @torch.no_grad()
-def begin(model: Obai, image: Tensor, schedule: Schedule, noise: Noise) -> tuple[Window, Tensor]:
+def begin(model: Obai, image: Tensor, schedule: Schedule, noise: Noise,
+          engine: Callable | None = None) -> tuple[Window, Tensor]:
     """
     Infer a first frame [B, 3, H, W]; return the window and its free energy by slot, [B, K] nats.
+
+    engine: what refines, see `engine.Engine`; None: `refine_repeatedly`.
 
     Which slot goes for which object is settled by chance in the first refinements, and sometimes
     badly: two slots may share the background and leave an object out. The free energy tells, so
@@ -202,7 +205,8 @@ def begin(model: Obai, image: Tensor, schedule: Schedule, noise: Noise) -> tuple
     """
     best, lowest = None, None
     for _ in range(schedule.starts):
-        window, energy = refine_repeatedly(model, open_window(model, image), schedule.at(0), noise)
+        window, energy = (engine or refine_repeatedly)(
+            model, open_window(model, image), schedule.at(0), noise)
         if schedule.starts > 1:
             energy = evaluate(model, window, noise).free_energy.of_slots[:, -1]
         if best is None:

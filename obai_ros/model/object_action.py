@@ -53,9 +53,14 @@ def posterior(received: Tensor, before: Belief, now: Belief, D: Tensor, sigma_ps
 
     received: [..., K, 2]. D: [N, 2].
     """
-    precision = (torch.eye(2, dtype=D.dtype, device=D.device) / sigma_psi ** 2
-                 + D.t() @ D / sigma_s ** 2)
+    certainty = precision(D, sigma_psi, sigma_s)
     evidence = received / sigma_psi ** 2 + (now.velocity - before.velocity) @ D / sigma_s ** 2
-    mean = evidence @ torch.linalg.inv(precision)  # symmetric: no transpose needed
-    log_sd = -0.5 * precision.diagonal().log().expand_as(mean)
+    mean = evidence @ torch.linalg.inv(certainty)  # symmetric: no transpose needed
+    log_sd = -0.5 * certainty.diagonal().log().expand_as(mean)
     return ActionBelief(mean, log_sd)
+
+
+def precision(D: Tensor, sigma_psi: float, sigma_s: float) -> Tensor:
+    """Return [2, 2]: Sigma^-1 of `posterior`, which no frame changes."""
+    return (torch.eye(2, dtype=D.dtype, device=D.device) / sigma_psi ** 2
+            + D.t() @ D / sigma_s ** 2)

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from obai_ros.model.belief import ActionBelief, Belief, bounded
 from obai_ros.model.free_energy import evaluate
-from obai_ros.model.inference import Schedule, begin
+from obai_ros.model.engine import Engine
+from obai_ros.model.inference import Schedule, begin, refine_repeatedly
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.model.pixels import from_planar
@@ -37,17 +38,18 @@ SAME_OBJECT = 0.3
 
 @torch.no_grad()
 def look_again(model: Obai, window: Window, energy: Tensor, due: Tensor, schedule: Schedule,
-               noise: Noise) -> tuple[Window, Tensor, Tensor]:
+               noise: Noise, engine: Engine = refine_repeatedly
+               ) -> tuple[Window, Tensor, Tensor]:
     """
     Look at the newest frame of a window as if it were the first.
 
     window: refined, at least one frame. energy: [B, K], free energy of its newest frame by slot,
-    nats. due: [B] bool, the streams in which it is to be done. Returns window and energy, with
-    better beliefs where there are any, and where there are: [B] bool. A frame is better explained
-    if its reconstruction term is lower by `MARGIN`.
+    nats. due: [B] bool, the streams in which it is to be done. engine: what refines. Returns
+    window and energy, with better beliefs where there are any, and where there are: [B] bool. A
+    frame is better explained if its reconstruction term is lower by `MARGIN`.
     """
     image = from_planar(window.images[:, -1], model.config.subpixel)
-    fresh, _ = begin(model, image, replace(schedule, starts=1), noise)
+    fresh, _ = begin(model, image, replace(schedule, starts=1), noise, engine)
     old, new = (evaluate(model, each, noise) for each in (window, fresh))
     cost_old, cost_new = (each.free_energy.reconstruction[:, -1].sum(-1) for each in (old, new))
     better = due & (cost_new < cost_old - MARGIN)

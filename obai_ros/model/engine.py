@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who computes refinements: the readable reference, the same written out, or that compiled."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from obai_ros.model.inference import refine_repeatedly
+from obai_ros.model.noise import Noise
+from obai_ros.model.obai import Obai
+from obai_ros.model.refinement import Refinement, cell_index, from_cells, supports, to_cells
+from obai_ros.model.window import Window
+
+ENGINES = ('auto', 'reference', 'direct', 'compiled')
+
+Engine = Callable[[Obai, Window, int, Noise], tuple[Window, Tensor]]
+"""What does the work of `inference.refine_repeatedly`, with its arguments and results."""
+
+POINTS = 8
+"""Points of an action field that need no special care; planners send one per slot."""
+
+
+class Direct:
+    """
+    Refines with the gradients written out (`refinement.Refinement`), for one model.
+
+    Gives what the reference gives, up to the rounding of the model's precision. The weights are
+    those that the model has now; a model that learns on needs a new engine.
+    """
+
+    name = 'direct'
+
+    def __init__(self, model: Obai):
+        self.model = model
+        self.refinement = Refinement(model)
+
+    @torch.no_grad()
+    def __call__(self, model: Obai, window: Window, iterations: int, noise: Noise
+                 ) -> tuple[Window, Tensor]:
+        """See `inference.refine_repeatedly`. Raises ValueError for another model than its own."""
+        if model is not self.model:
+            raise ValueError('this engine was made for another model: make one for this model')
+        once = self.for_shape(window.batch, window.frames)
+        packed, hidden, cell = window.packed, window.hidden, window.cell
+        images = to_cells(window.images, model.config.subpixel).contiguous()
+        known = circumstances(model, window)
+        for _ in range(iterations):
+            epsilon = noise.normal(*packed.shape[:-1], model.config.latent_size,
+                                   dtype=packed.dtype)
+            packed, hidden, cell, action, mask, energy = once(
+                images, packed, hidden, cell, epsilon, *known)
+        return replace(window, packed=packed, hidden=hidden, cell=cell, action_packed=action,
+                       mask=from_cells(mask)), energy
+
+    def for_shape(self, batch: int, frames: int) -> Callable[..., tuple[Tensor, ...]]:
+        """Return what refines windows of so many sequences and frames once."""
+        return self.refinement
+
+
+def circumstances(model: Obai, window: Window) -> tuple[Tensor, ...]:
+    """Return what no refinement changes, as `Refinement.forward` takes it, from `known` on."""
+    batch, config = window.batch, model.config
+    points = max([POINTS, *(field.row.shape[1] for field in window.fields)])
+    index = window.images.new_zeros(batch, 0, points, dtype=torch.long)
+    acceleration = window.images.new_zeros(batch, 0, points, 2)
+    if window.fields:
+        # Filled up with accelerations of zero: they do nothing, wherever they are.
+        missing = [points - field.row.shape[1] for field in window.fields]
+        index = torch.stack([
+            F.pad(cell_index(field.row, field.col, config.image_size, config.subpixel),
+                  (0, count)) for field, count in zip(window.fields, missing)], 1)
+        acceleration = torch.stack([
+            F.pad(field.acceleration.to(window.images.dtype), (0, 0, 0, count))
+            for field, count in zip(window.fields, missing)], 1)
+    if window.past is None:
+        past = torch.zeros_like(window.packed[:, 0])
+        cause = past.new_zeros(*past.shape[:-1], 4)
+    else:
+        past = window.past.belief.pack()
+        cause = torch.cat([window.past.action.mean, window.past.action.log_sd], -1)
+    known = torch.tensor(window.past is not None, device=past.device)
+    return known, past, cause, index, acceleration
+
+
+SHAPES = ((1, 1), (1, 2))
+"""(sequences, frames) of the windows of one stream whose window has the usual two frames."""
+
+
+def make_engine(name: str, model: Obai, say: Callable[[str], None], warn: Callable[[str], None],
+                shapes: Sequence[tuple[int, int]] = SHAPES) -> Engine:
+    """
+    Return the engine of that name for a model, or the best there is, and say why.
+
+    name: one of ENGINES; auto: compiled if code for these shapes is in the user's cache,
+    otherwise direct, as far as the model's networks allow. shapes: (sequences, frames) of the
+    windows that it is to be fast for. say, warn: take sentences about how compiling goes, and
+    about what could not be had. Raises ValueError for an unknown name.
+    """
+    if name not in ENGINES:
+        raise ValueError(f'engine is {name!r}: expected one of {", ".join(ENGINES)}')
+    if name == 'reference' or not supports(model):
+        if name in ('direct', 'compiled'):
+            warn(f'there is no {name} engine for the networks of the preset '
+                 f'{model.config.preset!r}: the reference engine takes over')
+        return refine_repeatedly
+    if name == 'direct' or (name == 'auto' and model.device.type != 'cpu'):
+        return Direct(model)
+    from obai_ros.model.compiled import Compiled
+    if name == 'compiled':
+        return Compiled(model, shapes, say, warn)
+    # No warnings: nobody asked for compiled code, it is only taken where it lies ready.
+    kept = Compiled(model, shapes, say, lambda sentence: None, fresh=False)
+    return Direct(model) if kept.missing else kept

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The refinement that is written out, and compiled, against the reference."""
+from dataclasses import replace
+
+import pytest
+import torch
+
+from obai_ros.action_field import ActionField
+from obai_ros.model.compiled import Compiled, artefact, fingerprint
+from obai_ros.model.config import ModelConfig
+from obai_ros.model.engine import POINTS, Direct, make_engine
+from obai_ros.model.filter import Filter
+from obai_ros.model.inference import Schedule, refine_repeatedly
+from obai_ros.model.noise import Noise
+from obai_ros.model.obai import Obai
+from obai_ros.model.refinement import Refinement, cell_index, from_cells, to_cells
+from obai_ros.model.window import coast, extend, open_window
+
+
+def silent(sentence):
+    raise AssertionError(f'nothing was to be said, but it said: {sentence}')
+
+
+def windows(model, images, fields):
+    """Return windows of all kinds: new, growing, sliding, after a frame that nobody saw."""
+    def seen(window):
+        return refine_repeatedly(model, window, 1, Noise.seeded(range(len(images))))[0]
+
+    kinds = [open_window(model, images[:, 0])]
+    kinds.append(extend(model, seen(kinds[-1]), images[:, 1], fields[0], 3))
+    kinds.append(extend(model, seen(kinds[-1]), images[:, 2], fields[1], 2))
+    unseen = coast(model, seen(kinds[-1]), fields[2])
+    kinds.append(extend(model, unseen, images[:, 0], fields[0], 2))
+    return kinds
+
+
+@pytest.mark.parametrize('points', [1, 3, POINTS + 2])
+@pytest.mark.parametrize('preset', ['smoke', 'fast'])
+def test_it_is_the_reference_to_the_last_digits(make_model, make_clip, preset, points):
+    config = ModelConfig.named(preset)
+    model = make_model(**{**config.to_dict(), 'initial_belief': 'per_slot'})
+    images, fields = make_clip(size=config.image_size, points=points)
+    for window in windows(model, images, fields):
+        expected, energy = refine_repeatedly(model, window, 2, Noise.seeded([7, 8]))
+        found, cost = Direct(model)(model, window, 2, Noise.seeded([7, 8]))
+        for name in ('packed', 'action_packed', 'hidden', 'cell', 'mask'):
+            torch.testing.assert_close(getattr(found, name), getattr(expected, name),
+                                       rtol=1e-9, atol=1e-9, msg=name)
+        torch.testing.assert_close(cost, energy, rtol=1e-10, atol=1e-7)
+
+
+def test_streams_are_the_same_with_second_looks_and_several_starts(make_model, make_clip):
+    model, (images, fields) = make_model(), make_clip(frames=5)
+    schedule = Schedule(2, 3, 2, starts=2, second_look=2, confined=True)
+    percepts = []
+    for engine in (refine_repeatedly, Direct(model)):
+        stream = Filter(model, schedule, engine)
+        state = stream.start(batch=2, seed=1)
+        for frame in range(5):
+            state, percept = stream.step(state, images[:, frame],
+                                         fields[frame - 1] if frame else None)
+        percepts.append(percept)
+    torch.testing.assert_close(percepts[1].masks, percepts[0].masks, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(percepts[1].slot_free_energy, percepts[0].slot_free_energy)
+
+
+def test_bfloat16_stays_within_its_rounding(make_model, make_clip):
+    torch.manual_seed(0)
+    model = Obai(ModelConfig.named('smoke'), 'bfloat16').eval()
+    images, fields = make_clip()
+    window = windows(model, images.float(), fields)[2]
+    expected, energy = refine_repeatedly(model, window, 1, Noise.seeded([7, 8]))
+    found, cost = Direct(model)(model, window, 1, Noise.seeded([7, 8]))
+    torch.testing.assert_close(found.packed, expected.packed, rtol=0, atol=.05)
+    torch.testing.assert_close(cost, energy, rtol=.01, atol=0)
+    assert found.packed.dtype == cost.dtype == torch.float32
+
+
+def test_cells_are_another_order_of_the_same_pixels():
+    planar = torch.arange(3 * 64.).view(3, 64)  # 3 channels of 8 x 8 px in cells of 4 x 4
+    cells = to_cells(planar, 4)
+    assert cells.shape == (4, 3, 16)
+    assert torch.equal(from_cells(cells[:, 1]), planar[1])
+    image = torch.arange(64).view(8, 8)
+    flat = to_cells(torch.nn.functional.pixel_unshuffle(image[None].float(), 4).view(1, 64),
+                    4).flatten()
+    row, col = torch.tensor([0, 3, 5, 7]), torch.tensor([0, 6, 2, 7])
+    assert torch.equal(flat[cell_index(row, col, 8, 4)].long(), image[row, col])
+
+
+def test_an_engine_serves_its_own_model_only(make_model, make_clip):
+    model, (images, _) = make_model(), make_clip()
+    with pytest.raises(ValueError, match='made for another model'):
+        Direct(model)(make_model(), open_window(model, images[:, 0]), 1, Noise.seeded([1, 2]))
+
+
+def test_networks_that_are_not_written_out_are_left_to_the_reference(make_model):
+    model = make_model(action_inference='network')
+    with pytest.raises(ValueError, match='use the reference engine'):
+        Refinement(model)
+    said = []
+    assert make_engine('direct', model, silent, said.append) is refine_repeatedly
+    assert make_engine('auto', model, silent, silent) is refine_repeatedly
+    assert 'no direct engine' in said[0] and len(said) == 1
+    with pytest.raises(ValueError, match='expected one of auto, reference'):
+        make_engine('fastest', model, silent, silent)
+
+
+@pytest.fixture
+def stream(make_clip):
+    """Return (model, window of two frames) as compiled code takes them: float32."""
+    torch.manual_seed(0)
+    model = Obai(ModelConfig.named('smoke')).eval()
+    images, fields = make_clip(batch=1)
+    return model, windows(model, images.float(), fields)[1]
+
+
+def test_compiled_code_agrees_and_is_kept_for_the_next_start(stream, tmp_path):
+    model, window = stream
+    said = []
+    engine = Compiled(model, [(1, 2)], said.append, silent, tmp_path)
+    expected, energy = engine(model, window, 2, Noise.seeded([3]))  # not compiled yet
+    engine.wait()
+    assert said[0].startswith('compiling') and said[1].startswith('compiled code is at work')
+    again = Compiled(model, [(1, 2)], silent, silent, tmp_path, fresh=False)
+    assert not engine.missing and not again.missing
+    for each in (engine, again):
+        found, cost = each(model, window, 2, Noise.seeded([3]))
+        torch.testing.assert_close(found.packed, expected.packed, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(found.mask, expected.mask, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(cost, energy, rtol=1e-4, atol=0)
+    # More points than it was compiled for are no obstacle.
+    many = ActionField(*torch.zeros(2, 1, POINTS + 1, dtype=torch.long),
+                       torch.randn(1, POINTS + 1, 2), 32, 32)
+    crowded = replace(window, fields=(many,))
+    torch.testing.assert_close(
+        again(model, crowded, 1, Noise.seeded([3]))[0].packed,
+        refine_repeatedly(model, crowded, 1, Noise.seeded([3]))[0].packed, rtol=1e-4, atol=1e-4)
+
+
+def test_without_a_compiler_the_direct_engine_works_and_says_so(stream, tmp_path, monkeypatch):
+    model, window = stream
+    monkeypatch.setenv('CXX', 'no-such-compiler')
+    said = []
+    engine = Compiled(model, [(1, 2)], silent, said.append, tmp_path)
+    assert said == ['there is no C++ compiler (no-such-compiler) on PATH to compile with: the '
+                    'direct engine takes over']
+    assert torch.isfinite(engine(model, window, 1, Noise.seeded([3]))[1]).all()
+
+
+def test_a_compiler_that_fails_costs_nothing_but_a_warning(stream, tmp_path, monkeypatch):
+    model, window = stream
+    monkeypatch.setenv('CXX', 'false')
+    said = []
+    engine = Compiled(model, [(1, 2)], lambda sentence: None, said.append, tmp_path)
+    engine.wait()
+    assert 'compiling ended with status 1' in said[0] and 'errors.txt' in said[0]
+    assert not artefact(engine.folder, (1, 2)).exists()
+    assert torch.isfinite(engine(model, window, 1, Noise.seeded([3]))[1]).all()
+
+
+def test_nothing_is_compiled_unless_asked_for(stream, tmp_path, monkeypatch):
+    model, _ = stream
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    assert type(make_engine('auto', model, silent, silent)) is Direct
+    assert not list(tmp_path.rglob('*.pt2'))
+    begun = make_engine('compiled', model, [].append, silent)
+    assert begun.missing and (begun.folder / 'model.safetensors').exists()
+    begun.close()
+
+
+def test_compiled_code_belongs_to_one_model_at_one_precision(stream):
+    model, _ = stream
+    before = fingerprint(model)
+    assert fingerprint(model) == before
+    model.precision = 'bfloat16'
+    assert fingerprint(model) != before
+    model.precision = 'float32'
+    with torch.no_grad():
+        model.initial += 1e-3
+    assert fingerprint(model) != before
