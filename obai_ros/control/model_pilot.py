@@ -93,7 +93,9 @@ class ModelPilot:
     def _aims(self, sights: list[Sight]) -> tuple[Preference, Tensor, Belief]:
         """Return a preference for each slot, [B, K], which slots have one, and what to plan with.
         """
-        aims = [pursuit.aims(sight) for pursuit, sight in zip(self._pursuits, sights)]
+        pushed = [None] * len(sights) if self._field is None else self._field.acceleration.numpy()
+        aims = [pursuit.aims(sight, received)
+                for pursuit, sight, received in zip(self._pursuits, sights, pushed)]
         slots = len(sights[0].mass)
         anything = self._bank.toward((0.0, 0.0), 100.0).expand(slots)
         preferences = [anything if preference is None else preference for preference, *_ in aims]

@@ -57,6 +57,7 @@ class Agent:
         # It looks at goal images as perception_node does unless told otherwise.
         self._filter = Filter(checkpoint.model, checkpoint.schedule.careful())
         self._preference = self._batched = None
+        self._pushed = -1, None  # frame that was answered last, and how its slots were pushed
         self.pursuit = Pursuit(bank, self.bankless, self._dynamics, spread, self.size, self.size)
 
     def configure(self, config: PlannerConfig) -> None:
@@ -75,7 +76,12 @@ class Agent:
     def answer(self, beliefs) -> Answer:
         """Plan for these beliefs, as read by obai_ros.messages.beliefs."""
         sight = see(beliefs)
-        preference, active, belief = self.pursuit.aims(sight)
+        frame, received = self._pushed
+        passed = beliefs.frame - frame
+        if passed < 1:  # the filter started anew
+            passed, received = 1, None
+        preference, active, belief = self.pursuit.aims(sight, received, passed)
+        self._pushed = beliefs.frame, None
         if not active.any():
             return _nothing(len(active))
         contacts = Contacts(
@@ -90,6 +96,7 @@ class Agent:
         plan = self._planner.plan(belief[None], self._batched, active[None],
                                   reachable=contacts.reachable, view=view)
         field = place(contacts, plan.acceleration, active[None], beliefs.height, beliefs.width)
+        self._pushed = beliefs.frame, field.acceleration[0].numpy()
         used = (field.acceleration[0] != 0).any(-1)
         return Answer(
             row=field.row[0, used].numpy(), col=field.col[0, used].numpy(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,12 +16,13 @@ from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.planning.occlusion import free_to_see
 from obai_ros.planning.preference import GoalError, Preference
 from obai_ros.planning.recognition import Recogniser
+from obai_ros.planning.tracks import Objects, Tracks
 
 # What was seen of a slot counts for so much less with each frame, as a slot may come to hold
 # another object.
 FADING = 0.8
-# Counterparts in a picture are reconsidered for so many frames; then they stay.
-RECONSIDERED = 4
+# What was not seen for so many frames is no longer taken for something in the picture.
+FORGOTTEN = 6
 
 
 class Pursuit:
@@ -40,6 +42,10 @@ class Pursuit:
         self._recogniser = recogniser or (Recogniser(bank) if bank is not None else None)
         self._aims: list[_Aim] = []
         self._remembered = None, None
+        self._tracks = self._new_tracks()
+
+    def _new_tracks(self) -> Tracks | None:
+        return self._bank and Tracks(self._bank, self._dynamics, self._height, self._width)
 
     @property
     def goal(self) -> Goal:
@@ -57,7 +63,10 @@ class Pursuit:
         sight: the newest, or None; needed for goals that `needs_sight`. Raises GoalError, and
         keeps the goals before, if the goal cannot be pursued.
         """
-        aim = self._aim(goal, self._prefer(goal, self._spread), sight)
+        preference = self._prefer(goal, self._spread)
+        if goal.needs_sight and sight is not None and not self._tracks.begun:
+            self._tracks.follow(sight)
+        aim = self._aim(goal, preference, sight)
         if not aim.nothing:
             aim.places = self._places(goal)
         kept = [old for old in self._aims if goal.also and not aim.supersedes(old)]
@@ -81,21 +90,28 @@ class Pursuit:
         lost = [aim.goal for aim in self._aims if not aim.renumber()]
         self._aims = [aim for aim in self._aims if aim.goal not in lost]
         self._remembered = None, None
+        self._tracks = self._new_tracks()
         return lost
 
-    def aims(self, sight: Sight) -> tuple[Preference | None, Tensor, Belief]:
+    def aims(self, sight: Sight, received: np.ndarray | None = None, frames: int = 1
+             ) -> tuple[Preference | None, Tensor, Belief]:
         """
         Take in the next sight; return a preference for each slot, [K], and who has one [K] bool.
 
-        The preference of a slot without a goal is any; there is None without any goal. Third,
-        the beliefs [K, N] to be planned with: those of the sight, anchored to where objects show.
+        received [K, 2] px/frame^2: by which the slots of the last sight were pushed (None: not at
+        all); frames: how many have passed since. The preference of a slot without a goal is any;
+        there is None without any goal. Third, the beliefs [K, N] to be planned with: those of the
+        sight, anchored to where their objects are.
         """
-        which = torch.full_like(sight.objects, -1, dtype=torch.int64)
-        strength = torch.zeros_like(sight.mass)
+        if self._bank is None:
+            return None, torch.zeros_like(sight.objects), sight.belief
+        objects = self._tracks.follow(sight, received, frames)
+        which = torch.full_like(objects.shown, -1, dtype=torch.int64)
+        strength = torch.zeros(len(which), device=which.device)
         offset = 0
         for aim in self._aims:
-            choice, claim = aim.claims(sight)
-            better = (choice >= 0) & sight.objects
+            choice, claim = aim.claims(objects)
+            better = (choice >= 0) & objects.shown
             if claim is None:
                 strength = strength.masked_fill(better, 0.0)
             else:
@@ -104,6 +120,7 @@ class Pursuit:
                 strength = torch.where(better, claim, strength)
             which = torch.where(better, choice + offset, which)
             offset += len(aim.preference.mean)
+        which = objects.to_slots(which, -1)
         active = which >= 0
         if not self._aims:
             return None, active, sight.belief
@@ -111,12 +128,11 @@ class Pursuit:
         if key != self._remembered[0]:
             table = Preference.join([aim.preference for aim in self._aims])
             places = torch.cat([aim.places for aim in self._aims])
-            self._remembered = key, (table[list(key)], places[list(key)])
-            self._anchor = Anchor()
-        preference, place = self._remembered[1]
-        belief = self._anchor.hold(sight, preference, place, active, self._dynamics, self._height,
-                                   self._width)
-        return preference, active, belief
+            preference = table[list(key)]
+            self._remembered = key, (preference, Anchor(preference, places[list(key)],
+                                                        self._dynamics))
+        preference, anchor = self._remembered[1]
+        return preference, active, anchor.hold(sight.belief, objects, active)
 
     def _aim(self, goal: Goal, preference: Preference | None, sight: Sight | None) -> _Aim:
         """Return what keeps the goal with its objects."""
@@ -128,7 +144,7 @@ class Pursuit:
             if slot is None:
                 raise GoalError(f'no object shows at ({goal.u:g}, {goal.v:g}) at present, so '
                                 'there is none to push')
-            return _Object(goal, preference, slot)
+            return _Object(goal, preference, self._tracks.object_in(slot))
         if goal.kind == Kind.CLASS:
             return _Class(goal, preference, self._recogniser)
         if goal.kind == Kind.IMAGE:
@@ -199,48 +215,51 @@ class _Aim:
         """Note that slots hold other objects; return whether the goal lives on."""
         return True
 
-    def claims(self, sight: Sight) -> tuple[Tensor, Tensor | None]:
+    def claims(self, objects: Objects) -> tuple[Tensor, Tensor | None]:
         """
-        Return [K]: for each slot which preference is for it, -1 for none; and how likely so.
+        Return [J]: for each object which preference is for it, -1 for none; and how likely so.
 
-        How likely [K]: evidence, nats; None where there is no doubt.
+        How likely [J]: evidence, nats; None where there is no doubt.
         """
-        return torch.zeros_like(sight.objects, dtype=torch.int64), None
+        return torch.zeros_like(objects.number), None
 
 
 class _Object(_Aim):
-    def __init__(self, goal, preference, slot: int):
+    def __init__(self, goal, preference, number: int):
         super().__init__(goal, preference)
-        self.slot = slot
+        self.number = number
 
     def supersedes(self, other):
-        return isinstance(other, _Object) and other.slot == self.slot
+        return isinstance(other, _Object) and other.number == self.number
 
     def renumber(self):
         return False
 
-    def claims(self, sight):
-        choice, _ = super().claims(sight)
-        mine = torch.arange(len(choice), device=choice.device) == self.slot
-        return torch.where(mine, choice, -1), None
+    def claims(self, objects):
+        return torch.where(objects.number == self.number, 0, -1), None
 
 
 class _Class(_Aim):
     def __init__(self, goal, preference, recogniser: Recogniser):
         super().__init__(goal, preference)
         self._recogniser = recogniser
-        self._evidence = 0.0
+        self._evidence = self._number = None
 
     def supersedes(self, other):
         return isinstance(other, _Class) and other.goal.look == self.goal.look
 
     def renumber(self):
-        self._evidence = 0.0
+        self._evidence = self._number = None
         return True
 
-    def claims(self, sight):
-        odds = self._recogniser.log_odds(sight.belief.mean, self.goal.look)
-        self._evidence = odds + FADING * self._evidence
+    def claims(self, objects):
+        odds = self._recogniser.log_odds(objects.belief.mean, self.goal.look)
+        if self._evidence is None:
+            self._evidence = torch.zeros_like(odds)
+            self._number = objects.number
+        before = torch.where(objects.number == self._number, self._evidence, 0.0)
+        self._number = objects.number
+        self._evidence = torch.where(objects.shown, odds + FADING * before, before)
         return torch.where(self._evidence > 0, 0, -1), self._evidence
 
 
@@ -255,16 +274,19 @@ class _Picture(_Aim):
         return isinstance(other, _Picture)
 
     def renumber(self):
-        self._cost, self._frames, self._counterpart = 0.0, 0, None
+        self._cost = self._number = None
         return True
 
-    def claims(self, sight):
-        if self._frames < RECONSIDERED:
-            self._frames += 1
-            self._cost = (appearance_cost(sight.belief, self._wanted, self._dynamics)
-                          + FADING * self._cost)
-            shown = sight.shown()
-            self._counterpart = torch.full_like(sight.objects, -1, dtype=torch.int64)
-            self._counterpart[shown] = torch.tensor(
-                cheapest(self._cost[shown].tolist()), device=shown.device)
-        return self._counterpart, None
+    def claims(self, objects):
+        cost = appearance_cost(objects.belief, self._wanted, self._dynamics)
+        if self._cost is None:
+            self._cost, self._number = torch.zeros_like(cost), objects.number
+        known = (objects.number == self._number)[:, None]
+        before = torch.where(known, self._cost, 0.0)
+        self._cost = torch.where(objects.shown[:, None], cost + FADING * before, before)
+        self._number = objects.number
+        present = (objects.unseen < FORGOTTEN).nonzero().squeeze(1)
+        counterpart = torch.full_like(objects.number, -1)
+        counterpart[present] = torch.tensor(cheapest(self._cost[present].tolist()),
+                                            dtype=torch.int64, device=present.device)
+        return counterpart, None

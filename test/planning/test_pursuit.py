@@ -73,10 +73,12 @@ def test_all_leaves_slots_without_an_object_alone(pursuit):
     assert about(pursuit, sight()) == {}
 
 
-def test_object_is_the_one_that_is_pointed_at_and_stays_in_its_slot(pursuit):
+def test_object_is_the_one_that_is_pointed_at_whichever_slot_it_is_in(pursuit):
     pursuit.choose(Goal(Kind.OBJECT, 10.0, 10.0, u=18.0, v=10.0), sight())
+    assert about(pursuit, sight()) == {1: (10, 10)}
     swapped = [CENTRE[1], CENTRE[0], *CENTRE[2:]]
-    assert about(pursuit, sight(centre=swapped)) == {1: (10, 10)}
+    seen = sight(shapes=(1, 0, 0, 0), colours=(BLUE, RED, RED, RED), centre=swapped)
+    assert about(pursuit, seen) == {0: (10, 10)}
     assert about(pursuit, sight((True, False, False, False))) == {}  # hidden: wait
     assert about(pursuit, sight()) == {1: (10, 10)}
 

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tracks: which slot holds which object from frame to frame, where it is and how fast."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+import torch
+from torch import Tensor
+
+from obai_ros.model.belief import Belief
+from obai_ros.planning.goal import Sight
+from obai_ros.planning.goal_bank import GoalBank
+from obai_ros.planning.occlusion import free_to_see
+from obai_ros.planning.parts import gather_parts
+
+# px. The middle of a mask that shows whole, about the object's place, from one frame to the next.
+PLACE_SD = 0.7
+# By how much more when part of the mask is missing, or too much is in it: radii for each factor e
+# of the mass, and at most.
+HIDDEN_SD, MOST_HIDDEN_SD = 1.0, 0.8
+# px/frame. What velocities of latents are off by, of an object that is seen for the first time.
+VELOCITY_SD = 2.5
+# px/frame^2. What changes a velocity from one frame to the next beside the pushes that are known,
+# and the share of a push that it may be off by.
+DRIFT_SD, PUSH_ERROR = 0.1, 0.1
+# chi^2 of the two numbers of a place that 99 % stay below: an object further off has been thrown
+# off its course by something that is not known.
+THROWN = 9.2
+# chi^2 of the three numbers of a look that 99.9 % stay below: what is more unlike is another.
+OTHER = 16.3
+# Share of the newest look in the average; the same of the mass of an object that shows whole,
+# and that of one that may not.
+NEWEST, NEWEST_MASS = 0.2, 0.1
+
+# Frames after which nobody knows any more where objects are that were not seen.
+LONGEST_GAP = 30
+
+
+@dataclass(frozen=True)
+class Objects:
+    """
+    J objects that are, or were, in view, and K slots.
+
+    number [J] int64: each object has one of its own, 0 where there is none yet; shown [J] bool:
+    a slot shows it now; unseen [J] int64: frames since it was seen last; belief: fields [J, N],
+    of its slot, without meaning unless shown. track [K] int64: which of the J a slot shows, -1
+    for none; place, velocity [K, 2] px, px/frame: of that object.
+    """
+
+    number: Tensor
+    shown: Tensor
+    unseen: Tensor
+    belief: Belief
+    track: Tensor
+    place: Tensor
+    velocity: Tensor
+
+    def to_slots(self, value: Tensor, nothing) -> Tensor:
+        """Return [K] from [J], `nothing` where there is no object."""
+        return torch.where(self.track >= 0, value[self.track.clamp(min=0)], nothing)
+
+
+class Tracks:
+    """
+    Follows objects through the slots that hold them.
+
+    A filter may put an object into another slot, share it out to two, lose it for a while, or
+    find another in its slot. Objects are known again by where they must be and by their colour,
+    as it is read off the beliefs, linearly, give or take the error that this has in `bank`.
+    Place and velocity are filtered (Kalman): an object moves by the pushes it got and by nothing
+    else, and the middle of its mask says where it is, the less so the more the mask has lost or
+    won against the whole.
+
+    There are twice as many tracks as slots; when all are in use, a new object takes the place of
+    the one that was not seen for longest. dynamics: D [N, 2]; height, width: of the image, px.
+    """
+
+    def __init__(self, bank: GoalBank, dynamics: Tensor, height: int, width: int):
+        gain, offset = bank.readout(bank.colour)
+        error = (bank.colour - bank.mean @ gain - offset).square().mean(0).sqrt()
+        self._read_look = _array(gain / error)
+        self._read_velocity = _array(torch.linalg.pinv(dynamics)).T
+        # What it costs, in the terms of `_assign`, to be somewhere and to look somehow.
+        looks = _array(bank.mean) @ self._read_look
+        self._cost_of_new = (2 * np.log(height * width / (2 * np.pi)) + looks.shape[1]
+                             + np.linalg.slogdet(np.cov(looks.T))[1])
+        self._height, self._width = height, width
+        self._born = 0
+        self._slot = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was seen."""
+        return self._slot is not None
+
+    def object_in(self, slot: int) -> int:
+        """Return the number of the object that a slot of the newest sight shows, or a part of."""
+        return int(self._number[self._holder[slot]])
+
+    def follow(self, sight: Sight, received: np.ndarray | None = None, frames: int = 1
+               ) -> Objects:
+        """
+        Take in the next sight.
+
+        received [K, 2] px/frame^2: by which the slots of the sight before were pushed (None: not
+        at all); frames: how many have passed since.
+        """
+        place, mass = _array(sight.centre).copy(), _array(sight.mass).clip(1.0)
+        seen = _array(sight.objects)
+        whole = _array(free_to_see(sight.centre, sight.mass, sight.objects, self._height,
+                                   self._width))
+        look = _array(sight.belief.mean) @ self._read_look
+        velocity = _array(sight.belief.velocity) @ self._read_velocity
+        if not self.begun:
+            self._begin(2 * len(mass))
+        for frame in range(min(frames, LONGEST_GAP)):
+            self._predict(received if frame == 0 else None)
+        track = self._assign(place, mass, look, seen)
+        self._holder = track.copy()
+        known = np.flatnonzero(track >= 0)
+        look_before = look.copy()
+        look_before[known] = self._look[track[known]]
+        for group in gather_parts(place, mass, look_before, known,
+                                  np.flatnonzero(seen & (track < 0))):
+            # The largest part stands for the object, which is where its parts are on average.
+            slot = max(group, key=mass.__getitem__)
+            place[slot] = np.average(place[group], 0, mass[group])
+            mass[slot] = mass[group].sum()
+            mine, track[group[0]] = track[group[0]], -1
+            if mine < 0:
+                mine = self._found(track, place[slot], velocity[slot], look[slot], mass[slot])
+            else:
+                self._correct(mine, place[slot], velocity[slot], mass[slot])
+            track[slot], self._holder[group] = mine, mine
+            self._look[mine] += NEWEST * (look[slot] - self._look[mine])
+            share = NEWEST if whole[slot] and len(group) == 1 else NEWEST_MASS
+            self._full[mine] += share * (mass[slot] - self._full[mine])
+            self._unseen[mine] = 0
+        slots = np.flatnonzero(track >= 0)
+        self._slot = np.full(len(self._slot), -1)
+        self._slot[track[slots]] = slots
+        return self._objects(sight, track)
+
+    def _objects(self, sight: Sight, track: np.ndarray) -> Objects:
+        def tensor(value):
+            return torch.tensor(value, device=sight.mass.device)
+
+        return Objects(
+            number=tensor(self._number), shown=tensor(self._slot >= 0),
+            unseen=tensor(self._unseen), belief=sight.belief[tensor(self._slot.clip(0))],
+            track=tensor(track), place=tensor(self._place[track]).to(sight.centre.dtype),
+            velocity=tensor(self._velocity[track]).to(sight.centre.dtype))
+
+    def _begin(self, tracks: int) -> None:
+        self._place, self._velocity = np.zeros((tracks, 2)), np.zeros((tracks, 2))
+        # Variance of place, covariance, variance of velocity: the same along x and y.
+        self._covariance = np.zeros((tracks, 3))
+        self._look, self._full = np.zeros((tracks, self._read_look.shape[1])), np.ones(tracks)
+        self._number = np.zeros(tracks, np.int64)
+        self._unseen = np.full(tracks, np.iinfo(np.int32).max, np.int64)
+        self._slot = np.full(tracks, -1)
+
+    def _predict(self, received: np.ndarray | None) -> None:
+        """Let one frame pass."""
+        push = np.zeros_like(self._place)
+        if received is not None:
+            held = self._slot >= 0
+            push[held] = received[self._slot[held]]
+        self._velocity = self._velocity + push
+        self._place = self._place + self._velocity
+        noise = DRIFT_SD ** 2 + np.square(PUSH_ERROR * push).mean(-1)
+        xx, xv, vv = self._covariance.T
+        self._covariance = np.stack([xx + 2 * xv + vv + noise, xv + vv + noise, vv + noise], -1)
+        self._unseen += 1
+
+    def _assign(self, place, mass, look, seen) -> np.ndarray:
+        """Return for each slot the track [K] that goes on in it, -1 for none."""
+        track = np.full(len(seen), -1)
+        alive, slots = np.flatnonzero(self._number), np.flatnonzero(seen)
+        if not len(alive) or not len(slots):
+            return track
+        off = np.square(place[slots] - self._place[alive, None]).sum(-1)
+        spread = self._covariance[alive, None, 0] + self._variance(alive[:, None], mass[slots])
+        unlike = np.square(look[slots] - self._look[alive, None]).sum(-1)
+        cost = np.minimum(off / spread, THROWN) + 2 * np.log(spread) + unlike
+        # Each slot may as well show something new, and must if it looks like nothing before.
+        cost = np.where(unlike < OTHER, cost, np.inf)
+        new = np.full((len(slots), len(slots)), self._cost_of_new)
+        row, column = linear_sum_assignment(np.concatenate([cost, new]))
+        old = row < len(alive)
+        track[slots[column[old]]] = alive[row[old]]
+        return track
+
+    def _variance(self, track, mass) -> np.ndarray:
+        """Return the variance of the middle of a mask about its object's place, px^2."""
+        lost = np.minimum(HIDDEN_SD * np.abs(np.log(mass / self._full[track])), MOST_HIDDEN_SD)
+        return np.square(PLACE_SD + lost * np.sqrt(self._full[track] / np.pi))
+
+    def _found(self, taken, place, velocity, look, mass) -> int:
+        """Return the track of a new object; one that was not seen for longest ends for it."""
+        free = np.setdiff1d(np.arange(len(self._unseen)), taken)
+        track = int(free[self._unseen[free].argmax()])
+        self._born += 1
+        self._number[track], self._look[track], self._full[track] = self._born, look, mass
+        self._restart(track, place, velocity)
+        return track
+
+    def _restart(self, track: int, place, velocity) -> None:
+        self._place[track], self._velocity[track] = place, velocity
+        self._covariance[track] = PLACE_SD ** 2, 0.0, VELOCITY_SD ** 2
+
+    def _correct(self, track: int, place, velocity, mass) -> None:
+        """Take in where an object shows."""
+        xx, xv, vv = self._covariance[track]
+        total = xx + self._variance(track, mass)
+        surprise = place - self._place[track]
+        if surprise @ surprise > THROWN * total:
+            self._restart(track, place, velocity)
+            return
+        self._place[track] += xx / total * surprise
+        self._velocity[track] += xv / total * surprise
+        self._covariance[track] = xx - xx * xx / total, xv - xx * xv / total, vv - xv * xv / total
+
+
+def _array(value: Tensor) -> np.ndarray:
+    return value.detach().cpu().numpy()
