@@ -6,25 +6,24 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from obai_ros.benchmark.engines import ready_engine
 from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint
 from obai_ros.model.config import ModelConfig
 from obai_ros.model.device import choose_device, choose_precision
+from obai_ros.model.engine import ENGINES
 from obai_ros.model.filter import Filter
 from obai_ros.model.inference import Schedule
 from obai_ros.model.obai import Obai
-
-ENGINES = ('reference',)
-"""Ways to compute the same beliefs, see `Case.filter`."""
-
 
 @dataclass(frozen=True)
 class Case:
     """
     One configuration of perception.
 
-    device: auto, cpu, cuda or cuda:N. precision: auto, float32 or bfloat16. slots, image_size
-    (px): None for those of the preset. second_look: as in `Schedule`. batch: cameras watched by
-    one filter. camera: width and height of their images, px; None for the model's size.
+    engine: who computes, one of `engine.ENGINES`. device: auto, cpu, cuda or cuda:N. precision:
+    auto, float32 or bfloat16. slots, image_size (px): None for those of the preset. second_look:
+    as in `Schedule`. batch: cameras watched by one filter. camera: width and height of their
+    images, px; None for the model's size.
 
     Raises ValueError, in a sentence, for what is not there or cannot be: unlike a node, a
     benchmark does not fall back on something else.
@@ -88,9 +87,11 @@ class Case:
             torch.manual_seed(0)
             return Obai(self.config, self.precision).to(self.device), 'random'
 
-    def filter(self, model: Obai) -> Filter:
-        """Return what turns images into percepts: the one place where an engine is chosen."""
-        return Filter(model, self.schedule)
+    def filter(self, model: Obai) -> tuple[Filter, str]:
+        """Return what turns images into percepts, and the engine within; see `ready_engine`."""
+        shapes = [(self.batch, frames) for frames in range(1, self.window + 1)]
+        engine, name = ready_engine(self.engine, model, shapes)
+        return Filter(model, self.schedule, engine), name
 
     def describe(self) -> dict:
         """Return everything that was chosen, ready for JSON."""

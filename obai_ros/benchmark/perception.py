@@ -36,7 +36,7 @@ class Rig:
     def __init__(self, case: Case):
         self.case = case
         self.model, self.weights = case.model()
-        self.filter = case.filter(self.model)
+        self.filter, self.engine = case.filter(self.model)
         self._videos = [[image.from_numpy(shown, 'rgb8', SimpleNamespace()) for shown in pictures]
                         for pictures in camera_pictures(case)]
         self._state = self.filter.start(case.batch)
@@ -64,11 +64,12 @@ class Rig:
 
     def stages(self) -> list[tuple[object, str, str]]:
         """Say which function is which stage, for a StageClock."""
-        # What an engine other than the reference does inside of a step is one piece.
+        # What other engines than the reference do is one piece.
         inner = [(self.model, 'decode', 'decode'), (inference, 'evaluate', 'gradient'),
                  (second_look, 'evaluate', 'gradient'), (inference, 'refine', 'refine')]
-        return [(self, 'convert', 'convert'), (self.filter, 'step', 'rest of the filter'),
-                *(inner if self.case.engine == 'reference' else []),
+        if self.engine != 'reference':
+            inner = [(self.filter, 'engine', 'engine')]
+        return [(self, 'convert', 'convert'), (self.filter, 'step', 'rest of the filter'), *inner,
                 (self, 'publish', 'publish')]
 
 
@@ -89,7 +90,7 @@ def time_perception(case: Case, frames: int, warm_up: int = 10) -> dict:
     stages_ms: of as many frames again, with the clock inside, median, 99th percentile and mean of
     each stage; the means add up to `clocked_mean_ms`. decode: the decoder. gradient: mixture,
     vector-Jacobian product and latent terms. refine: inputs of the refinement network, and the
-    network.
+    network. engine, in place of these three: an engine other than the reference.
     """
     rig = Rig(case)
     device = case.torch_device
@@ -110,7 +111,7 @@ def time_perception(case: Case, frames: int, warm_up: int = 10) -> dict:
         taken = [frame.get(name, 0.0) for frame in clock.frames]
         stages[name] = {**percentiles(taken), 'mean': 1e3 * sum(taken) / frames}
     whole = percentiles(seconds)
-    return {'weights': rig.weights, 'frames': frames, 'ms_per_frame': whole,
+    return {'engine': rig.engine, 'weights': rig.weights, 'frames': frames, 'ms_per_frame': whole,
             'ms_per_camera': whole['p50'] / case.batch, 'cpu_ms_per_frame': 1e3 * spent / frames,
             'stages_ms': stages,
             'clocked_mean_ms': 1e3 * sum(clocked) / frames}

@@ -34,7 +34,8 @@ def _case(case: dict) -> str:
 
 def _perception(found: dict) -> list[str]:
     whole = found['ms_per_frame']
-    told = ['', f"perception, {found['frames']} frames, weights {found['weights']}",
+    told = ['', f"perception, {found['engine']} engine, {found['frames']} frames, weights "
+            f"{found['weights']}",
             _row('ms per frame', f"{whole['p50']:.3f}", f"p99 {whole['p99']:.3f}",
                  f"per camera {found['ms_per_camera']:.3f}",
                  f"of all cores {found['cpu_ms_per_frame']:.3f}"),

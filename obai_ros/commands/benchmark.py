@@ -15,8 +15,10 @@ PARTS = ('perception', 'ceiling', 'planner', 'environment', 'training')
 def configure(parser: argparse.ArgumentParser) -> None:
     case = parser.add_argument_group('what is measured')
     case.add_argument('--preset', choices=('fast', 'paper', 'smoke'), default='fast')
-    case.add_argument('--engine', choices=('reference',), default='reference',
-                      help='how the same beliefs are computed (default: %(default)s)')
+    case.add_argument('--engine', choices=('auto', 'reference', 'direct', 'compiled'),
+                      default='auto', help='what computes the same beliefs; auto: compiled where '
+                      'code lies ready (not with --sweep), otherwise direct where that can be; '
+                      'compiled: compiles first, half a minute for each length of window')
     case.add_argument('--device', default='cpu', help='auto, cpu, cuda or cuda:N')
     case.add_argument('--precision', choices=('auto', 'float32', 'bfloat16'), default='auto',
                       help='auto: bfloat16 where the device computes with it')
@@ -143,11 +145,16 @@ def _parts_of(args, case) -> dict:
 
 
 def _sweep(args, case) -> dict:
+    from dataclasses import replace
+
     from obai_ros.benchmark.sweep import BATCHES, VALUES, draw, sweep
+    from obai_ros.model.refinement import supports
 
     def progress(setting: str) -> None:
         print(f'measuring cost against {setting}', file=sys.stderr, flush=True)
 
+    if case.engine == 'auto':  # which must not be compiled here and direct there
+        case = replace(case, engine='direct' if supports(case.model()[0]) else 'reference')
     found = sweep(case, {**VALUES, 'batch': BATCHES}, args.frames, progress)
     draw(args.sweep, case, found)
     return found

@@ -78,6 +78,13 @@ def test_stages_add_up_to_the_whole():
     assert 0 < found['ms_per_frame']['p50'] <= found['ms_per_frame']['p99']
 
 
+def test_an_engine_of_one_piece_is_one_stage():
+    found = time_perception(Case('smoke', 'direct', precision='float32'), frames=5, warm_up=2)
+    assert found['engine'] == 'direct'
+    assert list(found['stages_ms']) == ['convert', 'rest of the filter', 'engine', 'publish']
+    assert found['stages_ms']['engine']['p50'] > 0
+
+
 def test_several_cameras_share_a_filter():
     case = Case('smoke', precision='float32', batch=3, camera=(48, 40))
     rig = Rig(case)
