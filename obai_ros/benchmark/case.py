@@ -89,8 +89,8 @@ class Case:
 
     def filter(self, model: Obai) -> tuple[Filter, str]:
         """Return what turns images into percepts, and the engine within; see `ready_engine`."""
-        shapes = [(self.batch, frames) for frames in range(1, self.window + 1)]
-        engine, name = ready_engine(self.engine, model, shapes)
+        shapes = {(self.batch, 1), (self.batch, self.window)}  # first frames, and full windows
+        engine, name = ready_engine(self.engine, model, sorted(shapes))
         return Filter(model, self.schedule, engine), name
 
     def describe(self) -> dict:

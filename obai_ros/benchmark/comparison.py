@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import shlex
 import statistics
 import subprocess
@@ -10,31 +11,46 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-SAID = re.compile(rb'^ms per frame +(\d+(?:\.\d+)?(?:e[+-]?\d+)?)', re.M)
+_NUMBER = rb' +(\d+(?:\.\d+)?(?:e[+-]?\d+)?)'
+SAID = re.compile(rb'^ms per frame' + _NUMBER + rb'(?:.* of all cores' + _NUMBER + rb')?', re.M)
 """The line by which a command says what it has measured itself."""
 LINES = 10
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Run:
     """
-    Milliseconds of A and B, run by run.
+    One run of a command, ms.
 
-    said: whether they are what the commands said, not how long these ran.
+    cores: processor time, on which other programs have little influence; None: not known. said:
+    whether both are what the command said, not how long it ran.
     """
 
-    first: tuple[float, ...]
-    second: tuple[float, ...]
+    ms: float
+    cores: float | None
     said: bool
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs of A and of B, pair by pair, all of one kind."""
+
+    first: tuple[Run, ...]
+    second: tuple[Run, ...]
 
     def summary(self) -> dict:
         """Return medians, and how many times as long B takes: median and range of the pairs."""
-        ratios = [b / a for a, b in zip(self.first, self.second)]
-        return {'a_ms': statistics.median(self.first), 'b_ms': statistics.median(self.second),
+        ratios = [b.ms / a.ms for a, b in zip(self.first, self.second)]
+        cores = [b.cores / a.cores for a, b in zip(self.first, self.second)
+                 if a.cores and b.cores is not None]
+        a, b = ([run.ms for run in runs] for runs in (self.first, self.second))
+        said = self.first[0].said
+        return {'a_ms': statistics.median(a), 'b_ms': statistics.median(b),
                 'ratio': statistics.median(ratios), 'ratio_low': min(ratios),
                 'ratio_high': max(ratios), 'pairs': len(ratios),
-                'measured': 'said by the commands' if self.said else 'run time of the commands',
-                'a_runs_ms': list(self.first), 'b_runs_ms': list(self.second)}
+                'ratio_of_all_cores': statistics.median(cores) if cores else None,
+                'measured': 'said by the commands' if said else 'run time of the commands',
+                'a_runs_ms': a, 'b_runs_ms': b}
 
 
 def compare(first: Sequence[str], second: Sequence[str], pairs: int, progress=lambda pair: None
@@ -42,29 +58,26 @@ def compare(first: Sequence[str], second: Sequence[str], pairs: int, progress=la
     """
     Run two commands in turn and time them.
 
-    A command that writes a line `ms per frame VALUE` (the last one counts) is taken at its word;
-    one that does not is timed from start to end. Both have to be of one kind. progress(pair):
-    called after each pair.
+    A command that writes a line `ms per frame VALUE` (the last one counts), perhaps with `of all
+    cores VALUE` in it, is taken at its word; one that does not is timed from start to end. Both
+    have to be of one kind. progress(pair): called after each pair.
     Raises ValueError when there is nothing to run, and RuntimeError, in a sentence with its last
     lines, when a command fails or the two cannot be compared.
     """
     if pairs < 1:
         raise ValueError(f'{pairs} pairs of runs were asked for: expected at least 1')
-    runs: dict[str, list[tuple[float, bool]]] = {'A': [], 'B': []}
+    runs: list[tuple[Run, Run]] = []
     for pair in range(pairs):
-        for name, command in (('A', first), ('B', second)):
-            runs[name].append(_measure(name, command))
-        kinds = {name: said for name, ((_, said), *_) in runs.items()}
-        if any(said != kinds[name] for name in runs for _, said in runs[name]) or \
-                kinds['A'] != kinds['B']:
-            says, silent = ('A', 'B') if kinds['A'] else ('B', 'A')
+        runs.append((_measure('A', first), _measure('B', second)))
+        kinds = {run.said for both in runs for run in both}
+        if len(kinds) > 1:
+            says, silent = ('A', 'B') if runs[-1][0].said else ('B', 'A')
             raise RuntimeError(
                 f'{says} says what it measured (`ms per frame`) and {silent} does not, so that '
-                f'the two cannot be compared: let {silent} write such a line, or choose an {says} '
+                f'the two cannot be compared: let {silent} write such a line, or choose a {says} '
                 'that writes none')
         progress(pair)
-    a, b = ([value for value, _ in runs[name]] for name in 'AB')
-    return Comparison(tuple(a), tuple(b), kinds['A'])
+    return Comparison(*zip(*runs))
 
 
 def split(command: str) -> list[str]:
@@ -78,16 +91,15 @@ def split(command: str) -> list[str]:
     return words
 
 
-def _measure(name: str, command: Sequence[str]) -> tuple[float, bool]:
-    """Return the milliseconds of one run, and whether the command said them itself."""
-    began = time.perf_counter()
+def _measure(name: str, command: Sequence[str]) -> Run:
+    began, used = time.perf_counter(), _used()
     try:
         run = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT)
     except OSError as error:
         raise RuntimeError(f'{name}, `{shlex.join(command)}`, cannot be started: '
                            f'{error.strerror}') from error
-    taken = 1e3 * (time.perf_counter() - began)
+    taken = Run(1e3 * (time.perf_counter() - began), 1e3 * (_used() - used), False)
     if run.returncode:
         lines = run.stdout.decode(errors='replace').rstrip().splitlines()[-LINES:]
         tail = ' Its last lines:\n' + '\n'.join(f'  {line}' for line in lines) if lines else \
@@ -95,7 +107,16 @@ def _measure(name: str, command: Sequence[str]) -> tuple[float, bool]:
         raise RuntimeError(f'{name}, `{shlex.join(command)}`, ended with exit code '
                            f'{run.returncode}.{tail}')
     said = SAID.findall(run.stdout)
-    if said and not float(said[-1]):
+    if not said:
+        return taken
+    ms, cores = said[-1]
+    if not float(ms):
         raise RuntimeError(f'{name}, `{shlex.join(command)}`, says that a frame takes 0 ms: '
                            'expected more')
-    return (float(said[-1]), True) if said else (taken, False)
+    return Run(float(ms), float(cores) if cores else None, True)
+
+
+def _used() -> float:
+    """Return the seconds that processes which we started, and that have ended, have computed."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return children.ru_utime + children.ru_stime

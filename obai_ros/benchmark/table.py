@@ -85,10 +85,13 @@ def _sweep(found: dict) -> list[str]:
 
 
 def _comparison(found: dict) -> list[str]:
-    return [_row('A, median ms', f"{found['a_ms']:.3f}", found['a']),
+    told = [_row('A, median ms', f"{found['a_ms']:.3f}", found['a']),
             _row('B, median ms', f"{found['b_ms']:.3f}", found['b']),
             f"B takes {found['ratio']:.3f} times as long as A ({found['ratio_low']:.3f} to "
             f"{found['ratio_high']:.3f} in {found['pairs']} pairs; {found['measured']})"]
+    if found['ratio_of_all_cores'] is not None:
+        told.append(f"and {found['ratio_of_all_cores']:.3f} times as much time of all cores")
+    return told
 
 
 def _row(name: str, *cells: str) -> str:

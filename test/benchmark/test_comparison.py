@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from obai_ros.benchmark.comparison import Comparison, compare, split
+from obai_ros.benchmark.comparison import Comparison, Run, compare, split
 
 NOTHING = [sys.executable, '-c', 'pass']
 
@@ -18,6 +18,7 @@ def test_what_takes_longer_has_the_larger_ratio():
     assert found['measured'] == 'run time of the commands' and found['pairs'] == 2
     assert found['b_ms'] > 1000 and found['ratio'] > 1
     assert found['ratio_low'] <= found['ratio'] <= found['ratio_high']
+    assert 0 < found['ratio_of_all_cores'] < 10  # who sleeps computes nothing
 
 
 def test_commands_take_turns(tmp_path):
@@ -30,14 +31,20 @@ def test_commands_take_turns(tmp_path):
 
 
 def test_a_command_that_says_what_it_measured_is_taken_at_its_word():
-    found = compare(python('print("ms per frame   9\\nms per frame   4.0  p99 7")'),
-                    python('print("ms per frame 1e1")'), 2)
-    assert found.said and found.first == (4.0, 4.0) and found.second == (10.0, 10.0)
-    assert found.summary()['ratio'] == 2.5
+    found = compare(python('print("ms per frame   9\\nms per frame   4.0  of all cores 2.0")'),
+                    python('print("ms per frame 1e1  p99 12  of all cores    8")'), 2)
+    assert found.first == 2 * (Run(4.0, 2.0, True),)
+    assert found.second == 2 * (Run(10.0, 8.0, True),)
+    summary = found.summary()
+    assert summary['ratio'] == 2.5 and summary['ratio_of_all_cores'] == 4.0
+    assert summary['measured'] == 'said by the commands'
 
 
 def test_the_ratio_is_of_pairs_so_that_a_slow_moment_counts_once():
-    found = Comparison((10.0, 40.0, 10.0), (20.0, 80.0, 25.0), True).summary()
+    first, second = (tuple(Run(ms, None, True) for ms in runs)
+                     for runs in ((10.0, 40.0, 10.0), (20.0, 80.0, 25.0)))
+    found = Comparison(first, second).summary()
+    assert found['ratio_of_all_cores'] is None
     assert (found['ratio_low'], found['ratio'], found['ratio_high']) == (2.0, 2.0, 2.5)
     assert (found['a_ms'], found['b_ms']) == (10.0, 25.0)
 
