@@ -17,6 +17,7 @@ from obai_ros.camera.fit import fit
 from obai_ros.environment.scene import SceneConfig
 from obai_ros.environment.sequences import sample_sequences
 from obai_ros.messages import image
+from obai_ros.model import filter as filter_module
 from obai_ros.model import inference, second_look
 from obai_ros.model.percept import Percept
 from obai_ros.nodes.percept_message import write_percept
@@ -64,13 +65,13 @@ class Rig:
 
     def stages(self) -> list[tuple[object, str, str]]:
         """Say which function is which stage, for a StageClock."""
-        # What other engines than the reference do is one piece.
-        inner = [(self.model, 'decode', 'decode'), (inference, 'evaluate', 'gradient'),
-                 (second_look, 'evaluate', 'gradient'), (inference, 'refine', 'refine')]
-        if self.engine != 'reference':
+        inner = [(inference, 'evaluate', 'gradient'), (second_look, 'evaluate', 'gradient'),
+                 (inference, 'refine', 'refine')]
+        if self.engine != 'reference':  # what others do is one piece
             inner = [(self.filter, 'engine', 'engine')]
-        return [(self, 'convert', 'convert'), (self.filter, 'step', 'rest of the filter'), *inner,
-                (self, 'publish', 'publish')]
+        return [(self, 'convert', 'convert'), (self.filter, 'step', 'rest of the filter'),
+                (self.model, 'decode', 'decode'), *inner,
+                (filter_module, 'perceive', 'describe'), (self, 'publish', 'publish')]
 
 
 def camera_pictures(case: Case) -> list[list[np.ndarray]]:
@@ -90,7 +91,8 @@ def time_perception(case: Case, frames: int, warm_up: int = 10) -> dict:
     stages_ms: of as many frames again, with the clock inside, median, 99th percentile and mean of
     each stage; the means add up to `clocked_mean_ms`. decode: the decoder. gradient: mixture,
     vector-Jacobian product and latent terms. refine: inputs of the refinement network, and the
-    network. engine, in place of these three: an engine other than the reference.
+    network. describe: percept from beliefs, less its decoding. engine: an engine other than the
+    reference, its decoding included, in place of gradient and refine.
     """
     rig = Rig(case)
     device = case.torch_device
