@@ -13,7 +13,7 @@ from obai_ros.planning.goal_bank import GoalBank, GoalBankError
 from obai_ros.planning.goal_image import look
 from obai_ros.planning.occlusion import View
 from obai_ros.planning.placement import Contacts, place
-from obai_ros.planning.planner import Planner, PlannerConfig
+from obai_ros.planning.planner import Plan, Planner, PlannerConfig
 from obai_ros.planning.pursuit import Pursuit
 
 
@@ -22,8 +22,8 @@ class Answer:
     """What to do about one frame, with P points and K slots.
 
     row, col: [P] int64 px; acceleration: [P, 2] px/frame^2 at those pixels; slot_acceleration:
-    [K, 2] what each slot should receive; acted: [K] bool, slots that are pushed; feef: [K] nats,
-    NaN where there is no goal.
+    [K, 2] what each slot should receive; acted: [K] bool, slots that are pushed; plan: None
+    without any goal.
     """
 
     row: np.ndarray
@@ -31,7 +31,14 @@ class Answer:
     acceleration: np.ndarray
     slot_acceleration: np.ndarray
     acted: np.ndarray
-    feef: np.ndarray
+    plan: Plan | None = None
+
+    @property
+    def feef(self) -> np.ndarray:
+        """G of each slot, [K] nats, NaN where there is no goal; takes time, when first asked."""
+        if self.plan is None:
+            return np.full(len(self.acted), np.nan, np.float32)
+        return self.plan.feef[0].numpy()
 
 
 class Agent:
@@ -102,7 +109,7 @@ class Agent:
             row=field.row[0, used].numpy(), col=field.col[0, used].numpy(),
             acceleration=field.acceleration[0, used].numpy(),
             slot_acceleration=plan.acceleration[0].numpy(),
-            acted=(plan.acceleration[0] != 0).any(-1).numpy(), feef=plan.feef[0].numpy())
+            acted=(plan.acceleration[0] != 0).any(-1).numpy(), plan=plan)
 
     def require_own(self, model_id: str, latents: int) -> None:
         """Raise ValueError unless beliefs of such a model, with N latents, are of this one."""
@@ -127,5 +134,4 @@ def see(beliefs) -> Sight:
 
 def _nothing(slots):
     return Answer(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 2), np.float32),
-                  np.zeros((slots, 2), np.float32), np.zeros(slots, bool),
-                  np.full(slots, np.nan, np.float32))
+                  np.zeros((slots, 2), np.float32), np.zeros(slots, bool))

@@ -30,10 +30,10 @@ class Projection:
     @staticmethod
     def of(belief, preference: Preference, dynamics: Tensor) -> Projection:
         """Project beliefs [..., N] and a preference for each onto `dynamics` D [N, 2]."""
-        weighted = preference.precision @ dynamics
+        weighted, gram = preference.through(dynamics)
         rows = weighted.mT
         return Projection(
-            rows @ dynamics,
+            gram,
             (rows @ (preference.mean - belief.mean)[..., None]).squeeze(-1),
             (rows @ belief.velocity[..., None]).squeeze(-1),
             (rows * (2 * belief.log_sd).exp()[..., None, :]) @ weighted,
@@ -74,6 +74,7 @@ class Horizon:
         self.drift_gain = constant(drift_gain)
         self._error_modes = constant(vectors.mT @ error_gain)
         self._drift_modes = constant(vectors.mT @ drift_gain)
+        self._inverted = None, None, None
 
     def target(self, projection: Projection) -> Tensor:
         """Return the linear term b [..., actions, 2] of the objective a' H a / 2 - b' a."""
@@ -121,11 +122,17 @@ class Horizon:
                 self.values[-1] * (half + radius) + cost)
 
     def _mode_inverses(self, projection: Projection, cost: Tensor) -> Tensor:
-        """Return (e_i D'Lambda D + lam I)^-1, [..., actions, 2, 2], for the eigenvalues e_i."""
+        """
+        Return (e_i D'Lambda D + lam I)^-1, [..., actions, 2, 2], for the eigenvalues e_i.
+
+        They depend on the goal only; those of the goal before are remembered.
+        """
         gram = projection.gram
-        aa = self.values * gram[..., 0, 0, None] + cost[..., None]
-        bb = self.values * gram[..., 1, 1, None] + cost[..., None]
-        ab = self.values * gram[..., 0, 1, None]
-        determinant = aa * bb - ab.square()
-        return torch.stack([bb, -ab, -ab, aa], -1).unflatten(-1, (2, 2)) \
-            / determinant[..., None, None]
+        if self._inverted[0] is not gram or self._inverted[1] is not cost:
+            aa = self.values * gram[..., 0, 0, None] + cost[..., None]
+            bb = self.values * gram[..., 1, 1, None] + cost[..., None]
+            ab = self.values * gram[..., 0, 1, None]
+            determinant = aa * bb - ab.square()
+            inverse = torch.stack([bb, -ab, -ab, aa], -1).unflatten(-1, (2, 2))
+            self._inverted = gram, cost, inverse / determinant[..., None, None]
+        return self._inverted[2]

@@ -39,9 +39,10 @@ class View:
         gap = (centre[:, :, None] - centre[:, None]).norm(dim=-1)
         # Disc k shows beyond disc j by gap + r_k - r_j, on the far side.
         rim = gap + radius[:, :, None] - radius[:, None]
-        other = self.showing[:, None] & ~torch.eye(
-            centre.shape[1], dtype=torch.bool, device=centre.device)
-        return ((rim < RIM) & other).any(-1)
+        # Nothing hides itself: its own rim is left out.
+        hidden = (rim < RIM) & self.showing[:, None]
+        hidden.diagonal(dim1=-2, dim2=-1).fill_(False)
+        return hidden.any(-1)
 
 
 def free_to_see(centre: Tensor, mass: Tensor, objects: Tensor, height: int, width: int) -> Tensor:

@@ -74,13 +74,20 @@ def place(contacts: Contacts, acceleration: Tensor, active: Tensor, height: int,
     pixel the accelerations are solved for together, in px/frame^2, errors on objects weighing
     ten times those on the background.
     """
+    # A copy made outside is a tensor like any other, whatever is to be computed with it.
+    return ActionField(contacts.row, contacts.col, _pushes(contacts, acceleration, active).clone(),
+                       height, width)
+
+
+@torch.inference_mode()
+def _pushes(contacts: Contacts, acceleration: Tensor, active: Tensor) -> Tensor:
     pushed = active & contacts.reachable
     wanted = torch.where(pushed[..., None], acceleration, 0.0)
     claimed = (contacts.probability > SHARED).sum(-1) >= 2
     shared = (claimed & pushed).any(-1)
     if shared.any():
         wanted = torch.where(shared[:, None, None], _shared_out(contacts, wanted, pushed), wanted)
-    return ActionField(contacts.row, contacts.col, wanted, height, width)
+    return wanted
 
 
 def _shared_out(contacts: Contacts, wanted: Tensor, pushed: Tensor) -> Tensor:

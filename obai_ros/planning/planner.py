@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import IntEnum
+from functools import cached_property
 from typing import Sequence
 
 import torch
@@ -99,17 +101,25 @@ class Plan:
     What to do, for B scenes of K slots.
 
     acceleration [B, K, 2]: a_0, px/frame^2, zero unless the outcome is ACT; sequence
-    [B, K, T, 2]: the whole plan; feef [B, K]: G of eq. 13 under the plan, nats, NaN where there
-    is no goal; expected_decrease [B, K]: what the plan takes off G and the cost of actions, nats
-    (negative for a clipped plan that has to be revised under way); outcome [B, K] int64, an
-    Outcome.
+    [B, K, T, 2]: the whole plan; expected_decrease [B, K]: what the plan takes off G and the cost
+    of actions, nats (negative for a clipped plan that has to be revised under way); outcome
+    [B, K] int64, an Outcome; evaluate: returns `feef`.
     """
 
     acceleration: Tensor
     sequence: Tensor
-    feef: Tensor
     expected_decrease: Tensor
     outcome: Tensor
+    evaluate: Callable[[], Tensor]
+
+    @cached_property
+    def feef(self) -> Tensor:
+        """G of eq. 13 under the plan [B, K], nats, NaN where there is no goal.
+
+        Computed when it is asked for: it tells how good the plan is, and takes as long as to make
+        one.
+        """
+        return self.evaluate()
 
 
 class Planner:
@@ -135,12 +145,14 @@ class Planner:
                 'train it further, or use other weights')
         self.config = config
         self.dynamics = dynamics
+        self._goal = None, None, None
         self.horizon = Horizon(config.horizon, config.velocity_weight, dynamics.dtype,
                                dynamics.device)
         # The same objective where only the first action can be taken: the object leaves sight.
         self.blind = Horizon(config.blind_horizon, config.velocity_weight, dynamics.dtype,
                              dynamics.device, actions=1)
 
+    @torch.inference_mode()
     def plan(self, belief, preference: Preference, active: Tensor,
              committed: Sequence[Tensor] = (), reachable: Tensor | None = None,
              view: View | None = None) -> Plan:
@@ -154,15 +166,14 @@ class Planner:
         `reachable` [B, K] bool: slots with a pixel to act on (None: all); `view`: where the slots
         show (None: they never hide each other). An object that its plan would take to where
         another may hide it is given the one action that serves it best if no other can follow:
-        it drifts to its goal so slowly that it is there for long.
+        it drifts to its goal so slowly that it is there for long. The answer consists of inference
+        tensors, which are quicker to make.
         """
         config = self.config
         for acceleration in committed:
             belief = roll_forward(belief, self.dynamics, acceleration, config.state_noise)
         projection = Projection.of(belief, preference, self.dynamics)
-        inverse = _inverse(projection.gram)
-        trace = projection.gram.diagonal(dim1=-2, dim2=-1).sum(-1)
-        cost = config.action_cost * trace / 2
+        inverse, cost = self._of_goal(projection.gram)
         if config.law == 'eq14':
             sequence = eq14(belief.mean, preference, self.dynamics)[..., None, :]
             sequence = clip(sequence, config.max_acceleration)
@@ -171,16 +182,25 @@ class Planner:
             sequence, fall, worthwhile = self._optimum(projection, cost)
             if view is not None:
                 self._beware(projection, inverse, cost, view, active, sequence)
-        future = forecast(belief, self.dynamics, sequence, config.state_noise)
-        divergence = feef(future, preference, config.velocity_weight)
+
+        def expected(accelerations: Tensor) -> Tensor:
+            future = forecast(belief, self.dynamics, accelerations, config.state_noise)
+            return feef(future, preference, config.velocity_weight)
+
         if config.law == 'eq14':
-            idle = forecast(belief, self.dynamics, torch.zeros_like(sequence), config.state_noise)
-            fall = feef(idle, preference, config.velocity_weight) - divergence
+            fall = expected(torch.zeros_like(sequence)) - expected(sequence)
         outcome = self._decide(projection, inverse, sequence, worthwhile, active, reachable)
         acting = (outcome == Outcome.ACT)[..., None]
         return Plan(torch.where(acting, sequence[..., 0, :], 0.0), sequence,
-                    divergence.masked_fill(~active, float('nan')),
-                    fall.masked_fill(~active, 0.0), outcome)
+                    fall.masked_fill(~active, 0.0), outcome,
+                    lambda: expected(sequence).masked_fill(~active, float('nan')))
+
+    def _of_goal(self, gram: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the inverse of D' Lambda D and lam [...]; of the goal before, as remembered."""
+        if self._goal[0] is not gram:
+            trace = gram.diagonal(dim1=-2, dim2=-1).sum(-1)
+            self._goal = gram, _inverse(gram), self.config.action_cost * trace / 2
+        return self._goal[1:]
 
     def _optimum(self, projection: Projection, cost: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the plan within the limits, the fall of the objective, and if it is no noise."""

@@ -70,6 +70,17 @@ class Preference:
             self._rests[weight] = Preference(torch.zeros_like(self.mean), weight * self.precision)
         return self._rests[weight]
 
+    def through(self, dynamics: Tensor) -> tuple[Tensor, Tensor]:
+        """Return Lambda D [..., N, 2] and D' Lambda D [..., 2, 2]; computed once for a D."""
+        if self._seen.get('dynamics') is not dynamics:
+            weighted = self.precision @ dynamics
+            self._seen.update(dynamics=dynamics, answer=(weighted, weighted.mT @ dynamics))
+        return self._seen['answer']
+
+    @cached_property
+    def _seen(self) -> dict:
+        return {}
+
     @cached_property
     def _rests(self) -> dict[float, Preference]:
         return {}

@@ -141,3 +141,12 @@ def test_scenes_and_slots_do_not_depend_on_each_other(scene):
     field = place(together, wanted, active, SIZE, SIZE)
     permuted = place(mixed, wanted[:, order], active, SIZE, SIZE)
     torch.testing.assert_close(permuted.acceleration, field.acceleration[:, order])
+
+
+def test_fields_can_be_used_where_gradients_are_computed():
+    touch = Contacts(torch.tensor([[1, 2]]), torch.tensor([[1, 2]]), torch.eye(2)[None],
+                     torch.ones(1, 2, dtype=torch.bool))
+    field = place(touch, torch.ones(1, 2, 2), touch.reachable, 8, 8)
+    gain = torch.ones(1, requires_grad=True)
+    (gain * field.acceleration).sum().backward()
+    assert gain.grad == 4

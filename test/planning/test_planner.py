@@ -40,6 +40,17 @@ def test_plan_lowers_feef_by_what_it_expects_to(make_belief, make_preference, dy
     assert torch.equal(plan.acceleration, plan.sequence[..., 0, :])
 
 
+def test_what_is_remembered_of_a_goal_is_not_taken_for_another(make_belief, make_preference,
+                                                               dynamics):
+    belief, goals = make_belief(), [make_preference(), make_preference()]
+    planner = Planner(dynamics)
+    for goal in (*goals, goals[0], goals[0]):
+        again = planner.plan(belief, goal, everywhere())
+        fresh = Planner(dynamics).plan(belief, Preference(goal.mean, goal.precision), everywhere())
+        torch.testing.assert_close(again.sequence, fresh.sequence, rtol=0, atol=0)
+        torch.testing.assert_close(again.feef, fresh.feef)
+
+
 def test_law_of_the_paper_is_eq14(make_belief, make_preference, dynamics):
     belief, goal = make_belief(), make_preference()
     planner = Planner(dynamics, PlannerConfig(law='eq14', max_acceleration=100.0))
