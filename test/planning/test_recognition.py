@@ -48,6 +48,19 @@ def test_of_several_classes_the_true_one_is_the_likeliest(bank):
     assert (odds.argmax(0) == bank.shape).float().mean() > 0.99
 
 
+def test_shapes_are_told_apart_that_no_mean_and_no_covariance_tells_apart(bank):
+    """Two trefoils, one turned against the other by half a leaf."""
+    generator = torch.Generator().manual_seed(1)
+    angle = 2 * torch.pi * torch.rand(COUNT, generator=generator)
+    ripple = 1.5 + 0.5 * torch.where(bank.shape == 0, torch.cos(3 * angle), -torch.cos(3 * angle))
+    rings = torch.stack([ripple * angle.cos(), ripple * angle.sin()], 1)
+    shape = (bank.shape > 0).long()
+    curved = replace(bank, mean=rings, sd=torch.full_like(rings, NOISE), shape=shape)
+    assert (curved.mean[shape == 0].mean(0) - curved.mean[shape == 1].mean(0)).norm() < 0.1
+    odds = Recogniser(curved.first(COUNT // 2)).log_odds(rings[COUNT // 2:], Look(SHAPES[1]))
+    assert ((odds > 0) == (shape[COUNT // 2:] == 1)).float().mean() > 0.85
+
+
 def test_every_object_is_of_the_class_of_all(bank):
     assert (Recogniser(bank).log_odds(bank.mean[:5], Look()) == torch.inf).all()
 
