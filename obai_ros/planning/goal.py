@@ -28,7 +28,7 @@ class Kind(IntEnum):
 
 
 # A point on an object may be so many radii of its disc from its middle: objects are no discs.
-NEAR_ENOUGH = 1.1
+NEAR_ENOUGH = 1.5
 # A slot that covers more of the image than this holds a part of the background, not an object.
 LARGEST = 0.3
 
