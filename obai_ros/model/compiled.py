@@ -14,10 +14,11 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-import weakref
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -88,7 +89,7 @@ class Compiled(Direct):
     def close(self) -> None:
         """Stop compiling."""
         if self._process is not None:
-            self._process.kill()
+            self._process.stdin.close()
             self._process.wait()
             self._process = None
 
@@ -112,15 +113,15 @@ class Compiled(Direct):
             self._process = subprocess.Popen(
                 [sys.executable, '-m', 'obai_ros.model.compiled', str(self.folder),
                  self.model.precision, json.dumps(self.missing)],
-                stdin=subprocess.DEVNULL, stdout=errors, stderr=errors,
+                stdin=subprocess.PIPE, stdout=errors, stderr=errors,
                 env={**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, sys.path)),
-                     'OMP_NUM_THREADS': str(torch.get_num_threads())})
-        # Also when the interpreter ends: nobody is to be left behind.
-        weakref.finalize(self, self._process.kill)
+                     'OMP_NUM_THREADS': str(torch.get_num_threads()),
+                     'TORCHINDUCTOR_COMPILE_THREADS': '1'})
         self._say('compiling for this processor, for a minute or so; until then the direct '
                   'engine works')
 
     def _finish(self) -> None:
+        self._process.stdin.close()
         status, self._process = self._process.returncode, None
         self._load()
         if self.missing:
@@ -189,8 +190,16 @@ def compile_refinement(model: Obai, shape: tuple[int, int], path: Path) -> None:
         os.replace(written, path)
 
 
+def _end_with_whoever_began() -> None:
+    """End, compilers included, when nobody holds the other end of the standard input any more."""
+    os.read(0, 1)  # not sys.stdin: whoever ends while a thread waits for that crashes
+    os.killpg(0, signal.SIGKILL)
+
+
 def main(folder: str, precision: str, shapes: str) -> None:
     """Compile for the model in a folder; what another process has compiled is left alone."""
+    os.setpgid(0, 0)
+    threading.Thread(target=_end_with_whoever_began, daemon=True).start()
     os.nice(10)
     with open(Path(folder) / 'lock', 'w') as lock, tempfile.TemporaryDirectory() as scratch:
         fcntl.flock(lock, fcntl.LOCK_EX)

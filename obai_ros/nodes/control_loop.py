@@ -36,8 +36,9 @@ def play_through_nodes(task: Task, steps: int, checkpoint: Path, seed: int, filt
     size = task.config.image_size
     played = []
     with Supervisor(logs) as supervisor:
-        # In single precision, as the batch: with less of it the same episode soon is another.
-        commands = node_commands(checkpoint, 'cpu', seed, size, filter_seed, 'float32')
+        # Computed as in the batch: rounded otherwise, the same episode soon is another.
+        commands = node_commands(checkpoint, 'cpu', seed, size, filter_seed, 'float32',
+                                 'reference')
         for node, command in commands.items():
             supervisor.start(node, command, environment)
         try:

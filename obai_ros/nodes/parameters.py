@@ -138,6 +138,11 @@ PERCEPTION = (
     Spec('precision', 'auto', 'Of the convolutions: float32, bfloat16 (faster where the device '
          'computes with it, and no less accurate), or auto: bfloat16 where it is faster.',
          choices=('auto', 'float32', 'bfloat16')),
+    Spec('engine', 'auto', 'What computes refinements, all with the same results: reference (the '
+         'readable code), direct (gradients written out, faster), compiled (fastest; compiles in '
+         'the background if need be, and keeps the code in the user\'s cache), or auto: compiled '
+         'where code is in the cache, otherwise direct.',
+         choices=('auto', 'reference', 'direct', 'compiled')),
     Spec('iterations', 0, 'Refinement iterations per frame; 0 = as the model was trained. Fewer '
          'are faster, more are not better without end.', 0, 64, change=ALWAYS),
     Spec('window', 0, 'Frames that are refined together; 0 = as the model was trained.', 0, 16),

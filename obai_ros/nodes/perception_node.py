@@ -48,6 +48,7 @@ class PerceptionNode(ManagedNode):
         # Here and not above: torch takes seconds to import, and a node should answer at once.
         import torch
         from obai_ros.model.device import choose_precision
+        from obai_ros.model.engine import make_engine
         from obai_ros.nodes.perception_output import PerceptionOutput
         from obai_ros.nodes.tracker import Tracker
         if self.settings.threads:
@@ -57,7 +58,11 @@ class PerceptionNode(ManagedNode):
         if warning:
             self.get_logger().warning(warning)
         _, checkpoint = load_model(self.settings.checkpoint, device, precision)
-        self._tracker = Tracker(checkpoint, device, self.settings.iterations,
+        window = self.settings.window or checkpoint.schedule.window
+        log = self.get_logger()
+        self._engine = make_engine(self.settings.engine, checkpoint.model, log.info, log.warning,
+                                   [(1, 1), (1, window)])
+        self._tracker = Tracker(checkpoint, device, self._engine, self.settings.iterations,
                                 self.settings.window, self.settings.starts,
                                 self.settings.second_look, self.settings.confined,
                                 self.settings.seed)
@@ -67,7 +72,8 @@ class PerceptionNode(ManagedNode):
         self._health.begin(self._tracker)
         self.get_logger().info(
             f'configured: model {self._tracker.model_id} ({self._tracker.num_slots} slots, '
-            f'{self._tracker.size}x{self._tracker.size} px) on {device} in {precision}')
+            f'{self._tracker.size}x{self._tracker.size} px) on {device} in {precision}, '
+            f'{getattr(self._engine, "name", "reference")} engine')
 
     def start(self):
         self._images = image_input.subscribe(
@@ -91,7 +97,7 @@ class PerceptionNode(ManagedNode):
         import torch
         self._output.destroy()
         self._health.begin(None)
-        self._output = self._tracker = None
+        self._output = self._tracker = self._engine = None
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from obai_ros.action_field import ActionField
+from obai_ros.model.engine import Engine
 from obai_ros.model.filter import Filter
 
 
@@ -21,13 +22,14 @@ class Applied:
 class Tracker:
     """Runs a model over an endless video.
 
-    checkpoint: a loaded Checkpoint, already on `device`; iterations, window: 0 for those it was
+    checkpoint: a loaded Checkpoint, already on `device`; engine: what refines its beliefs,
+    see `model.engine.make_engine`; iterations, window: 0 for those it was
     trained with; starts: how often a first frame is begun anew; second_look: every how many frames
     one is looked at afresh, 0 for never; confined: see `Schedule`; seed: of the filter's noise.
     """
 
-    def __init__(self, checkpoint, device, iterations: int, window: int, starts: int,
-                 second_look: int, confined: bool, seed: int):
+    def __init__(self, checkpoint, device, engine: Engine, iterations: int, window: int,
+                 starts: int, second_look: int, confined: bool, seed: int):
         self.model_id = checkpoint.model_id
         self.size = checkpoint.config.image_size
         self.num_slots = checkpoint.config.num_slots
@@ -36,13 +38,15 @@ class Tracker:
         self._schedule = checkpoint.schedule.changed(window=window, starts=starts,
                                                       second_look=second_look,
                                                       confined=confined)
+        self._engine = engine
         self._seed = seed
         self._state = None
         self.set_iterations(iterations)
 
     def set_iterations(self, iterations: int) -> None:
         """Use so many refinement iterations per frame (0: as trained) from the next frame on."""
-        self._filter = Filter(self._model, self._schedule.changed(iterations=iterations))
+        self._filter = Filter(self._model, self._schedule.changed(iterations=iterations),
+                              self._engine)
 
     def applied(self, row, col, acceleration, cut: bool) -> Applied:
         """Say what was applied to one frame, at P points: arrays [P], [P] and [P, 2]."""
