@@ -274,19 +274,23 @@ class _Picture(_Aim):
         return isinstance(other, _Picture)
 
     def renumber(self):
-        self._cost = self._number = None
+        self._cost = self._looks = self._number = None
         return True
 
     def claims(self, objects):
         cost = appearance_cost(objects.belief, self._wanted, self._dynamics)
         if self._cost is None:
             self._cost, self._number = torch.zeros_like(cost), objects.number
-        known = (objects.number == self._number)[:, None]
-        before = torch.where(known, self._cost, 0.0)
-        self._cost = torch.where(objects.shown[:, None], cost + FADING * before, before)
+            self._looks = torch.zeros_like(cost[:, :1])
+        shown = objects.shown[:, None]
+        known = (objects.number == self._number)[:, None] * torch.where(shown, FADING, 1.0)
+        self._cost = torch.where(shown, cost, 0.0) + known * self._cost
+        self._looks = shown + known * self._looks
         self._number = objects.number
         present = (objects.unseen < FORGOTTEN).nonzero().squeeze(1)
         counterpart = torch.full_like(objects.number, -1)
-        counterpart[present] = torch.tensor(cheapest(self._cost[present].tolist()),
-                                            dtype=torch.int64, device=present.device)
+        # On average: who was looked at more often is no more unlike for that.
+        average = self._cost[present] / self._looks[present]
+        counterpart[present] = torch.tensor(cheapest(average.tolist()), dtype=torch.int64,
+                                            device=present.device)
         return counterpart, None

@@ -130,6 +130,19 @@ def test_picture_sends_each_object_to_its_counterpart(pursuit):
     assert about(pursuit, exchanged) == {0: (12, 28), 1: (24, 6)}
 
 
+def test_picture_is_not_taken_over_by_what_was_looked_at_less_often(pursuit):
+    shown = sight((False, True, False, False), (0, 1, 0, 0), (RED, BLUE, RED, RED))
+    pursuit.choose(Goal(Kind.IMAGE, scene=shown, partial=True), sight())
+    nearly, less_so = (0.1, 0.0, 0.9), (0.15, 0.0, 0.85)
+    for _ in range(8):
+        before = about(pursuit, sight((False, True, False, False), (0, 1, 0, 0),
+                                      (RED, nearly, RED, RED)))
+    assert before == {1: (20, 8)}
+    new = sight((False, True, False, True), (0, 1, 0, 1), (RED, nearly, RED, less_so),
+                [*CENTRE[:3], (28.0, 28.0)])
+    assert about(pursuit, new) == {1: (20, 8)}
+
+
 def test_picture_of_another_number_of_objects_only_if_that_is_allowed(pursuit):
     shown = sight((False, True, False, False), (0, 0, 1, 0), (RED, RED, BLUE, RED))
     with pytest.raises(GoalError, match='shows 1 objects, but 2 are in view'):
