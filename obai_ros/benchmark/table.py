@@ -50,7 +50,8 @@ def _perception(found: dict) -> list[str]:
 
 def _node(found: dict) -> list[str]:
     whole, inside = found['ms_per_frame'], found['inside_ms']
-    return ['', f"through perception_node, {found['frames']} frames, {found['lost']} lost",
+    return ['', f"through perception_node, {found['engine']} engine, {found['frames']} frames, "
+            f"{found['lost']} lost",
             _row('ms, image to beliefs', f"{whole['p50']:.3f}", f"p99 {whole['p99']:.3f}"),
             _row('  inside the node', *(f'{name} {ms:.3f}' for name, ms in inside.items())),
             _row('resident MB', f"{found['resident_mb']:.0f}"),

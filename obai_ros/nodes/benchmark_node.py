@@ -92,7 +92,7 @@ def time_node(case: Case, frames: int, threads: int, domain: int, logs: Path,
         raise ValueError(f'batch is {case.batch}: perception_node watches one camera, expected 1')
     environment = enter_domain(domain)
     with tempfile.TemporaryDirectory() as folder, Supervisor(logs) as supervisor:
-        command = _command(case, threads, Path(folder))
+        command, engine = _command(case, threads, Path(folder))
         make_node = functools.partial(BenchmarkNode, pictures=camera_pictures(case)[0])
         with Guest(make_node) as guest:
             began = time.monotonic()
@@ -119,20 +119,26 @@ def time_node(case: Case, frames: int, threads: int, domain: int, logs: Path,
     measured = answers[warm_up:]
     inside = {name: percentiles([getattr(status, f'{name}_s') for _, status in measured])['p50']
               for name in ('convert', 'infer', 'publish')}
-    return {'frames': frames, 'ms_per_frame': percentiles([seconds for seconds, _ in measured]),
+    return {'engine': engine, 'frames': frames,
+            'ms_per_frame': percentiles([seconds for seconds, _ in measured]),
             'inside_ms': inside, 'lost': lost, 'resident_mb': memory, 'ready_s': ready}
 
 
-def _command(case: Case, threads: int, folder: Path) -> list[str]:
-    """Return the command line of perception_node for a case; its weights are put into `folder`."""
+def _command(case: Case, threads: int, folder: Path) -> tuple[list[str], str]:
+    """
+    Return the command line of perception_node for a case, and its engine.
+
+    Its weights are put into `folder`; its code is compiled here, so that it lies ready.
+    """
     model, _ = case.model()
+    _, engine = case.filter(model)
     weights = folder / 'weights.safetensors'
     save_checkpoint(weights, model, {}, replace(case.schedule, second_look=0))
     command = node_commands(weights, case.device, 0, case.config.image_size,
-                            precision=case.precision)['perception_node']
+                            precision=case.precision, engine=engine)['perception_node']
     parameters = {'second_look': case.second_look, 'threads': threads, 'starts': 1}
     return command + [word for name, value in parameters.items()
-                      for word in ('-p', f'{name}:={json.dumps(value)}')]
+                      for word in ('-p', f'{name}:={json.dumps(value)}')], engine
 
 
 def _wait(guest: Guest, supervisor: Supervisor, condition, patience: float) -> bool:
