@@ -101,18 +101,32 @@ class Filter:
         if state.window is None:
             window, energy = begin(model, image, self.schedule, state.noise, self.engine)
             jumped = renewed = None
+            iterations = self.schedule.at(0)
         else:
             if state.window.batch != len(image):
                 raise ValueError(f'{len(image)} images came for {state.window.batch} streams')
             window = extend(model, state.window, image, action.to(model.device),
                             self.schedule.window, self.schedule.confined)
-            window, energy = self.engine(model, window, self.schedule.iterations, state.noise)
+            window, energy, iterations = self._refine(window, state.noise)
             jumped = energy.sum(-1) > state.energy + JUMP * window.images.shape[-1]
             window, energy, renewed = self._look_again(state, window, energy, jumped)
-        percept = perceive(model, window.belief[:, -1], energy, self.schedule.at(state.frame),
-                           jumped, renewed)
+        percept = perceive(model, window.belief[:, -1], energy, iterations, jumped, renewed)
         return replace(state, window=window.detach(), frame=state.frame + 1,
                        energy=percept.free_energy), percept
+
+    def _refine(self, window: Window, noise: Noise) -> tuple[Window, Tensor, int]:
+        """Return window and energy after the refinements that are due, and how many they were."""
+        model, schedule = self.model, self.schedule
+        if not schedule.settled:
+            return *self.engine(model, window, schedule.iterations, noise), schedule.iterations
+        enough = schedule.settled * window.images.shape[-1]
+        before = None
+        for spent in range(1, schedule.iterations + 1):
+            window, energy = self.engine(model, window, 1, noise)
+            if before is not None and bool((before - energy.sum(-1) < enough).all()):
+                break
+            before = energy.sum(-1)
+        return window, energy, spent
 
     def _look_again(self, state: FilterState, window: Window, energy: Tensor, jumped: Tensor
                     ) -> tuple[Window, Tensor, Tensor]:

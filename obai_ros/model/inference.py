@@ -41,23 +41,31 @@ class Schedule:
     acceleration can bring about does not move by itself either. In the paper's clips it has no
     time to; over long streams latents would wander. Not used on clips."""
 
+    settled: float = 0.0
+    """Nats per pixel: leave off refining a frame of a stream, but the first, as soon as a
+    refinement has lowered its free energy by less; 0: never. Not used on clips."""
+
     def __post_init__(self):
         for name in ('iterations', 'window', 'starts'):
             if getattr(self, name) < 1:
                 raise ValueError(f'{name} is {getattr(self, name)}: expected at least 1')
         if self.second_look < 0:
             raise ValueError(f'second_look is {self.second_look}: expected 0 or more')
+        if self.settled < 0:
+            raise ValueError(f'settled is {self.settled}: expected 0 or more')
         if self.first_iterations is not None and self.first_iterations < 1:
             raise ValueError(f'first_iterations is {self.first_iterations}: expected at least 1')
 
     def changed(self, iterations: int = 0, window: int = 0, starts: int = 0,
-                second_look: int | None = None, confined: bool | None = None) -> Schedule:
+                second_look: int | None = None, confined: bool | None = None,
+                settled: float | None = None) -> Schedule:
         """Return a schedule with other settings; 0, or None, keeps what this one has."""
         iterations = iterations or self.iterations
         first = self.first_iterations and max(self.first_iterations, iterations)
         return Schedule(iterations, first, window or self.window, starts or self.starts,
                         self.second_look if second_look is None else second_look,
-                        self.confined if confined is None else confined)
+                        self.confined if confined is None else confined,
+                        self.settled if settled is None else settled)
 
     def careful(self) -> Schedule:
         """Return the schedule with what pays where a model watches streams, once it is trained."""

@@ -91,10 +91,10 @@ def perceive(model: Obai, belief: Belief, free_energy: Tensor | None = None,
     appearance = from_planar(torch.sigmoid(output[:, :, :3]), r)
     masks = from_planar(torch.softmax(output[:, :, 3:], 1), r)[:, :, 0]
     mass, centroid = moments(masks)
-    background = border_mass(masks).argmax(1)
-    winner = masks.argmax(1)
+    background = border_mass(masks, mass).argmax(1)
+    # Cheaper than to ask each pixel for its winner.
+    won = (masks == masks.amax(1, keepdim=True)).sum((-1, -2))
     slots = torch.arange(masks.shape[1], device=masks.device)
-    won = (winner[:, None] == slots[:, None, None]).sum((-1, -2))
     empty = (won < MIN_PIXELS) & (slots != background[:, None])
     if free_energy is None:
         free_energy = torch.zeros_like(mass)
@@ -117,7 +117,6 @@ def moments(masks: Tensor) -> tuple[Tensor, Tensor]:
     return mass, centroid
 
 
-def border_mass(masks: Tensor) -> Tensor:
-    """Return [B, K]: the mass of masks [B, K, H, W] on the outermost pixels, px."""
-    inner = masks[..., 1:-1, 1:-1].sum((-1, -2))
-    return masks.sum((-1, -2)) - inner
+def border_mass(masks: Tensor, mass: Tensor) -> Tensor:
+    """Return [B, K]: of the mass of masks [B, K, H, W], what is on the outermost pixels, px."""
+    return mass - masks[..., 1:-1, 1:-1].sum((-1, -2))

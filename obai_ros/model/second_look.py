@@ -17,9 +17,9 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from obai_ros.model.belief import ActionBelief, Belief, bounded
-from obai_ros.model.free_energy import evaluate
 from obai_ros.model.engine import Engine
 from obai_ros.model.inference import Schedule, begin, refine_repeatedly
+from obai_ros.model.likelihood import Mixture, mixture
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.model.pixels import from_planar
@@ -49,11 +49,10 @@ def look_again(model: Obai, window: Window, energy: Tensor, due: Tensor, schedul
     frame is better explained if its reconstruction term is lower by `MARGIN`.
     """
     image = from_planar(window.images[:, -1], model.config.subpixel)
-    fresh, _ = begin(model, image, replace(schedule, starts=1), noise, engine)
-    old, new = (evaluate(model, each, noise) for each in (window, fresh))
-    cost_old, cost_new = (each.free_energy.reconstruction[:, -1].sum(-1) for each in (old, new))
-    better = due & (cost_new < cost_old - MARGIN)
-    masks_old, masks_new = (each.mixture.mask[:, -1, :, 0] for each in (old, new))
+    fresh, fresh_energy = begin(model, image, replace(schedule, starts=1), noise, engine)
+    old, new = (_explained(model, each, noise) for each in (window, fresh))
+    better = due & (new.negative_log_likelihood() < old.negative_log_likelihood() - MARGIN)
+    masks_old, masks_new = old.mask[:, :, 0], new.mask[:, :, 0]
     order, overlap = matched(masks_old, masks_new)
 
     def ordered(value: Tensor) -> Tensor:
@@ -72,8 +71,16 @@ def look_again(model: Obai, window: Window, energy: Tensor, due: Tensor, schedul
         begun, mask=ordered(masks_new),
         hidden=_newest_replaced(window.hidden, ordered(fresh.hidden[:, -1])),
         cell=_newest_replaced(window.cell, ordered(fresh.cell[:, -1])))
-    energy = torch.where(better[:, None], ordered(new.free_energy.of_slots[:, -1]), energy)
+    energy = torch.where(better[:, None], ordered(fresh_energy), energy)
     return select(better, begun, window), energy, better
+
+
+def _explained(model: Obai, window: Window, noise: Noise) -> Mixture:
+    """Return how a sample of the newest beliefs of a window explains its image."""
+    belief = window.belief[:, -1]
+    epsilon = noise.normal(*belief.mean.shape, dtype=belief.mean.dtype)
+    output = model.decode(belief.mean + belief.log_sd.exp() * epsilon)
+    return mixture(output, window.images[:, -1], model.config.sigma_o)
 
 
 def matched(masks: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:

@@ -145,6 +145,10 @@ PERCEPTION = (
          choices=('auto', 'reference', 'direct', 'compiled')),
     Spec('iterations', 0, 'Refinement iterations per frame; 0 = as the model was trained. Fewer '
          'are faster, more are not better without end.', 0, 64, change=ALWAYS),
+    Spec('settled', 0.0, 'Nats per pixel: leave off refining a frame as soon as a refinement has '
+         'lowered its free energy by less; 0 = never.', 0., 100., change=ALWAYS),
+    Spec('follow_rate', False, 'Spend fewer iterations on a frame where the time between images '
+         'is too short for all; for cameras, not for a simulator that waits.', change=ALWAYS),
     Spec('window', 0, 'Frames that are refined together; 0 = as the model was trained.', 0, 16),
     Spec('starts', 4, 'How often the first frame is begun anew; the beliefs with the least free '
          'energy are kept.', 1, 64),

@@ -111,6 +111,7 @@ class PerceptionNode(ManagedNode):
         except ValueError as error:
             self.complaints.add('image', f'image refused: {error}')
             return
+        self._tracker.came(_nanoseconds(message) * 1e-9)
         height, width = picture.shape[:2]
         fitted = fit(self.settings.resize, width, height, self._tracker.size)
         self._frames.put(_nanoseconds(message), (
@@ -163,7 +164,8 @@ class PerceptionNode(ManagedNode):
             if self._last is not None:
                 self.get_logger().info(f'the filter starts anew: {step.restart}')
             self._tracker.restart()
-        self._tracker.set_iterations(self.settings.iterations)
+        self._tracker.set_effort(self.settings.iterations, self.settings.settled,
+                                 self.settings.follow_rate)
         percept = self._tracker.step(
             picture, tuple(action and action.field for action in step.actions))
         inferred = time.monotonic()

@@ -2,6 +2,7 @@
 """The filter behind the perception node: pictures in, percepts out, one after the other."""
 
 import dataclasses
+import time
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ import torch
 from obai_ros.action_field import ActionField
 from obai_ros.model.engine import Engine
 from obai_ros.model.filter import Filter
+from obai_ros.model.pace import Pace
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,12 +43,24 @@ class Tracker:
         self._engine = engine
         self._seed = seed
         self._state = None
-        self.set_iterations(iterations)
+        self._pace = Pace()
+        self.set_effort(iterations)
 
-    def set_iterations(self, iterations: int) -> None:
-        """Use so many refinement iterations per frame (0: as trained) from the next frame on."""
-        self._filter = Filter(self._model, self._schedule.changed(iterations=iterations),
-                              self._engine)
+    def set_effort(self, iterations: int, settled: float = 0.0, follow_rate: bool = False) -> None:
+        """Refine like this from the next frame on.
+
+        iterations: per frame, 0 for as trained; settled: see `Schedule`; follow_rate: fewer of
+        them where images come faster than that.
+        """
+        schedule = self._schedule.changed(iterations=iterations, settled=settled)
+        if follow_rate:
+            fitting = self._pace.iterations(schedule.iterations)
+            schedule = dataclasses.replace(schedule, iterations=fitting)
+        self._filter = Filter(self._model, schedule, self._engine)
+
+    def came(self, stamp: float) -> None:
+        """Note that an image came, processed or not; stamp: s."""
+        self._pace.came(stamp)
 
     def applied(self, row, col, acceleration, cut: bool) -> Applied:
         """Say what was applied to one frame, at P points: arrays [P], [P] and [P, 2]."""
@@ -71,6 +85,7 @@ class Tracker:
         actions: fields that acted on the last picture and on each frame skipped since (None:
         nothing did); without meaning after a restart.
         """
+        begin = time.monotonic()
         image = to_image(picture, self.device)[None]
         if self._state is None:
             self._state = self._filter.start(batch=1, seed=self._seed)
@@ -78,6 +93,7 @@ class Tracker:
         for action in actions[:-1]:
             self._state = self._filter.coast(self._state, action)
         self._state, percept = self._filter.step(self._state, image, actions[-1])
+        self._pace.took(time.monotonic() - begin, percept.iterations)
         return percept
 
     def predict(self) -> np.ndarray:
@@ -90,6 +106,7 @@ class Tracker:
         self.step(grey)
         self.step(grey)
         self.restart()
+        self._pace = Pace()
 
 
 def to_image(picture: np.ndarray, device) -> torch.Tensor:

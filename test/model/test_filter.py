@@ -66,7 +66,7 @@ def test_centroids_use_the_coordinates_of_the_environment():
     mass, centroid = moments(masks)
     assert mass[0].tolist() == [40.0, 984.0]
     assert centroid[0, 0].tolist() == [6.0, 15.0]
-    assert border_mass(masks)[0].tolist() == [0.0, 124.0]
+    assert border_mass(masks, masks.sum((-1, -2)))[0].tolist() == [0.0, 124.0]
 
 
 def test_coasting_follows_the_dynamics_and_the_next_frame_continues(make_model, make_clip):
@@ -175,3 +175,38 @@ def test_a_stream_refuses_what_does_not_fit(make_model, make_clip):
         stream.start(2, seed=[1, 2, 3])
     with pytest.raises(ValueError, match='nothing has been seen yet'):
         stream.predict(stream.start(2))
+
+
+def test_refining_ends_early_once_beliefs_have_settled(make_model, make_clip):
+    model, (images, _) = make_model(), make_clip(batch=1)
+
+    def spent(settled):
+        stream = Filter(model, Schedule(6, 3, 2, settled=settled))
+        state, first = stream.step(stream.start(1), images[:, 0])
+        _, percept = stream.step(state, images[:, 0])
+        return first.iterations, percept.iterations
+
+    assert spent(0.0) == (3, 6)
+    assert spent(1e6) == (3, 2)  # one to know the free energy, one to see that it stays
+    # It is the same as having asked for so few.
+    one = Filter(model, Schedule(6, 3, 2, settled=1e6))
+    other = Filter(model, Schedule(2, 3, 2))
+    beliefs = [stream.step(stream.step(stream.start(1), images[:, 0])[0], images[:, 1])[1].belief
+               for stream in (one, other)]
+    assert torch.equal(beliefs[0].mean, beliefs[1].mean)
+
+
+@pytest.mark.parametrize('interval, cost, expected', [
+    (0.1, 0.02, 4),     # all of them: .1 s are enough for 4 x .02 s
+    (0.1, 0.03, 3),
+    (0.1, 1.0, 1)])
+def test_iterations_follow_the_rate_of_the_camera(interval, cost, expected):
+    from obai_ros.model.pace import Pace
+    pace = Pace()
+    assert pace.iterations(4) == 4  # nothing is known yet
+    for number in range(5):
+        pace.came(100.0 + number * interval)
+        pace.took(4 * cost, 4)
+    assert pace.iterations(4) == expected
+    pace.came(1.0)  # a clock that is set back says nothing about the rate
+    assert pace.iterations(4) == 4

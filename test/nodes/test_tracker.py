@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 from obai_ros.model.config import ModelConfig
-from obai_ros.model.inference import Schedule
+from obai_ros.model.inference import Schedule, refine_repeatedly
 from obai_ros.model.obai import Obai
 from obai_ros.nodes.tracker import Tracker
 import pytest
@@ -19,8 +19,8 @@ def tracker():
     config = ModelConfig.named('smoke')
     checkpoint = SimpleNamespace(model=Obai(config), config=config, model_id='m',
                                  schedule=Schedule(window=2))
-    return Tracker(checkpoint, torch.device('cpu'), iterations=2, window=2, starts=1,
-                   second_look=0, confined=False, seed=0)
+    return Tracker(checkpoint, torch.device('cpu'), refine_repeatedly, iterations=2,
+                   window=2, starts=1, second_look=0, confined=False, seed=0)
 
 
 def noise(seed, height=SIDE, width=SIDE):
@@ -65,5 +65,5 @@ def test_predictions_are_pictures(tracker):
 
 def test_iterations_change_from_one_frame_to_the_next(tracker):
     assert tracker.step(noise(0)).iterations == 2
-    tracker.set_iterations(3)
+    tracker.set_effort(3)
     assert tracker.step(noise(1)).iterations == 3
