@@ -62,7 +62,8 @@ def observe(checkpoint: Checkpoint, settings: GoalLearning, number: int) -> Goal
     generator = torch.Generator().manual_seed(2 ** 44 + settings.seed * 2 ** 24 + number)
     scene = sample_scene(config, settings.batch, generator)
     scene = replace(scene, position=scene.position - (settings.frames - 1) * scene.velocity)
-    perception = Filter(model, checkpoint.schedule.changed(settings.iterations or 0))
+    # As a model looks in use: beliefs of another schedule mean something else (shapes above all).
+    perception = Filter(model, checkpoint.schedule.careful().changed(settings.iterations or 0))
     streams = range(number * settings.batch, (number + 1) * settings.batch)
     state = perception.start(settings.batch, list(streams))
     nothing = ActionField.empty(settings.batch, config.image_size, config.image_size)
