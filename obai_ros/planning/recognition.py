@@ -26,7 +26,8 @@ class Recogniser:
     """
     Tells classes apart by the beliefs that the objects of a bank led to.
 
-    Shapes are told by kernel least squares. Colour and size are read off linearly, with the error that this has in the bank.
+    Shapes are told by kernel least squares. Colour and size are read off linearly, with the error
+    that this has in the bank.
     """
 
     def __init__(self, bank: GoalBank):
