@@ -28,8 +28,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help='refinements per frame (default: as trained)')
     parser.add_argument('--window', type=int, default=0,
                         help='frames refined together (default: as trained)')
-    parser.add_argument('--starts', type=int, default=4, metavar='N', help='begin the first frame '
-                        'so often, keep what has the least free energy (default: 4)')
+    parser.add_argument('--starts', type=int, default=8, metavar='N', help='begin the first frame '
+                        'so often, keep what has the least free energy (default: 8)')
     parser.add_argument('--batch', type=int, default=32)
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     parser.add_argument('--precision', choices=('float32', 'bfloat16'), default='float32')

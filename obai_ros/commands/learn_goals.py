@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint
-    from obai_ros.model.device import choose_device
+    from obai_ros.model.device import choose_device, choose_precision
     from obai_ros.training.goal_learning import GoalLearning, learn_goals
     from obai_ros.whole_file import write_json
 
@@ -47,7 +47,10 @@ def run(args: argparse.Namespace) -> int:
     try:
         settings = GoalLearning(args.objects, args.batch, args.frames, args.iterations, args.seed)
         weights = args.checkpoint or default_checkpoint()
-        checkpoint = load_checkpoint(weights, choose_device(args.device))
+        device = choose_device(args.device)
+        # As perception_node looks unless told otherwise.
+        precision, _ = choose_precision('auto', device)
+        checkpoint = load_checkpoint(weights, device, precision)
         path = args.out or weights.with_suffix('.goals.safetensors')
         with _progress(args.objects) as advance:
             bank = learn_goals(checkpoint, settings, path, advance)

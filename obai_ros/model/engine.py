@@ -86,6 +86,11 @@ def circumstances(model: Obai, window: Window) -> tuple[Tensor, ...]:
     return known, past, cause, index, acceleration
 
 
+def direct_engine(model: Obai) -> Engine:
+    """Return the fastest engine for a model that needs no preparation."""
+    return Direct(model) if supports(model) else refine_repeatedly
+
+
 SHAPES = ((1, 1), (1, 2))
 """(sequences, frames) of the windows of one stream whose window has the usual two frames."""
 

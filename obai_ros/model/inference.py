@@ -69,7 +69,7 @@ class Schedule:
 
     def careful(self) -> Schedule:
         """Return the schedule with what pays where a model watches streams, once it is trained."""
-        return self.changed(starts=4, second_look=4, confined=True)
+        return self.changed(starts=8, second_look=4, confined=True)
 
     def looks_again_at(self, frame: int) -> bool:
         """Return whether a frame of a stream, counted from 0, gets a second look."""

@@ -14,6 +14,7 @@ from obai_ros.environment.rendering import render
 from obai_ros.environment.scene import SceneConfig, sample_scene, step
 from obai_ros.environment.shapes import SHAPES
 from obai_ros.model.checkpoint import Checkpoint
+from obai_ros.model.engine import direct_engine
 from obai_ros.model.filter import Filter
 from obai_ros.planning.goal_bank import GoalBank, GoalBankError
 from obai_ros.training.matching import matched_slots
@@ -63,7 +64,8 @@ def observe(checkpoint: Checkpoint, settings: GoalLearning, number: int) -> Goal
     scene = sample_scene(config, settings.batch, generator)
     scene = replace(scene, position=scene.position - (settings.frames - 1) * scene.velocity)
     # As a model looks in use: beliefs of another schedule mean something else (shapes above all).
-    perception = Filter(model, checkpoint.schedule.careful().changed(settings.iterations or 0))
+    perception = Filter(model, checkpoint.schedule.careful().changed(settings.iterations or 0),
+                        direct_engine(model))
     streams = range(number * settings.batch, (number + 1) * settings.batch)
     state = perception.start(settings.batch, list(streams))
     nothing = ActionField.empty(settings.batch, config.image_size, config.image_size)
