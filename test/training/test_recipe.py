@@ -10,10 +10,11 @@ from obai_ros.training.recipe import Recipe, preset_path, read_recipe
 from obai_ros.training.carry_over import carried_over
 
 
-@pytest.mark.parametrize('name', ['fast', 'paper', 'smoke'])
-def test_bundled_recipes_are_sound_and_survive_json(name):
+@pytest.mark.parametrize('name, preset', [('fast', 'fast'), ('paper', 'paper'),
+                                          ('smoke', 'smoke'), ('sharpen', 'fast')])
+def test_bundled_recipes_are_sound_and_survive_json(name, preset):
     recipe = read_recipe(preset_path(name))
-    assert recipe.model.preset == name
+    assert recipe.model.preset == preset
     assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
 
 
