@@ -16,6 +16,7 @@ from obai_ros.environment.shapes import SHAPES
 from obai_ros.model.checkpoint import Checkpoint
 from obai_ros.model.engine import direct_engine
 from obai_ros.model.filter import Filter
+from obai_ros.model.inference import Schedule
 from obai_ros.planning.goal_bank import GoalBank, GoalBankError
 from obai_ros.training.matching import matched_slots
 
@@ -63,9 +64,7 @@ def observe(checkpoint: Checkpoint, settings: GoalLearning, number: int) -> Goal
     generator = torch.Generator().manual_seed(2 ** 44 + settings.seed * 2 ** 24 + number)
     scene = sample_scene(config, settings.batch, generator)
     scene = replace(scene, position=scene.position - (settings.frames - 1) * scene.velocity)
-    # As a model looks in use: beliefs of another schedule mean something else (shapes above all).
-    perception = Filter(model, checkpoint.schedule.careful().changed(settings.iterations or 0),
-                        direct_engine(model))
+    perception = Filter(model, _schedule(checkpoint, settings), direct_engine(model))
     streams = range(number * settings.batch, (number + 1) * settings.batch)
     state = perception.start(settings.batch, list(streams))
     nothing = ActionField.empty(settings.batch, config.image_size, config.image_size)
@@ -100,8 +99,9 @@ def learn_goals(checkpoint: Checkpoint, settings: GoalLearning, path: str | Path
     path = Path(path)
     parts = path.with_name(f'.{path.name}.parts')
     # Parts of other weights or settings are of no use, and told by their names.
-    stem = (f'{checkpoint.model_id}-{settings.seed}-{settings.batch}x{settings.frames}'
-            f'x{settings.iterations or "trained"}-{settings.velocity_sd:g}')
+    schedule = _schedule(checkpoint, settings)
+    stem = (f'{checkpoint.model_id}-{checkpoint.model.precision}-{settings.seed}-{settings.batch}'
+            f'x{settings.frames}x{schedule.iterations}-{schedule.starts}-{settings.velocity_sd:g}')
     banks, count, scenes, number = [], 0, 0, 0
     while count < settings.objects:
         bank = _part(checkpoint, settings, number, parts / f'{stem}-{number:06d}.safetensors')
@@ -119,6 +119,11 @@ def learn_goals(checkpoint: Checkpoint, settings: GoalLearning, path: str | Path
     bank.save(path)
     shutil.rmtree(parts)
     return bank
+
+
+def _schedule(checkpoint: Checkpoint, settings: GoalLearning) -> Schedule:
+    """Return how a model looks in use: beliefs of another schedule are of other shapes."""
+    return checkpoint.schedule.careful().changed(settings.iterations or 0)
 
 
 def _part(checkpoint: Checkpoint, settings: GoalLearning, number: int, path: Path) -> GoalBank:
