@@ -61,7 +61,8 @@ def run(args: argparse.Namespace) -> int:
         else:
             scene = SceneConfig(image_size=checkpoint.config.image_size)
             dataset = generate_dataset(scene, args.sequences, 8, args.seed)
-        schedule = checkpoint.schedule.changed(args.iterations, args.window, args.starts)
+        schedule = checkpoint.schedule.changed(args.iterations, args.window, args.starts,
+                                               confined=True)
         bar = iter(track(range(dataset.sequences), f'{path.name}', transient=True))
         done = 0
 

@@ -173,19 +173,25 @@ class Filter:
         if actions is not None and len(actions) != frames:
             raise ValueError(f'{len(actions)} actions were given for {frames} frames: expected '
                              f'one for each frame')
-        return predict(self.model, newest_belief(state.window), frames, actions)
+        return predict(self.model, newest_belief(state.window), frames, actions,
+                       self.schedule.confined)
 
 
 @torch.no_grad()
-def predict(model: Obai, belief: Belief, frames: int, actions: Sequence[Tensor] | None = None
-            ) -> Prediction:
-    """Extrapolate beliefs [B, K, N] by some frames; see `Filter.predict`."""
+def predict(model: Obai, belief: Belief, frames: int, actions: Sequence[Tensor] | None = None,
+            confined: bool = False) -> Prediction:
+    """
+    Extrapolate beliefs [B, K, N] by some frames; see `Filter.predict`.
+
+    confined: forget velocities outside of the span of D, see `Schedule`.
+    """
     beliefs, images, masks = [], [], []
     for frame in range(frames):
         mean = (torch.zeros(*belief.mean.shape[:-1], 2, dtype=model.dtype, device=model.device)
                 if actions is None else actions[frame].to(model.device, model.dtype))
         certain = ActionBelief(mean, torch.full_like(mean, -torch.inf))
-        belief = Belief.unpack(bounded(model.dynamics.extrapolate(belief, certain).pack()))
+        belief = Belief.unpack(bounded(
+            model.dynamics.extrapolate(belief, certain, confined).pack()))
         percept = perceive(model, belief)
         beliefs.append(belief)
         images.append(percept.reconstruction())

@@ -39,7 +39,7 @@ class Schedule:
     confined: bool = False
     """From one frame of a stream to the next, forget velocities outside of the span of D: what no
     acceleration can bring about does not move by itself either. In the paper's clips it has no
-    time to; over long streams latents would wander. Not used on clips."""
+    time to; over long streams latents would wander. On clips, of predicted frames only."""
 
     settled: float = 0.0
     """Nats per pixel: leave off refining a frame of a stream, but the first, as soon as a

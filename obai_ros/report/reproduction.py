@@ -94,7 +94,8 @@ def _prediction(page: Page, checkpoint: Checkpoint, images: Tensor, percepts: li
 
     page.heading('Figure 3: prediction of future frames')
     future = images.shape[1] - SEEN
-    predicted = predict(checkpoint.model, percepts[-1].belief, future).images
+    predicted = predict(checkpoint.model, percepts[-1].belief, future,
+                        confined=True).images
     rows = []
     for sequence in range(images.shape[0]):
         seen = [percept.reconstruction()[sequence] for percept in percepts]

@@ -56,7 +56,8 @@ def evaluate_dataset(model: Obai, dataset: Dataset, schedule: Schedule, seen: in
         else:
             readout.add(percepts[-1], labels[:, seen - 1])
         if dataset.frames > seen:
-            rows[-1].update(_predict(model, percepts[-1], images[:, seen:], fields[seen - 1:]))
+            rows[-1].update(_predict(model, percepts[-1], images[:, seen:], fields[seen - 1:],
+                                     schedule.confined))
         progress(start + len(images))
     scores = {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
     report = _summary(scores, dataset.sequences, seen)
@@ -104,19 +105,19 @@ def _ceiling(image: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
             adjusted_rand_index(true, numbered, foreground_only=True))
 
 
-def _predict(model: Obai, last: Percept, images: Tensor, fields: Sequence[ActionField]
-             ) -> dict[str, Tensor]:
+def _predict(model: Obai, last: Percept, images: Tensor, fields: Sequence[ActionField],
+             confined: bool) -> dict[str, Tensor]:
     """
     Return [B, F] errors of frames predicted from the last percept.
 
     fields: the field on the last frame that was seen, then those on the predicted frames; each
-    slot receives what its mask says, as in inference.
+    slot receives what its mask says, as in inference. confined: see `Schedule`.
     """
     percept, hard, soft = last, [], []
     for frame in range(images.shape[1]):
         action = receive(model, to_planar(percept.masks[:, :, None],
                                           model.config.subpixel)[:, :, 0], fields[frame])
-        packed = bounded(model.dynamics.extrapolate(percept.belief, action).pack())
+        packed = bounded(model.dynamics.extrapolate(percept.belief, action, confined).pack())
         percept = perceive(model, Belief.unpack(packed))
         truth = images[:, frame]
         hard.append((percept.hard_reconstruction() - truth).square().mean((1, 2, 3)).double())
