@@ -65,7 +65,7 @@ class Rig:
 
     def stages(self) -> list[tuple[object, str, str]]:
         """Say which function is which stage, for a StageClock."""
-        inner = [(inference, 'evaluate', 'gradient'), (second_look, 'evaluate', 'gradient'),
+        inner = [(inference, 'evaluate', 'gradient'), (second_look, 'mixture', 'gradient'),
                  (inference, 'refine', 'refine')]
         if self.engine != 'reference':  # what others do is one piece
             inner = [(self.filter, 'engine', 'engine')]

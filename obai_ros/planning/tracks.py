@@ -84,8 +84,9 @@ class Tracks:
         self._read_velocity = _array(torch.linalg.pinv(dynamics)).T
         # What it costs, in the terms of `_assign`, to be somewhere and to look somehow.
         looks = _array(bank.mean) @ self._read_look
+        # Looks that say nothing, as of a model that has learned nothing, make nothing new.
         self._cost_of_new = (2 * np.log(height * width / (2 * np.pi)) + looks.shape[1]
-                             + np.linalg.slogdet(np.cov(looks.T))[1])
+                             + max(0.0, np.linalg.slogdet(np.cov(looks.T))[1]))
         self._height, self._width = height, width
         self._born = 0
         self._slot = None

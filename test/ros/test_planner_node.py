@@ -112,10 +112,23 @@ def test_all_objects_are_pushed_at_their_contacts_and_nothing_else(client, plann
 def test_one_object_is_followed_until_the_filter_starts_anew(client, planner):
     states = client.collect(Goal, 'goal_state', qos.LATCHED)
     assert set_goal(client, kind=Goal.OBJECT, x=4., y=4., u=19., v=9.).success
-    planner(1)
-    # The object has moved; it is still slot 1.
-    action = planner(2, centroid=CENTROID[[1, 0, 2, 3]])
+    mean = np.random.default_rng(0).normal(size=(SLOTS, LATENTS))
+    place, velocity = CENTROID.astype(float), np.zeros(2)
+
+    def moved(action):
+        """Return where things are after what was done about slot 1."""
+        velocity[:] += action.ax[0], action.ay[0]
+        place[1] += velocity
+        return place
+
+    action = planner(1, mean=mean)
     assert list(zip(action.row, action.col)) == [(8, 20)]
+    action = planner(2, mean=mean, centroid=moved(action))
+    assert list(zip(action.row, action.col)) == [(8, 20)]
+    # It shows in another slot now.
+    swapped = [1, 0, 2, 3]
+    action = planner(3, mean=mean[swapped], centroid=moved(action)[swapped])
+    assert list(zip(action.row, action.col)) == [(6, 5)]
     assert len(planner(0).row) == 0
     client.until(lambda: states[-1].kind == Goal.NONE, 'the goal to be given up')
     assert planner.node.says('the object of the goal is no longer known')
