@@ -13,11 +13,15 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 os.environ.setdefault('FASTDDS_BUILTIN_TRANSPORTS', 'UDPv4')
 
 
+# Whole loops in lock-step: they take long, and as long as they like.
+PATIENT = {'test_benchmark.py', 'test_control.py', 'test_demo.py', 'test_engines.py'}
+
+
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(config, items):
     """Let tests that start nodes take turns on one worker of pytest-xdist: they need the time."""
     if config.pluginmanager.hasplugin('xdist'):
         ros = Path(__file__).parent / 'ros'
         for item in items:
-            if ros in item.path.parents:
+            if ros in item.path.parents and item.path.name not in PATIENT:
                 item.add_marker(pytest.mark.xdist_group('ros'))

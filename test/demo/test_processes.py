@@ -91,7 +91,8 @@ def test_grandchildren_end_too(supervisor):
 def test_a_dead_child_is_named_with_its_code_and_last_lines(supervisor):
     _start(supervisor, 'healthy', POLITE)
     supervisor.start('ill', [sys.executable, '-c',
-                             'for n in range(99): print("line", n)\nraise SystemExit("ouch")'])
+                             'for n in range(99): print("line", n, flush=True)\n'
+                             'raise SystemExit("ouch")'])
     with pytest.raises(ChildDied) as caught:
         _until(supervisor.check, 'the child died')
     message = str(caught.value)
