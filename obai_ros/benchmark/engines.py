@@ -19,7 +19,7 @@ def ready_engine(name: str, model: Obai, shapes: Sequence[tuple[int, int]]) -> t
     """
     warned: list[str] = []
     engine = make_engine(name, model, lambda sentence: None, warned.append, shapes)
-    found = getattr(engine, 'name', 'reference')
+    found = engine.name
     if found == 'compiled':
         engine.wait()
         if engine.missing:

@@ -24,7 +24,20 @@ POINTS = 8
 """Points of an action field that need no special care; planners send one per slot."""
 
 
-class Direct:
+class Reference:
+    """`inference.refine_repeatedly` itself."""
+
+    name = 'reference'
+
+    def __call__(self, model: Obai, window: Window, iterations: int, noise: Noise
+                 ) -> tuple[Window, Tensor]:
+        return refine_repeatedly(model, window, iterations, noise)
+
+    def close(self) -> None:
+        """Leave nothing running; engines that are used no longer are to be closed."""
+
+
+class Direct(Reference):
     """
     Refines with the gradients written out (`refinement.Refinement`), for one model.
 
@@ -88,7 +101,7 @@ def circumstances(model: Obai, window: Window) -> tuple[Tensor, ...]:
 
 def direct_engine(model: Obai) -> Engine:
     """Return the fastest engine for a model that needs no preparation."""
-    return Direct(model) if supports(model) else refine_repeatedly
+    return Direct(model) if supports(model) else Reference()
 
 
 SHAPES = ((1, 1), (1, 2))
@@ -96,7 +109,7 @@ SHAPES = ((1, 1), (1, 2))
 
 
 def make_engine(name: str, model: Obai, say: Callable[[str], None], warn: Callable[[str], None],
-                shapes: Sequence[tuple[int, int]] = SHAPES) -> Engine:
+                shapes: Sequence[tuple[int, int]] = SHAPES) -> Reference:
     """
     Return the engine of that name for a model, or the best there is, and say why.
 
@@ -111,7 +124,7 @@ def make_engine(name: str, model: Obai, say: Callable[[str], None], warn: Callab
         if name in ('direct', 'compiled'):
             warn(f'there is no {name} engine for the networks of the preset '
                  f'{model.config.preset!r}: the reference engine takes over')
-        return refine_repeatedly
+        return Reference()
     if name == 'direct' or (name == 'auto' and model.device.type != 'cpu'):
         return Direct(model)
     from obai_ros.model.compiled import Compiled

@@ -73,7 +73,7 @@ class PerceptionNode(ManagedNode):
         self.get_logger().info(
             f'configured: model {self._tracker.model_id} ({self._tracker.num_slots} slots, '
             f'{self._tracker.size}x{self._tracker.size} px) on {device} in {precision}, '
-            f'{getattr(self._engine, "name", "reference")} engine')
+            f'{self._engine.name} engine')
 
     def start(self):
         self._images = image_input.subscribe(
@@ -97,6 +97,7 @@ class PerceptionNode(ManagedNode):
         import torch
         self._output.destroy()
         self._health.begin(None)
+        self._engine.close()
         self._output = self._tracker = self._engine = None
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
