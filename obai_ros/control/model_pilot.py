@@ -66,14 +66,14 @@ class ModelPilot:
         self._state, percept = self._filter.step(self._state, image, self._field)
         sights = Sight.of(percept)
         goal, active, belief = self._aims(sights)
-        touch = contacts(percept.masks, percept.background)
+        touch = contacts(percept.assignment, percept.background)
         showing = torch.stack([sight.objects for sight in sights])
         plan = self._planner.plan(belief, goal, active, reachable=touch.reachable,
                                   view=View(percept.centroid, percept.mass, showing))
         height, width = image.shape[-2:]
         self._field = place(touch, plan.acceleration, active, height, width).to('cpu')
         self._ask(sights)
-        share = overlap(percept.masks.argmax(1).cpu(), labels, percept.masks.shape[1],
+        share = overlap(percept.assignment.argmax(1).cpu(), labels, percept.masks.shape[1],
                         scene.num_objects)
         best, holder = share.max(1)
         return Move(self._field, torch.where(best > 0, holder, -1), percept)

@@ -20,7 +20,8 @@ class Beliefs:
     frame: images processed since the filter started. model_id: hash of the weights.
     height, width: size of the model's image, px.
     mean, velocity, log_sd, velocity_log_sd: [K, N] float32, of s and s' (per frame).
-    centroid: [K, 2] float32 (x, y) px; mass: [K] float32 px; empty: [K] bool.
+    centroid: [K, 2] float32 (x, y) px; mass: [K] float32 px; traits: [K, A] float32; empty: [K]
+    bool.
     background: slot of the background. contact_row, contact_col: [K] int64, px.
     contact_probability: [K, K] float32, [k, j] = of slot j at slot k's contact pixel.
     reachable: [K] bool. free_energy: nats; slot_free_energy: [K] float32, each slot's share of it.
@@ -37,6 +38,7 @@ class Beliefs:
     velocity_log_sd: np.ndarray
     centroid: np.ndarray
     mass: np.ndarray
+    traits: np.ndarray
     empty: np.ndarray
     background: int
     contact_row: np.ndarray
@@ -55,12 +57,13 @@ class Beliefs:
         slots, latents = np.shape(self.mean)
         for names, shape in (
                 (LATENT_FIELDS, (slots, latents)), (SLOT_FIELDS, (slots,)),
-                (('centroid',), (slots, 2)), (('contact_probability',), (slots, slots))):
+                (('centroid',), (slots, 2)), (('traits',), (slots, TRAITS)),
+                (('contact_probability',), (slots, slots))):
             for name in names:
                 if np.shape(getattr(self, name)) != shape:
                     raise BeliefsError(f'{name} has shape {list(np.shape(getattr(self, name)))}, '
                                        f'expected {list(shape)}')
-        for name in LATENT_FIELDS:
+        for name in (*LATENT_FIELDS, 'traits'):
             if not np.isfinite(getattr(self, name)).all():
                 raise BeliefsError(f'{name} holds a number that is not finite')
         if not 0 <= self.background < slots:
@@ -70,6 +73,9 @@ class Beliefs:
             if ((index < 0) | (index >= size)).any():
                 raise BeliefsError(f'{name} is {index.tolist()}, expected 0 .. {size - 1}')
 
+
+TRAITS = 11
+"""A: colour, size and seven moments of the outline; see SlotBeliefs.msg."""
 
 LATENT_FIELDS = ('mean', 'velocity', 'log_sd', 'velocity_log_sd')
 SLOT_FIELDS = ('mass', 'empty', 'contact_row', 'contact_col', 'reachable', 'slot_free_energy',
@@ -96,7 +102,8 @@ def read(msg) -> Beliefs:
         frame=msg.frame, model_id=msg.model_id, height=msg.height, width=msg.width,
         **{name: take(name, np.float32, slots, latents) for name in LATENT_FIELDS},
         centroid=np.stack([take(f'centroid_{axis}', np.float32, slots) for axis in 'xy'], -1),
-        mass=take('mass', np.float32, slots), empty=take('empty', bool, slots),
+        mass=take('mass', np.float32, slots),
+        traits=take('traits', np.float32, slots, TRAITS), empty=take('empty', bool, slots),
         background=msg.background,
         contact_row=take('contact_row', np.int64, slots),
         contact_col=take('contact_col', np.int64, slots),
@@ -113,7 +120,8 @@ def write(beliefs: Beliefs, msg):
         setattr(msg, name, int(getattr(beliefs, name)))
     msg.model_id = beliefs.model_id
     msg.free_energy = float(beliefs.free_energy)
-    for name in (*LATENT_FIELDS, 'mass', 'contact_probability', 'slot_free_energy', 'entropy'):
+    for name in (*LATENT_FIELDS, 'mass', 'traits', 'contact_probability', 'slot_free_energy',
+                 'entropy'):
         setattr(msg, name, typed('f', getattr(beliefs, name)))
     for axis, name in enumerate(('centroid_x', 'centroid_y')):
         setattr(msg, name, typed('f', np.asarray(beliefs.centroid)[:, axis]))

@@ -110,7 +110,8 @@ class Filter:
             window, energy, iterations = self._refine(window, state.noise)
             jumped = energy.sum(-1) > state.energy + JUMP * window.images.shape[-1]
             window, energy, renewed = self._look_again(state, window, energy, jumped)
-        percept = perceive(model, window.belief[:, -1], energy, iterations, jumped, renewed)
+        percept = perceive(model, window.belief[:, -1], image, energy, iterations, jumped,
+                           renewed)
         return replace(state, window=window.detach(), frame=state.frame + 1,
                        energy=percept.free_energy), percept
 

@@ -38,6 +38,21 @@ class Mixture:
         """Return [..., K]: the same, shared among the slots by responsibility, nats."""
         return -(self.responsibility[..., 0, :] @ self.log_likelihood[..., 0, 0, :, None])[..., 0]
 
+    def unexplained(self, image: Tensor, sigma_o: float) -> Tensor:
+        """
+        Return [...]: what is left of images [..., 3, M] if each slot has one colour, nats.
+
+        The colour is the mean of the pixels assigned to it. It does not depend on what a decoder
+        can draw, only on who is where: beliefs that leave out an object, or give one slot two of
+        them, leave more than those that merely draw outlines badly.
+        """
+        share = self.responsibility[..., 0, :]                             # [..., K, M]
+        mass = share.sum(-1)
+        colour = share @ image.mT / mass.clamp(min=1.0)[..., None]
+        # sum_ik r_ik |o_i - c_k|^2, with c_k the mean of its pixels
+        left = image.square().sum((-1, -2)) - (mass * colour.square().sum(-1)).sum(-1)
+        return left / (2.0 * sigma_o ** 2)
+
     def output_gradient(self) -> Tensor:
         """Return [..., K, 4, M]: d(-log p)/d(decoder output), through the colours' sigmoid."""
         slope = self.colour * (1.0 - self.colour)

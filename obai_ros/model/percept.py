@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from obai_ros.model.belief import Belief
+from obai_ros.model.likelihood import mixture
 from obai_ros.model.obai import Obai
-from obai_ros.model.pixels import from_planar
+from obai_ros.model.pixels import from_planar, to_planar
+from obai_ros.model.traits import traits
 
 UNLABELLED = 255
 """Label of pixels that no slot explains with confidence."""
@@ -21,8 +23,12 @@ class Percept:
     B frames as K slots see them; pixel coordinates (x right, y down) as in `environment.Scene`.
 
     belief: q(s, s'), fields [B, K, N].
-    masks: [B, K, H, W], mhat, sums to one over K. appearance: [B, K, 3, H, W] in [0, 1].
-    mass: [B, K], px: sum of the mask. centroid: [B, K, 2], px: (x, y) of the mask's centre.
+    masks: [B, K, H, W], mhat, sums to one over K: where slots say that they are. appearance:
+    [B, K, 3, H, W] in [0, 1].
+    assignment: [B, K, H, W], sums to one over K: which slot each pixel of the image belongs to,
+    the posterior mhat_k N_k / sum of eq. 1-4; the masks where there is no image to compare with.
+    mass: [B, K], px: sum of the assignment. centroid: [B, K, 2], px: (x, y) of its centre.
+    traits: [B, K, A]: colour, size and outline of what is seen, see `model.traits`.
     background: [B] int64: the slot with the largest mass on the image's border.
     empty: [B, K] bool: the slot is not the background, and is the best explanation of fewer
     than `MIN_PIXELS` px.
@@ -36,8 +42,10 @@ class Percept:
     belief: Belief
     masks: Tensor
     appearance: Tensor
+    assignment: Tensor
     mass: Tensor
     centroid: Tensor
+    traits: Tensor
     background: Tensor
     empty: Tensor
     entropy: Tensor
@@ -66,7 +74,7 @@ class Percept:
 
         A pixel is unlabelled where even its most probable slot has less than `threshold`.
         """
-        probability, winner = self.masks.max(1)
+        probability, winner = self.assignment.max(1)
         labels = torch.where(winner == self.background[:, None, None], 0, winner + 1)
         labels = torch.where(probability < threshold, UNLABELLED, labels)
         return labels.to(torch.uint8)
@@ -77,31 +85,41 @@ MIN_PIXELS = 4
 
 
 @torch.no_grad()
-def perceive(model: Obai, belief: Belief, free_energy: Tensor | None = None,
-             iterations: int = 0, jumped: Tensor | None = None, renewed: Tensor | None = None
-             ) -> Percept:
+def perceive(model: Obai, belief: Belief, image: Tensor | None = None,
+             free_energy: Tensor | None = None, iterations: int = 0,
+             jumped: Tensor | None = None, renewed: Tensor | None = None) -> Percept:
     """
     Decode the means of beliefs [B, K, N] and describe the slots.
 
-    free_energy: [B, K] nats, by slot, passed on; zeros when unknown. iterations, jumped, renewed:
-    passed on; None: nowhere.
+    image: [B, 3, H, W] in [0, 1], which they are about; None: nobody has seen it. free_energy:
+    [B, K] nats, by slot, passed on; zeros when unknown. iterations, jumped, renewed: passed on;
+    None: nowhere.
     """
     r = model.config.subpixel
     output = model.decode(belief.mean)
-    appearance = from_planar(torch.sigmoid(output[:, :, :3]), r)
-    masks = from_planar(torch.softmax(output[:, :, 3:], 1), r)[:, :, 0]
-    mass, centroid = moments(masks)
-    background = border_mass(masks, mass).argmax(1)
+    if image is None:
+        appearance = from_planar(torch.sigmoid(output[:, :, :3]), r)
+        masks = assignment = from_planar(torch.softmax(output[:, :, 3:], 1), r)[:, :, 0]
+        shown = (masks[:, :, None] * appearance).sum(1)
+    else:
+        seen = mixture(output, to_planar(image, r), model.config.sigma_o)
+        appearance = from_planar(seen.colour, r)
+        masks, assignment = from_planar(
+            torch.stack([seen.mask[:, :, 0], seen.responsibility[:, :, 0]], 2), r).unbind(2)
+        shown = image
+    mass, centroid = moments(assignment)
+    background = border_mass(assignment, mass).argmax(1)
     # Cheaper than to ask each pixel for its winner.
-    won = (masks == masks.amax(1, keepdim=True)).sum((-1, -2))
+    won = (assignment == assignment.amax(1, keepdim=True)).sum((-1, -2))
     slots = torch.arange(masks.shape[1], device=masks.device)
     empty = (won < MIN_PIXELS) & (slots != background[:, None])
     if free_energy is None:
         free_energy = torch.zeros_like(mass)
     nowhere = torch.zeros_like(background, dtype=torch.bool)
-    return Percept(belief=belief, masks=masks, appearance=appearance, mass=mass,
-                   centroid=centroid, background=background, empty=empty,
-                   entropy=belief.entropy(), slot_free_energy=free_energy, iterations=iterations,
+    return Percept(belief=belief, masks=masks, appearance=appearance, assignment=assignment,
+                   mass=mass, centroid=centroid, traits=traits(assignment, shown, mass, centroid),
+                   background=background, empty=empty, entropy=belief.entropy(),
+                   slot_free_energy=free_energy, iterations=iterations,
                    jumped=nowhere if jumped is None else jumped,
                    renewed=nowhere if renewed is None else renewed)
 

@@ -28,6 +28,9 @@ from obai_ros.model.window import Past, Window, select
 MARGIN = 5.0
 """Nats by which a new explanation has to be better than the old one."""
 
+UNEXPLAINED = 4.0
+"""How many times it counts what the assignments leave unexplained."""
+
 JUMP = 0.3
 """Nats per pixel by which the free energy rises from one frame to the next when something has
 happened that the beliefs do not know of; a video that goes on stays below it."""
@@ -46,12 +49,18 @@ def look_again(model: Obai, window: Window, energy: Tensor, due: Tensor, schedul
     window: refined, at least one frame. energy: [B, K], free energy of its newest frame by slot,
     nats. due: [B] bool, the streams in which it is to be done. engine: what refines. Returns
     window and energy, with better beliefs where there are any, and where there are: [B] bool. A
-    frame is better explained if its reconstruction term is lower by `MARGIN`.
+    frame is better explained if its reconstruction term, and what the assignments leave
+    unexplained, are lower by `MARGIN`: beliefs that have drifted for some frames may draw outlines
+    worse than fresh ones that leave out an object.
     """
     image = from_planar(window.images[:, -1], model.config.subpixel)
     fresh, fresh_energy = begin(model, image, replace(schedule, starts=1), noise, engine)
     old, new = (_explained(model, each, noise) for each in (window, fresh))
-    better = due & (new.negative_log_likelihood() < old.negative_log_likelihood() - MARGIN)
+    before, after = (
+        each.negative_log_likelihood()
+        + UNEXPLAINED * each.unexplained(window.images[:, -1], model.config.sigma_o)
+        for each in (old, new))
+    better = due & (after < before - MARGIN)
     masks_old, masks_new = old.mask[:, :, 0], new.mask[:, :, 0]
     order, overlap = matched(masks_old, masks_new)
 

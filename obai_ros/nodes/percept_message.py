@@ -16,12 +16,13 @@ def write_percept(percept: Percept, frame: int, model_id: str, messages: Sequenc
     messages: with the fields of obai_ros/SlotBeliefs. frame: number of the frame since the filter
     started.
     """
-    touch = contacts(percept.masks, percept.background)
+    touch = contacts(percept.assignment, percept.background)
     belief = percept.belief
     arrays = {
         'mean': belief.mean, 'velocity': belief.velocity, 'log_sd': belief.log_sd,
         'velocity_log_sd': belief.velocity_log_sd, 'centroid': percept.centroid,
-        'mass': percept.mass, 'empty': percept.empty, 'entropy': percept.entropy,
+        'mass': percept.mass, 'traits': percept.traits, 'empty': percept.empty,
+        'entropy': percept.entropy,
         'slot_free_energy': percept.slot_free_energy,
         'contact_row': touch.row, 'contact_col': touch.col,
         'contact_probability': touch.probability, 'reachable': touch.reachable}

@@ -1,29 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Assignment: which slot of one picture is which of another, by what does not depend on place."""
+"""Assignment: which slot of one picture is which of another, by how they look."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
+from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.planning.preference import GoalError
+from obai_ros.planning.tracks import LEAST_COLOUR_SD
+
+MOST_OUTLINE = 5.0
 
 
-def appearance_cost(belief, other, dynamics: Tensor) -> Tensor:
+class Unlikeness:
     """
-    Return [P, Q]: how unlike two objects look, wherever they are; 0 for the same.
+    How unlike two objects look, wherever they are.
 
-    `belief` and `other` have mean, log_sd [P, N] and [Q, N]; `dynamics` is D [N, 2]. D spans the
-    directions in which moving an object moves its state, so the distance is what is left of the
-    difference, in units of its standard deviation, when the best shift along D is taken off.
+    The distance between their traits in units of the errors that these are seen with in `bank`.
+    Colour tells for sure. What is partly hidden has another size and outline: those count up to
+    MOST_OUTLINE only.
     """
-    difference = belief.mean[:, None] - other.mean
-    weight = ((2 * belief.log_sd[:, None]).exp() + (2 * other.log_sd).exp()).reciprocal()
-    along = weight[..., None] * dynamics                              # [P, Q, N, 2]
-    pull = (along.mT @ difference[..., None])
-    shift = torch.linalg.solve(along.mT @ dynamics, pull).squeeze(-1)
-    rest = difference - shift @ dynamics.mT
-    return (weight * rest.square()).sum(-1)
+
+    def __init__(self, bank: GoalBank):
+        kind = torch.nn.functional.one_hot(bank.shape).to(bank.traits.dtype)
+        # Colour is seen as it is, the outline of a shape is the same each time, and the root of
+        # its mass grows with its size.
+        cause = torch.cat([bank.colour, kind, kind * bank.size[:, None]], 1)
+        gain, offset = bank.readout(bank.traits, cause)
+        error = (bank.traits - cause @ gain - offset).square().mean(0).sqrt()
+        least = error.new_tensor(3 * [LEAST_COLOUR_SD] + (bank.traits.shape[1] - 3) * [1e-3])
+        self._error = error.maximum(least)
+
+    def __call__(self, traits: Tensor, others: Tensor) -> Tensor:
+        """Return [P, Q] for traits [P, A] and [Q, A]: 0 for the same."""
+        away = ((traits[:, None] - others) / self._error).square() / 2
+        return away[..., :3].sum(-1) + away[..., 3:].mean(-1).clamp(max=MOST_OUTLINE)
 
 
 def require_as_many(present: int, wanted: int) -> None:

@@ -49,13 +49,15 @@ class Sight:
     """
     One scene as K slots see it.
 
-    belief: fields [K, N]; centre [K, 2] px and mass [K] px of the masks; objects [K] bool: slots
-    that show an object, neither empty nor the background.
+    belief: fields [K, N]; centre [K, 2] px and mass [K] px of what shows of each; traits [K, A]:
+    what it looks like, see `model.traits`; objects [K] bool: slots that show an object, neither
+    empty nor the background.
     """
 
     belief: Belief
     centre: Tensor
     mass: Tensor
+    traits: Tensor
     objects: Tensor
 
     @staticmethod
@@ -64,7 +66,8 @@ class Sight:
         height, width = percept.masks.shape[-2:]
         objects = ~percept.empty & (percept.mass < LARGEST * height * width)
         objects.scatter_(1, percept.background[:, None], False)
-        return [Sight(percept.belief[b], percept.centroid[b], percept.mass[b], objects[b])
+        return [Sight(percept.belief[b], percept.centroid[b], percept.mass[b], percept.traits[b],
+                      objects[b])
                 for b in range(len(objects))]
 
     def shown(self) -> Tensor:

@@ -24,8 +24,8 @@ VARIANCE_FLOOR = 1e-4
 # Precision of the colour classes: a colour belongs to one within this distance per channel.
 # Half of the palette's step (64/255), so that classes do not overlap.
 COLOUR_TOLERANCE = 0.125
-FORMAT = 'obai_ros goal bank 1'
-COLUMNS = ('position', 'shape', 'colour', 'size', 'orientation', 'mean', 'sd')
+FORMAT = 'obai_ros goal bank 2'
+COLUMNS = ('position', 'shape', 'colour', 'size', 'orientation', 'mean', 'sd', 'traits')
 
 
 class GoalBankError(ValueError):
@@ -39,7 +39,8 @@ class GoalBank:
 
     position [n, 2] px (x right, y down); shape [n] int64, an index into `shapes`; colour [n, 3]
     in [0, 1]; size [n] px; orientation [n] rad; mean, sd [n, N]: mu_j and sigma_j of q(s | o_j).
-    `image_size` (height, width) px is the extent of the goals that make sense. `model_id` is the
+    traits [n, A]: what they were seen to look like, see `model.traits`. `image_size` (height,
+    width) px is the extent of the goals that make sense. `model_id` is the
     hash of the weights which the beliefs came from: latents of other weights mean nothing here.
     """
 
@@ -50,6 +51,7 @@ class GoalBank:
     orientation: Tensor
     mean: Tensor
     sd: Tensor
+    traits: Tensor
     model_id: str
     image_size: tuple[int, int]
     shapes: tuple[str, ...]
@@ -262,14 +264,15 @@ class GoalBank:
     def _readout(self) -> tuple[Tensor, Tensor]:
         return self.readout(self.position)
 
-    def readout(self, attribute: Tensor) -> tuple[Tensor, Tensor]:
+    def readout(self, attribute: Tensor, off: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """
-        Return gain [N, A] and offset [A] that read an attribute [n, A] off a mean, linearly.
+        Return gain [S, V] and offset [V] that read an attribute [n, V] linearly.
 
-        Ridge regression of the truth on the beliefs of the bank.
+        Ridge regression of the truth on `off` [n, S]; None: on the means of the bank's beliefs.
         """
-        average, target = self.mean.mean(0), attribute.mean(0)
-        centred = self.mean - average
+        off = self.mean if off is None else off
+        average, target = off.mean(0), attribute.mean(0)
+        centred = off - average
         gram = centred.mT @ centred
         ridge = 1e-4 * gram.diagonal().mean()
         gram = gram + ridge * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from obai_ros.model.belief import Belief
 from obai_ros.planning.anchor import Anchor
-from obai_ros.planning.assignment import appearance_cost, cheapest, require_as_many
+from obai_ros.planning.assignment import cheapest, require_as_many, Unlikeness
 from obai_ros.planning.goal import Goal, Kind, pointed_at, Sight
 from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.planning.occlusion import free_to_see
@@ -21,6 +21,8 @@ from obai_ros.planning.tracks import Objects, Tracks
 # What was seen of a slot counts for so much less with each frame, as a slot may come to hold
 # another object.
 FADING = 0.8
+# Share of the evidence for a class that counts while an object is partly hidden.
+HIDDEN_EVIDENCE = 0.2
 # What was not seen for so many frames is no longer taken for something in the picture.
 FORGOTTEN = 6
 
@@ -40,6 +42,7 @@ class Pursuit:
         self._spread = spread
         self._height, self._width = height, width
         self._recogniser = recogniser or (Recogniser(bank) if bank is not None else None)
+        self._unlike = bank and Unlikeness(bank)
         self._aims: list[_Aim] = []
         self._remembered = None, None
         self._tracks = self._new_tracks()
@@ -150,7 +153,7 @@ class Pursuit:
         if goal.kind == Kind.IMAGE:
             if not goal.partial:
                 require_as_many(int(sight.objects.sum()), int(goal.scene.objects.sum()))
-            return _Picture(goal, preference, self._dynamics)
+            return _Picture(goal, preference, self._unlike)
         return _Aim(goal, preference)
 
     def _prefer(self, goal: Goal, spread: float) -> Preference | None:
@@ -253,7 +256,9 @@ class _Class(_Aim):
         return True
 
     def claims(self, objects):
-        odds = self._recogniser.log_odds(objects.belief.mean, self.goal.look)
+        # Of an object that is partly hidden the outline says little.
+        odds = self._recogniser.log_odds(objects.traits, self.goal.look)
+        odds = torch.where(objects.whole, odds, HIDDEN_EVIDENCE * odds)
         if self._evidence is None:
             self._evidence = torch.zeros_like(odds)
             self._number = objects.number
@@ -264,10 +269,10 @@ class _Class(_Aim):
 
 
 class _Picture(_Aim):
-    def __init__(self, goal, preference, dynamics: Tensor):
+    def __init__(self, goal, preference, unlike: Unlikeness):
         super().__init__(goal, preference)
-        self._dynamics = dynamics
-        self._wanted = goal.scene.belief[goal.scene.shown()]
+        self._unlike = unlike
+        self._wanted = goal.scene.traits[goal.scene.shown()]
         self.renumber()
 
     def supersedes(self, other):
@@ -278,7 +283,7 @@ class _Picture(_Aim):
         return True
 
     def claims(self, objects):
-        cost = appearance_cost(objects.belief, self._wanted, self._dynamics)
+        cost = self._unlike(objects.traits, self._wanted)
         if self._cost is None:
             self._cost, self._number = torch.zeros_like(cost), objects.number
             self._looks = torch.zeros_like(cost[:, :1])

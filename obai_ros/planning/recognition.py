@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recogniser: whether what a slot believes in is an object of a class."""
+"""Recogniser: whether what a slot shows is an object of a class."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -17,14 +17,16 @@ SIZE_STEP = 0.5
 # Bumps that shapes are told by; their width, in sds of beliefs, per root of the latents; and the
 # price of their heights. Of 2,000 objects that were held out from the bank of `fast` 72 % are told
 # right, and 67 % by a Gaussian for each shape.
-CENTRES, WIDTH, RIDGE = 500, 0.75, 0.1
+CENTRES, WIDTH, RIDGE = 500, 0.25, 0.01
 # Least probability of a shape.
 DOUBT = 0.02
+# The traits of outlines.
+OUTLINE = slice(4, None)
 
 
 class Recogniser:
     """
-    Tells classes apart by the beliefs that the objects of a bank led to.
+    Tells classes apart by what the objects of a bank were seen to look like.
 
     Shapes are told by kernel least squares. Colour and size are read off linearly, with the error
     that this has in the bank.
@@ -52,7 +54,7 @@ class Recogniser:
         bank, parts = self._bank, []
         if look.shape is not None:
             index = bank.shapes.index(look.shape)
-            parts.append(lambda mean: self._shapes.log_odds(mean, index))
+            parts.append(lambda traits: self._shapes.log_odds(traits, index))
         if look.colour is not None:
             chosen = bank.select(colour=look.colour)
             parts.append(_Attribute.of(bank, bank.colour, chosen).log_odds)
@@ -62,17 +64,17 @@ class Recogniser:
             parts.append(_Attribute.of(bank, sizes[:, None], chosen).log_odds)
         self._known[look] = parts
 
-    def log_odds(self, mean: Tensor, look: Look) -> Tensor:
+    def log_odds(self, traits: Tensor, look: Look) -> Tensor:
         """
-        Return [...]: how much likelier than not beliefs `mean` [..., N] are of the class.
+        Return [...]: how much likelier than not `traits` [..., A] are those of the class.
 
         The logarithm of the odds; positive speaks for the class. Where more than one thing is
         said of it, the one that fits least.
         """
         self.learn(look)
-        odds = torch.full_like(mean[..., 0], torch.inf)
+        odds = torch.full_like(traits[..., 0], torch.inf)
         for part in self._known[look]:
-            odds = odds.minimum(part(mean))
+            odds = odds.minimum(part(traits))
         return odds
 
 
@@ -80,41 +82,40 @@ class _Shapes:
     """
     How likely the shapes of the bank are, by kernel least squares.
 
-    Shape is no linear matter of a belief. What is fitted to the bank, in closed form, is a sum of
-    Gaussian bumps around CENTRES of its beliefs, whitened.
+    Shape is no linear matter of an outline's moments. What is fitted to the bank, in closed form,
+    is a sum of Gaussian bumps around CENTRES of its outlines, each moment in units of its sd.
     """
 
     def __init__(self, bank: GoalBank):
         count = torch.bincount(bank.shape, minlength=len(bank.shapes))
         self._present = (count >= MIN_EFFECTIVE_SAMPLES).nonzero().squeeze(1)
-        self._origin = bank.mean.mean(0)
-        covariance = torch.cov(bank.mean.mT) + torch.diag(bank.sd.square().mean(0))
-        self._root = torch.linalg.cholesky(torch.linalg.inv(covariance))
-        self._width = WIDTH * len(covariance) ** 0.5
+        outline = bank.traits[:, OUTLINE]
+        self._origin, self._unit = outline.mean(0), outline.std(0).clamp(min=1e-6)
+        self._width = WIDTH * outline.shape[1] ** 0.5
         order = torch.randperm(len(bank), generator=torch.Generator().manual_seed(0))
-        self._centre = self._white(bank.mean[order[:CENTRES].to(bank.mean.device)])
-        truth = (bank.shape[:, None] == self._present).to(bank.mean.dtype)
+        self._centre = self._scaled(outline[order[:CENTRES].to(outline.device)])
+        truth = (bank.shape[:, None] == self._present).to(outline.dtype)
         self._share = truth.mean(0)
-        bumps = self._bumps(bank.mean)
+        bumps = self._bumps(outline)
         gram = (bumps.mT @ bumps).double()
         gram.diagonal().add_(RIDGE)
         target = bumps.mT @ (truth - self._share)
         self._weight = torch.linalg.solve(gram, target.double()).to(bumps.dtype)    # [M, C]
         self._newest = None, None
 
-    def _white(self, mean: Tensor) -> Tensor:
-        return (mean - self._origin) @ self._root
+    def _scaled(self, outline: Tensor) -> Tensor:
+        return (outline - self._origin) / self._unit
 
-    def _bumps(self, mean: Tensor) -> Tensor:
-        away = torch.cdist(self._white(mean), self._centre) / self._width
+    def _bumps(self, outline: Tensor) -> Tensor:
+        away = torch.cdist(self._scaled(outline), self._centre) / self._width
         return (away.square() / -2).exp()
 
-    def log_odds(self, mean: Tensor, shape: int) -> Tensor:
+    def log_odds(self, traits: Tensor, shape: int) -> Tensor:
         # Each frame is asked about by the goals of several shapes.
-        if mean is not self._newest[0]:
-            likely = self._share + self._bumps(mean) @ self._weight
+        if traits is not self._newest[0]:
+            likely = self._share + self._bumps(traits[..., OUTLINE]) @ self._weight
             # Nothing is certain, least of all what the sum of bumps calls impossible.
-            self._newest = mean, likely.clamp(DOUBT, 1.0).log()
+            self._newest = traits, likely.clamp(DOUBT, 1.0).log()
         evidence = self._newest[1]
         asked = self._present == shape
         # Against the average of the others: of all shapes the likeliest then has odds above one.
@@ -126,10 +127,10 @@ class _Shapes:
 @dataclass(frozen=True)
 class _Attribute:
     """
-    Numbers that a linear map reads off a belief.
+    Numbers that a linear map reads off traits.
 
-    gain [N, A], offset [A]; root [A, A] of the precision of what is read; values [V, A] that
-    occur, log_share [V] of the objects, asked [V] bool: values of the class.
+    gain [A, V], offset [V]; root [V, V] of the precision of what is read; values [U, V] that
+    occur, log_share [U] of the objects, asked [U] bool: values of the class.
     """
 
     gain: Tensor
@@ -141,8 +142,8 @@ class _Attribute:
 
     @staticmethod
     def of(bank: GoalBank, attribute: Tensor, chosen: Tensor) -> _Attribute:
-        gain, offset = bank.readout(attribute)
-        error = attribute - (bank.mean @ gain + offset)
+        gain, offset = bank.readout(attribute, bank.traits)
+        error = attribute - (bank.traits @ gain + offset)
         covariance = error.mT @ error / len(error)
         identity = torch.eye(len(covariance), dtype=error.dtype, device=error.device)
         root = torch.linalg.cholesky(torch.linalg.inv(covariance + 1e-8 * identity))
@@ -151,8 +152,8 @@ class _Attribute:
         asked[index[chosen]] = True
         return _Attribute(gain, offset, root, values, (count / len(error)).log(), asked)
 
-    def log_odds(self, mean: Tensor) -> Tensor:
-        found = mean @ self.gain + self.offset
+    def log_odds(self, traits: Tensor) -> Tensor:
+        found = traits @ self.gain + self.offset
         away = (found[..., None, :] - self.values) @ self.root
         evidence = self.log_share - away.square().sum(-1) / 2
         rest = evidence[..., ~self.asked]

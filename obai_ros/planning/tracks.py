@@ -9,17 +9,18 @@ from scipy.optimize import linear_sum_assignment
 import torch
 from torch import Tensor
 
-from obai_ros.model.belief import Belief
 from obai_ros.planning.goal import Sight
 from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.planning.occlusion import free_to_see
 from obai_ros.planning.parts import gather_parts
 
 # px. The middle of a mask that shows whole, about the object's place, from one frame to the next.
-PLACE_SD = 0.7
+PLACE_SD = 0.4
 # By how much more when part of the mask is missing, or too much is in it: radii for each factor e
 # of the mass, and at most.
 HIDDEN_SD, MOST_HIDDEN_SD = 1.0, 0.8
+# Traits that are colour, and the least error they are seen with.
+COLOURS, LEAST_COLOUR_SD = 3, 0.05
 # px/frame. What velocities of latents are off by, of an object that is seen for the first time.
 VELOCITY_SD = 2.5
 # px/frame^2. What changes a velocity from one frame to the next beside the pushes that are known,
@@ -44,15 +45,17 @@ class Objects:
     J objects that are, or were, in view, and K slots.
 
     number [J] int64: each object has one of its own, 0 where there is none yet; shown [J] bool:
-    a slot shows it now; unseen [J] int64: frames since it was seen last; belief: fields [J, N],
-    of its slot, without meaning unless shown. track [K] int64: which of the J a slot shows, -1
-    for none; place, velocity [K, 2] px, px/frame: of that object.
+    a slot shows it now; whole [J] bool: and nothing hides a part of it; unseen [J] int64: frames
+    since it was seen last; traits [J, A]: of its slot, without meaning unless shown. track [K]
+    int64: which of the J a slot shows, -1 for none; place, velocity [K, 2] px, px/frame: of that
+    object.
     """
 
     number: Tensor
     shown: Tensor
+    whole: Tensor
     unseen: Tensor
-    belief: Belief
+    traits: Tensor
     track: Tensor
     place: Tensor
     velocity: Tensor
@@ -68,7 +71,7 @@ class Tracks:
 
     A filter may put an object into another slot, share it out to two, lose it for a while, or
     find another in its slot. Objects are known again by where they must be and by their colour,
-    as it is read off the beliefs, linearly, give or take the error that this has in `bank`.
+    give or take the error that it is seen with in `bank`.
     Place and velocity are filtered (Kalman): an object moves by the pushes it got and by nothing
     else, and the middle of its mask says where it is, the less so the more the mask has lost or
     won against the whole.
@@ -78,12 +81,11 @@ class Tracks:
     """
 
     def __init__(self, bank: GoalBank, dynamics: Tensor, height: int, width: int):
-        gain, offset = bank.readout(bank.colour)
-        error = (bank.colour - bank.mean @ gain - offset).square().mean(0).sqrt()
-        self._read_look = _array(gain / error)
+        error = (bank.traits[:, :COLOURS] - bank.colour).square().mean(0).sqrt()
+        self._look_scale = _array(error.clamp(min=LEAST_COLOUR_SD))
         self._read_velocity = _array(torch.linalg.pinv(dynamics)).T
         # What it costs, in the terms of `_assign`, to be somewhere and to look somehow.
-        looks = _array(bank.mean) @ self._read_look
+        looks = _array(bank.traits[:, :COLOURS]) / self._look_scale
         # Looks that say nothing, as of a model that has learned nothing, make nothing new.
         self._cost_of_new = (2 * np.log(height * width / (2 * np.pi)) + looks.shape[1]
                              + max(0.0, np.linalg.slogdet(np.cov(looks.T))[1]))
@@ -112,7 +114,7 @@ class Tracks:
         seen = _array(sight.objects)
         whole = _array(free_to_see(sight.centre, sight.mass, sight.objects, self._height,
                                    self._width))
-        look = _array(sight.belief.mean) @ self._read_look
+        look = _array(sight.traits[:, :COLOURS]) / self._look_scale
         velocity = _array(sight.belief.velocity) @ self._read_velocity
         if not self.begun:
             self._begin(2 * len(mass))
@@ -142,15 +144,16 @@ class Tracks:
         slots = np.flatnonzero(track >= 0)
         self._slot = np.full(len(self._slot), -1)
         self._slot[track[slots]] = slots
-        return self._objects(sight, track)
+        return self._objects(sight, track, whole)
 
-    def _objects(self, sight: Sight, track: np.ndarray) -> Objects:
+    def _objects(self, sight: Sight, track: np.ndarray, whole: np.ndarray) -> Objects:
         def tensor(value):
             return torch.tensor(value, device=sight.mass.device)
 
         return Objects(
             number=tensor(self._number), shown=tensor(self._slot >= 0),
-            unseen=tensor(self._unseen), belief=sight.belief[tensor(self._slot.clip(0))],
+            whole=tensor((self._slot >= 0) & whole[self._slot]), unseen=tensor(self._unseen),
+            traits=sight.traits[tensor(self._slot.clip(0))],
             track=tensor(track), place=tensor(self._place[track]).to(sight.centre.dtype),
             velocity=tensor(self._velocity[track]).to(sight.centre.dtype))
 
@@ -158,7 +161,7 @@ class Tracks:
         self._place, self._velocity = np.zeros((tracks, 2)), np.zeros((tracks, 2))
         # Variance of place, covariance, variance of velocity: the same along x and y.
         self._covariance = np.zeros((tracks, 3))
-        self._look, self._full = np.zeros((tracks, self._read_look.shape[1])), np.ones(tracks)
+        self._look, self._full = np.zeros((tracks, COLOURS)), np.ones(tracks)
         self._number = np.zeros(tracks, np.int64)
         self._unseen = np.full(tracks, np.iinfo(np.int32).max, np.int64)
         self._slot = np.full(tracks, -1)

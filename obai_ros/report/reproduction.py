@@ -43,7 +43,7 @@ def reproduce(checkpoint: Checkpoint, bank: GoalBank | None, dataset: Dataset, s
         f'first, {schedule.window} frames refined together, {schedule.starts} starts.')
     _table(page, scores)
     images, belief = _infer(checkpoint, dataset, schedule)
-    percepts = perceive_clip(checkpoint.model, belief)
+    percepts = perceive_clip(checkpoint.model, belief, images)
     _segmentation(page, images, percepts)
     if dataset.frames > SEEN:
         _prediction(page, checkpoint, images, percepts, scores)

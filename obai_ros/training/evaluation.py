@@ -49,7 +49,7 @@ def evaluate_dataset(model: Obai, dataset: Dataset, schedule: Schedule, seen: in
         images, labels, fields = dataset.part(start, start + batch, model.device)
         noise = Noise.seeded(range(start, start + len(images)), model.device)
         belief = infer_clip(model, images[:, :seen], fields[:seen], schedule, noise)
-        percepts = perceive_clip(model, belief)
+        percepts = perceive_clip(model, belief, images)
         rows.append(_score(percepts, images, labels))
         if labels is None:
             rows[-1].update(_free_energy(model, images[:, :seen], fields[:seen], schedule, start))
@@ -155,13 +155,14 @@ def bootstrap_interval(values: Tensor, resamples: int = 1000, seed: int = 0) -> 
 def format_table(report: dict) -> str:
     """Return the scores beside the paper's, as text."""
     lines = [f"{'':22}{'this model':>12}  {'95 % interval':^21}{'paper':>9}{'ceiling':>9}"]
-    names = {'ari': 'ARI', 'fari': 'FARI', 'mse': 'MSE (hard composite)',
+    names = {'ari': 'ARI', 'fari': 'FARI', 'ari_assigned': 'ARI (posterior)',
+             'fari_assigned': 'FARI (posterior)', 'mse': 'MSE (hard composite)',
              'mse_soft': 'MSE (soft composite)', 'prediction_mse': 'prediction MSE',
              'free_energy': 'free energy (nats/px)'}
     for name, title in names.items():
         if name not in report:
             continue
-        digits = '.4f' if name in ('ari', 'fari') else '.2e'
+        digits = '.4f' if name.removeprefix('f').startswith('ari') else '.2e'
         low, high = report['ci95'][name]
         paper = format(PAPER[name], digits) if name in PAPER else ''
         ceiling = format(report['ceiling'][name], digits) if name in report['ceiling'] else ''

@@ -73,7 +73,7 @@ def observe(checkpoint: Checkpoint, settings: GoalLearning, number: int) -> Goal
         state, percept = perception.step(state, image)
         if frame < settings.frames - 1:
             scene = step(scene, labels, nothing)
-    slot, _ = matched_slots(percept.masks, labels.to(model.device), config.num_objects,
+    slot, _ = matched_slots(percept.assignment, labels.to(model.device), config.num_objects,
                             percept.background)
     found = (slot >= 0) & ~percept.empty.gather(1, slot.clamp(min=0))
     row, index = found.cpu().nonzero(as_tuple=True)
@@ -83,7 +83,8 @@ def observe(checkpoint: Checkpoint, settings: GoalLearning, number: int) -> Goal
         position=scene.position[row, index], shape=scene.shape[row, index],
         colour=scene.colour[row, index], size=scene.size[row, index],
         orientation=scene.orientation[row, index], mean=mean[row, slot].float(),
-        sd=sd[row, slot].float(), model_id=checkpoint.model_id,
+        sd=sd[row, slot].float(), traits=percept.traits.cpu()[row, slot].float(),
+        model_id=checkpoint.model_id,
         image_size=(config.image_size, config.image_size), shapes=SHAPES)
 
 
@@ -100,7 +101,8 @@ def learn_goals(checkpoint: Checkpoint, settings: GoalLearning, path: str | Path
     parts = path.with_name(f'.{path.name}.parts')
     # Parts of other weights or settings are of no use, and told by their names.
     schedule = _schedule(checkpoint, settings)
-    stem = (f'{checkpoint.model_id}-{checkpoint.model.precision}-{settings.seed}-{settings.batch}'
+    stem = (f'{checkpoint.model_id}-2-{checkpoint.model.precision}-{settings.seed}-'
+            f'{settings.batch}'
             f'x{settings.frames}x{schedule.iterations}-{schedule.starts}-{settings.velocity_sd:g}')
     banks, count, scenes, number = [], 0, 0, 0
     while count < settings.objects:

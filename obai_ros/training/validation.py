@@ -27,9 +27,10 @@ def validation_videos(scene: SceneConfig, sequences: int, frames: int, action_fr
     return sample_sequences(scene, sequences, frames, generator, 'cpu', (action_frame,))
 
 
-def perceive_clip(model: Obai, belief: Belief) -> list[Percept]:
-    """Decode beliefs [B, T, K, N] frame by frame."""
-    return [perceive(model, belief[:, frame]) for frame in range(belief.mean.shape[1])]
+def perceive_clip(model: Obai, belief: Belief, images: Tensor) -> list[Percept]:
+    """Decode beliefs [B, T, K, N] about the first T of images [B, ., 3, H, W], one by one."""
+    return [perceive(model, belief[:, frame], images[:, frame])
+            for frame in range(belief.mean.shape[1])]
 
 
 def frame_scores(percept: Percept, image: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
@@ -37,17 +38,22 @@ def frame_scores(percept: Percept, image: Tensor, labels: Tensor | None) -> dict
     Score B frames: each value is [B] float64.
 
     image: [B, 3, H, W]; labels: [B, H, W], 0 = background, or None where the truth is not known:
-    then ari and fari are missing. mse is that of the hard composite, in which every pixel has the
-    colour of its most probable slot; mse_soft of the soft one.
+    then ari and fari are missing, and so are ari_assigned and fari_assigned, the same of the
+    assignments, which have seen the image, where the paper scores masks. mse is that of the hard
+    composite, in which every pixel has the colour of its most probable slot; mse_soft of the
+    soft one.
     """
     def squared(reconstruction: Tensor) -> Tensor:
         return (reconstruction - image).square().mean((1, 2, 3)).double()
 
     segmentation = {}
     if labels is not None:
-        predicted, true = percept.masks.argmax(1).flatten(1), labels.flatten(1)
-        segmentation = {'ari': adjusted_rand_index(true, predicted),
-                        'fari': adjusted_rand_index(true, predicted, foreground_only=True)}
+        true = labels.flatten(1)
+        for kind, share in (('', percept.masks), ('_assigned', percept.assignment)):
+            predicted = share.argmax(1).flatten(1)
+            segmentation |= {
+                f'ari{kind}': adjusted_rand_index(true, predicted),
+                f'fari{kind}': adjusted_rand_index(true, predicted, foreground_only=True)}
     return {**segmentation, 'mse': squared(percept.hard_reconstruction()),
             'mse_soft': squared(percept.reconstruction())}
 
@@ -72,7 +78,7 @@ def validate(model: Obai, videos: Sequences | Clips, schedule: Schedule, batch: 
         fields = [field[part].to(model.device) for field in videos.actions]
         noise = Noise.seeded(range(start, start + len(images)), model.device)
         belief = infer_clip(model, images, fields, schedule, noise)
-        percepts = perceive_clip(model, belief)
+        percepts = perceive_clip(model, belief, images)
         if labels is not None:
             readout.add(percepts[-1], labels[:, -1])
         for frame, percept in enumerate(percepts):

@@ -23,8 +23,9 @@ def weights(tmp_path_factory):
     position, mean = 32 * torch.rand(count, 2), torch.randn(count, 8)
     mean[:, :2] = 0.1 * (position - 16)
     GoalBank(position, torch.randint(3, (count,)), torch.rand(count, 3), torch.rand(count),
-             torch.rand(count), mean, torch.full_like(mean, 0.1), model_id, (32, 32),
-             ('square', 'ellipse', 'heart')).save(path.with_suffix('.goals.safetensors'))
+             torch.rand(count), mean, torch.full_like(mean, 0.1), torch.rand(count, 11),
+             model_id, (32, 32), ('square', 'ellipse', 'heart')
+             ).save(path.with_suffix('.goals.safetensors'))
     return path
 
 

@@ -8,10 +8,12 @@ from obai_ros.control.episodes import play
 from obai_ros.control.measures import summarise
 from obai_ros.control.model_pilot import ModelPilot
 from obai_ros.control.task import sample_task
+from obai_ros.environment.rendering import render
 from obai_ros.environment.scene import sample_scene, SceneConfig
 from obai_ros.model.belief import Belief
 from obai_ros.model.inference import Schedule
 from obai_ros.model.percept import moments, Percept
+from obai_ros.model.traits import traits
 from obai_ros.planning.goal_bank import GoalBank
 
 CONFIG = SceneConfig(palette=(63, 127, 191, 255))
@@ -32,7 +34,7 @@ def encode(position, shape, colour, size):
         @ rotation().mT
 
 
-def percept(scene, labels):
+def percept(scene, image, labels):
     """Return what a perfect model would see."""
     batch = len(labels)
     masks = torch.nn.functional.one_hot(labels.long(), 4).permute(0, 3, 1, 2).float()
@@ -43,9 +45,11 @@ def percept(scene, labels):
     belief = Belief(torch.cat([nothing, state], 1), torch.cat([nothing, velocity], 1), sure, sure)
     masks = masks[:, ORDER]
     mass, centroid = moments(masks)
+    seen = traits(masks, image, mass, centroid)
     return Percept(
-        belief=belief[:, ORDER], masks=masks, appearance=masks, mass=mass, centroid=centroid,
-        background=torch.full((batch,), 1), empty=mass < 4, entropy=mass,
+        belief=belief[:, ORDER], masks=masks, appearance=masks, assignment=masks, mass=mass,
+        centroid=centroid, traits=seen, background=torch.full((batch,), 1), empty=mass < 4,
+        entropy=mass,
         slot_free_energy=mass, iterations=1, jumped=mass[:, 0] < 0,
         renewed=mass[:, 0] < 0)
 
@@ -62,7 +66,8 @@ class PerfectFilter:
 
     def step(self, state, image, action=None):
         assert action is None or action.height == 64
-        return state + 1, percept(*self.truth)
+        scene, labels = self.truth
+        return state + 1, percept(scene, image, labels)
 
 
 class Clairvoyant(ModelPilot):
@@ -81,7 +86,6 @@ class Clairvoyant(ModelPilot):
 
 
 def model_pilot_render(scene):
-    from obai_ros.environment.rendering import render
     return render(scene, CONFIG)
 
 
@@ -100,13 +104,16 @@ class Checkpoint:
 @pytest.fixture(scope='module')
 def bank():
     generator = torch.Generator().manual_seed(1)
-    scene = sample_scene(SceneConfig(position_range=(0, 1), palette=CONFIG.palette), 3000,
-                         generator)
+    config = SceneConfig(num_objects=1, position_range=(0, 1), palette=CONFIG.palette)
+    scene = sample_scene(config, 5000, generator)
+    image, labels = render(scene, config)
+    mask = (labels > 0)[:, None].float()
     flat = {name: getattr(scene, name).flatten(0, 1)
             for name in ('position', 'shape', 'colour', 'size', 'orientation')}
     mean = encode(*(flat[name] for name in ('position', 'shape', 'colour', 'size')))
     mean = mean + 0.02 * torch.randn(mean.shape, generator=generator)
-    return GoalBank(**flat, mean=mean, sd=torch.full_like(mean, 0.02), model_id='perfect',
+    return GoalBank(**flat, mean=mean, sd=torch.full_like(mean, 0.02),
+                    traits=traits(mask, image, *moments(mask))[:, 0], model_id='perfect',
                     image_size=(64, 64), shapes=('square', 'ellipse', 'heart'))
 
 

@@ -18,7 +18,8 @@ def make(slots=4, latents=16, seed=0, **changes):
         **{name: rng.standard_normal((slots, latents), np.float32)
            for name in beliefs.LATENT_FIELDS},
         centroid=rng.random((slots, 2), np.float32), mass=rng.random(slots, np.float32),
-        empty=rng.random(slots) < .5, background=int(rng.integers(slots)),
+        traits=rng.random((slots, beliefs.TRAITS), np.float32), empty=rng.random(slots) < .5,
+        background=int(rng.integers(slots)),
         contact_row=rng.integers(0, 64, slots), contact_col=rng.integers(0, 48, slots),
         contact_probability=contact / contact.sum(-1, keepdims=True),
         reachable=rng.random(slots) < .5, free_energy=-12.5,

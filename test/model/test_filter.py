@@ -46,9 +46,10 @@ def test_what_a_percept_says_about_slots_is_consistent(make_model, make_clip):
     _, percept = stream.step(stream.start(2), images[:, 0])
     size = model.config.image_size
     assert torch.allclose(percept.masks.sum(1), torch.ones(2, size, size).double())
+    assert torch.allclose(percept.assignment.sum(1), torch.ones(2, size, size).double())
     assert torch.allclose(percept.mass.sum(1), torch.full((2,), float(size * size)).double())
     labels = percept.labels(threshold=0.0)
-    winner = percept.masks.argmax(1)
+    winner = percept.assignment.argmax(1)
     for index in range(2):
         background = percept.background[index]
         assert (labels[index][winner[index] == background] == 0).all()

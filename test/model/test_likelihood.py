@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import math
 
+import numpy as np
 import torch
 from scipy.special import logsumexp
 from scipy.stats import norm
@@ -75,3 +76,33 @@ def test_far_colours_and_extreme_logits_stay_finite():
     seen = mixture(output, torch.ones(1, 3, 1), 0.01)
     assert torch.isfinite(seen.output_gradient()).all()
     assert torch.isfinite(seen.negative_log_likelihood()).all()
+
+
+def test_what_assignments_leave_unexplained_is_the_spread_of_colours_within_slots():
+    output, image = random_output()
+    seen = mixture(output, image, SIGMA)
+    share = seen.responsibility[:, :, 0].numpy()
+    left = np.zeros(2)
+    for b in range(2):
+        for k in range(4):
+            colour = np.average(image[b].numpy(), 1, share[b, k])
+            away = np.square(image[b].numpy() - colour[:, None]).sum(0)
+            left[b] += share[b, k] @ away / (2 * SIGMA ** 2)
+    assert torch.allclose(seen.unexplained(image, SIGMA), torch.from_numpy(left), rtol=1e-9)
+
+
+def test_an_object_that_is_left_out_stays_unexplained_and_a_blurred_one_does_not():
+    image = torch.zeros(1, 3, 40)
+    image[:, :, :10], image[:, 0, 10:20] = 0.8, 1.0
+    colours = torch.tensor([[0.8, 0.8, 0.8], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+
+    def left(logit, colour):
+        output = torch.cat([torch.logit(colour, 1e-4)[:, :, None].expand(-1, -1, 40),
+                            logit[:, None]], 1)[None]
+        return float(mixture(output, image, 0.15).unexplained(image, 0.15))
+
+    vague = torch.zeros(3, 40)  # anybody may be anywhere, colours tell
+    assert left(vague, colours) < 0.1
+    merged = colours.clone()
+    merged[1] = merged[0]
+    assert left(vague, merged) > 50

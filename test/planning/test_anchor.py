@@ -16,8 +16,8 @@ VELOCITY = torch.tensor([[0.5, 0.2], [-0.3, 0.1]])
 
 
 def objects():
-    belief = Belief(*torch.zeros(4, 2, 3))
-    return Objects(torch.tensor([1, 2]), torch.ones(2, dtype=torch.bool), torch.zeros(2), belief,
+    yes = torch.ones(2, dtype=torch.bool)
+    return Objects(torch.tensor([1, 2]), yes, yes, torch.zeros(2), torch.zeros(2, 11),
                    torch.arange(2), PLACE, VELOCITY)
 
 

@@ -5,8 +5,9 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 import torch
 
-from obai_ros.model.belief import Belief
-from obai_ros.planning.assignment import appearance_cost, cheapest, require_as_many
+from obai_ros.planning.assignment import (
+    cheapest, MOST_OUTLINE, require_as_many, Unlikeness)
+from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.planning.preference import GoalError
 
 
@@ -30,20 +31,33 @@ def test_nobody_to_match_with():
     assert cheapest([]) == [] and cheapest([[], []]) == [-1, -1]
 
 
-def objects(mean):
-    log_sd = torch.full_like(mean, -2.0)
-    return Belief(mean, torch.zeros_like(mean), log_sd, log_sd)
+@pytest.fixture
+def bank(generator):
+    """Objects whose outline is seen with an error of 0.1, and whose colour is seen as it is."""
+    count = 500
+    colour, size = torch.rand(count, 3, generator=generator), torch.full((count,), 9.0)
+    outline = torch.ones(count, 7) + 0.1 * torch.randn(count, 7, generator=generator)
+    return GoalBank(torch.rand(count, 2), torch.zeros(count, dtype=torch.int64), colour, size,
+                    size, torch.zeros(count, 2), torch.ones(count, 2),
+                    torch.cat([colour, size[:, None], outline], 1), 'm', (64, 64), ('square',))
 
 
-def test_objects_are_recognised_wherever_they_are(generator, dynamics):
-    looks = torch.randn(3, 6, generator=generator, dtype=torch.float64)
-    moved = looks + 20 * torch.randn(3, 2, generator=generator, dtype=torch.float64) @ dynamics.mT
+def test_objects_are_known_by_how_they_look(bank):
     order = torch.tensor([2, 0, 1])
-    here, there = objects(looks), objects(moved[order])
-    cost = appearance_cost(here, there, dynamics)
+    unlike = Unlikeness(bank)
+    cost = unlike(bank.traits[:3], bank.traits[:3][order])
     assert cheapest(cost.tolist()) == order.argsort().tolist()
-    same = appearance_cost(here, objects(moved), dynamics).diagonal()
-    torch.testing.assert_close(same, torch.zeros(3, dtype=torch.float64))
+    torch.testing.assert_close(unlike(bank.traits[:3], bank.traits[:3]).diagonal(), torch.zeros(3))
+
+
+def test_another_outline_is_no_more_unlike_than_something_hidden(bank):
+    """However little shows of an object, one of another colour is more unlike."""
+    unlike, whole = Unlikeness(bank), bank.traits[:1]
+    sliver, other = whole.clone(), whole.clone()
+    sliver[:, 3:] *= 5
+    other[:, 0] += 0.25
+    assert unlike(whole, sliver) == pytest.approx(MOST_OUTLINE)
+    assert unlike(whole, other) > MOST_OUTLINE
 
 
 def test_another_number_of_objects_is_refused():

@@ -38,6 +38,7 @@ def make_bank(generator, rotation, count=20_000):
         size=10 + 11 * torch.rand(count, generator=generator),
         orientation=6 * torch.rand(count, generator=generator),
         mean=encode(position, generator, rotation), sd=torch.full((count, LATENT), SD),
+        traits=torch.rand(count, 11, generator=generator),
         model_id='0123456789abcdef', image_size=(SIZE, SIZE),
         shapes=('square', 'ellipse', 'heart'))
 

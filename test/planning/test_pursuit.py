@@ -24,6 +24,11 @@ def encode(position, shape, colour):
     return torch.cat([position / 10, 2 * looks, colour, torch.zeros(len(shape), 1)], 1)
 
 
+def traits(shape, colour):
+    outline = torch.nn.functional.one_hot(shape, 7).float()
+    return torch.cat([colour, torch.full((len(shape), 1), 8.0), outline], 1)
+
+
 @pytest.fixture(scope='module')
 def bank():
     generator = torch.Generator().manual_seed(0)
@@ -35,7 +40,9 @@ def bank():
     return GoalBank(
         position=position, shape=shape, colour=colour, size=torch.full((count,), 8.0),
         orientation=torch.zeros(count), mean=encode(position, shape, colour) + noise,
-        sd=torch.full((count, LATENT), 0.1), model_id='m', image_size=(SIDE, SIDE),
+        sd=torch.full((count, LATENT), 0.1),
+        traits=traits(shape, colour) + 0.1 * torch.randn(count, 11, generator=generator),
+        model_id='m', image_size=(SIDE, SIDE),
         shapes=SHAPES)
 
 
@@ -50,7 +57,8 @@ def sight(objects=(True, True, False, False), shapes=(0, 1, 0, 0),
     mean = encode(torch.tensor(centre), torch.tensor(shapes), torch.tensor(colours))
     sure = torch.full_like(mean, -3.0)
     return Sight(Belief(mean, torch.zeros_like(mean), sure, sure), torch.tensor(centre),
-                 torch.full((4,), 60.0), torch.tensor(objects))
+                 torch.full((4,), 60.0), traits(torch.tensor(shapes), torch.tensor(colours)),
+                 torch.tensor(objects))
 
 
 def about(pursuit, seen):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Classes of objects, told apart by beliefs in which everything is mixed up with everything."""
+"""Classes of objects, told apart by what is seen of them."""
 from dataclasses import replace
 
 import pytest
@@ -11,7 +11,7 @@ from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.planning.preference import GoalError
 from obai_ros.planning.recognition import Recogniser
 
-COUNT, LATENT, NOISE = 6000, 10, 0.05
+COUNT, NOISE = 6000, 0.05
 
 
 @pytest.fixture(scope='module')
@@ -21,13 +21,15 @@ def bank():
     shape = torch.randint(3, (COUNT,), generator=generator)
     colour = torch.randint(5, (COUNT, 3), generator=generator) / 4.0
     size = 10 + 12 * torch.rand(COUNT, generator=generator)
-    known = torch.cat([position / 10, torch.nn.functional.one_hot(shape, 3), colour,
-                       size[:, None] / 10, torch.zeros(COUNT, 1)], 1)
-    mixed = torch.linalg.qr(torch.randn(LATENT, LATENT, generator=generator))[0]
-    noise = NOISE * torch.randn(COUNT, LATENT, generator=generator)
+    # Mass grows with size, differently for each shape; outlines are mixed up in all moments.
+    grows = torch.tensor([1.0, 0.6, 0.8])[shape]
+    mixed = torch.linalg.qr(torch.randn(7, 7, generator=generator))[0]
+    outline = torch.nn.functional.one_hot(shape, 7).float() @ mixed
+    traits = torch.cat([colour, (grows * size)[:, None], outline], 1)
+    traits = traits + NOISE * torch.randn(traits.shape, generator=generator)
     return GoalBank(position=position, shape=shape, colour=colour, size=size,
-                    orientation=torch.zeros(COUNT), mean=(known + noise) @ mixed,
-                    sd=torch.full((COUNT, LATENT), NOISE), model_id='m', image_size=(64, 64),
+                    orientation=torch.zeros(COUNT), mean=torch.zeros(COUNT, 2),
+                    sd=torch.ones(COUNT, 2), traits=traits, model_id='m', image_size=(64, 64),
                     shapes=SHAPES)
 
 
@@ -36,7 +38,7 @@ def bank():
     (Look(None, (1.0, 0.0, 0.5)), 0.9), (Look('square', None, (16.0, 22.0)), 0.9)])
 def test_a_class_is_told_from_all_others(bank, look, least):
     learned = bank.first(COUNT // 2)
-    odds = Recogniser(learned).log_odds(bank.mean[COUNT // 2:], look)
+    odds = Recogniser(learned).log_odds(bank.traits[COUNT // 2:], look)
     truly = bank.select(look.shape, look.colour, look.size_range)[COUNT // 2:]
     assert (odds[truly] > 0).float().mean() >= least
     assert (odds[~truly] < 0).float().mean() >= least
@@ -44,7 +46,7 @@ def test_a_class_is_told_from_all_others(bank, look, least):
 
 def test_of_several_classes_the_true_one_is_the_likeliest(bank):
     recogniser = Recogniser(bank)
-    odds = torch.stack([recogniser.log_odds(bank.mean, Look(shape)) for shape in SHAPES])
+    odds = torch.stack([recogniser.log_odds(bank.traits, Look(shape)) for shape in SHAPES])
     assert (odds.argmax(0) == bank.shape).float().mean() > 0.99
 
 
@@ -55,14 +57,15 @@ def test_shapes_are_told_apart_that_no_mean_and_no_covariance_tells_apart(bank):
     ripple = 1.5 + 0.5 * torch.where(bank.shape == 0, torch.cos(3 * angle), -torch.cos(3 * angle))
     rings = torch.stack([ripple * angle.cos(), ripple * angle.sin()], 1)
     shape = (bank.shape > 0).long()
-    curved = replace(bank, mean=rings, sd=torch.full_like(rings, NOISE), shape=shape)
-    assert (curved.mean[shape == 0].mean(0) - curved.mean[shape == 1].mean(0)).norm() < 0.1
-    odds = Recogniser(curved.first(COUNT // 2)).log_odds(rings[COUNT // 2:], Look(SHAPES[1]))
+    assert (rings[shape == 0].mean(0) - rings[shape == 1].mean(0)).norm() < 0.1
+    traits = torch.cat([bank.traits[:, :4], rings, torch.zeros(COUNT, 5)], 1)
+    curved = replace(bank, traits=traits, shape=shape)
+    odds = Recogniser(curved.first(COUNT // 2)).log_odds(traits[COUNT // 2:], Look(SHAPES[1]))
     assert ((odds > 0) == (shape[COUNT // 2:] == 1)).float().mean() > 0.85
 
 
 def test_every_object_is_of_the_class_of_all(bank):
-    assert (Recogniser(bank).log_odds(bank.mean[:5], Look()) == torch.inf).all()
+    assert (Recogniser(bank).log_odds(bank.traits[:5], Look()) == torch.inf).all()
 
 
 @pytest.mark.parametrize('look, words', [
@@ -72,4 +75,4 @@ def test_every_object_is_of_the_class_of_all(bank):
 def test_classes_that_are_not_known_are_refused(bank, look, words):
     few = replace(bank, colour=bank.colour.round())
     with pytest.raises(GoalError, match=words):
-        Recogniser(few).log_odds(bank.mean[:1], look)
+        Recogniser(few).log_odds(bank.traits[:1], look)

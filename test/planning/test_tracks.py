@@ -25,10 +25,12 @@ def bank():
     position = SIDE * torch.rand(count, 2, generator=generator)
     colour = torch.randint(5, (count, 3), generator=generator) / 4
     noise = 0.08 * torch.randn(count, LATENT, generator=generator)
+    seen = torch.cat([colour, torch.ones(count, 8)], 1)
     return GoalBank(
         position=position, shape=torch.zeros(count, dtype=torch.int64), colour=colour,
         size=torch.full((count,), 10.0), orientation=torch.zeros(count),
         mean=encode(position, colour) + noise, sd=torch.full((count, LATENT), 0.1),
+        traits=seen + 0.08 * torch.randn(count, 11, generator=generator),
         model_id='m', image_size=(SIDE, SIDE), shapes=('square',))
 
 
@@ -47,7 +49,8 @@ def sight(shown, wander=0.0):
     mean = encode(centre + wander, colour)
     velocity = torch.full_like(mean, 0.05)
     sure = torch.full_like(mean, -3.0)
-    return Sight(Belief(mean, velocity, sure, sure), centre, mass, objects)
+    traits = torch.cat([colour, torch.ones(SLOTS, 8)], 1)
+    return Sight(Belief(mean, velocity, sure, sure), centre, mass, traits, objects)
 
 
 def number(objects, slot):

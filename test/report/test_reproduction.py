@@ -34,7 +34,8 @@ def random_bank(config, count=3000):
     return GoalBank(position=32 * random(count, 2), shape=torch.zeros(count, dtype=torch.int64),
                     colour=random(count, 3), size=random(count), orientation=random(count),
                     mean=random(count, config.latent_size), sd=0.1 + random(count, 8),
-                    model_id='abc', image_size=(32, 32), shapes=('square',))
+                    traits=random(count, 11), model_id='abc', image_size=(32, 32),
+                    shapes=('square',))
 
 
 @pytest.mark.parametrize('with_bank', [True, False])

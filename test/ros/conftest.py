@@ -85,4 +85,5 @@ def _make_goals(path, model_id):
         position=position, shape=torch.zeros(count, dtype=torch.int64),
         colour=torch.rand(count, 3, generator=generator), size=torch.full((count,), 8.),
         orientation=torch.zeros(count), mean=mean, sd=torch.full((count, latents), .1),
-        model_id=model_id, image_size=(side, side), shapes=('square',)).save(path)
+        traits=torch.rand(count, 11, generator=generator), model_id=model_id,
+        image_size=(side, side), shapes=('square',)).save(path)

@@ -36,8 +36,8 @@ def checkpoint(weights):
     GoalBank(position=side * random(count, 2), shape=torch.zeros(count, dtype=torch.int64),
              colour=random(count, 3), size=10 * random(count), orientation=random(count),
              mean=random(count, latents), sd=0.1 + random(count, latents),
-             model_id=loaded.model_id, image_size=(side, side), shapes=('square',)
-             ).save(path.with_suffix('.goals.safetensors'))
+             traits=random(count, 11), model_id=loaded.model_id, image_size=(side, side),
+             shapes=('square',)).save(path.with_suffix('.goals.safetensors'))
     return path
 
 

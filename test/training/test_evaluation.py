@@ -32,9 +32,9 @@ def model():
 def percept_of(masks, appearance, belief=None, background=0):
     batch, slots = masks.shape[:2]
     zeros = torch.zeros(batch, slots)
-    return Percept(belief, masks, appearance, masks.sum((-1, -2)), zeros[..., None],
-                   torch.full((batch,), background), zeros.bool(), zeros, zeros, 1,
-                   zeros[:, 0].bool(), zeros[:, 0].bool())
+    return Percept(belief, masks, appearance, masks, masks.sum((-1, -2)), zeros[..., None],
+                   zeros[..., None], torch.full((batch,), background), zeros.bool(), zeros, zeros,
+                   1, zeros[:, 0].bool(), zeros[:, 0].bool())
 
 
 def test_a_perfect_percept_scores_perfectly():
