@@ -21,8 +21,6 @@ from obai_ros.planning.tracks import Objects, Tracks
 # What was seen of a slot counts for so much less with each frame, as a slot may come to hold
 # another object.
 FADING = 0.8
-# Share of the evidence for a class that counts while an object is partly hidden.
-HIDDEN_EVIDENCE = 0.2
 # What was not seen for so many frames is no longer taken for something in the picture.
 FORGOTTEN = 6
 
@@ -256,15 +254,16 @@ class _Class(_Aim):
         return True
 
     def claims(self, objects):
-        # Of an object that is partly hidden the outline says little.
         odds = self._recogniser.log_odds(objects.traits, self.goal.look)
-        odds = torch.where(objects.whole, odds, HIDDEN_EVIDENCE * odds)
+        weight = objects.weight()
         if self._evidence is None:
             self._evidence = torch.zeros_like(odds)
             self._number = objects.number
         before = torch.where(objects.number == self._number, self._evidence, 0.0)
         self._number = objects.number
-        self._evidence = torch.where(objects.shown, odds + FADING * before, before)
+        # What is not seen says nothing, even about the class of all, which is certain.
+        seen = torch.where(weight > 0, weight * odds, 0.0)
+        self._evidence = seen + FADING ** weight * before
         return torch.where(self._evidence > 0, 0, -1), self._evidence
 
 
@@ -287,10 +286,10 @@ class _Picture(_Aim):
         if self._cost is None:
             self._cost, self._number = torch.zeros_like(cost), objects.number
             self._looks = torch.zeros_like(cost[:, :1])
-        shown = objects.shown[:, None]
-        known = (objects.number == self._number)[:, None] * torch.where(shown, FADING, 1.0)
-        self._cost = torch.where(shown, cost, 0.0) + known * self._cost
-        self._looks = shown + known * self._looks
+        weight = objects.weight()[:, None]
+        known = (objects.number == self._number)[:, None] * FADING ** weight
+        self._cost = weight * cost + known * self._cost
+        self._looks = weight + known * self._looks
         self._number = objects.number
         present = (objects.unseen < FORGOTTEN).nonzero().squeeze(1)
         counterpart = torch.full_like(objects.number, -1)

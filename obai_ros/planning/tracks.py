@@ -35,6 +35,10 @@ OTHER = 16.3
 # and that of one that may not.
 NEWEST, NEWEST_MASS = 0.2, 0.1
 
+# What a look says about an object a part of which may be hidden, as a share of what it says about
+# one that shows whole.
+HIDDEN = 0.1
+
 # Frames after which nobody knows any more where objects are that were not seen.
 LONGEST_GAP = 30
 
@@ -59,6 +63,10 @@ class Objects:
     track: Tensor
     place: Tensor
     velocity: Tensor
+
+    def weight(self) -> Tensor:
+        """Return [J]: how much it says about an object what is seen of it now, 0..1."""
+        return torch.where(self.whole, 1.0, HIDDEN) * self.shown
 
     def to_slots(self, value: Tensor, nothing) -> Tensor:
         """Return [K] from [J], `nothing` where there is no object."""
