@@ -30,7 +30,7 @@ class Schedule:
     """Frames that are refined together. The paper's window grows to the whole clip, 4."""
     starts: int = 1
     """How often the first frame is begun anew, with other noise, before the beliefs with the
-    least free energy are kept. Not used in training."""
+    least free energy are kept; second looks as often, up to a limit. Not used in training."""
     second_look: int = 0
     """Every so many frames of a stream, and when the free energy jumps, look at a frame as if it
     were the first, and keep what explains it better (`second_look.look_again`); 0: never. Not

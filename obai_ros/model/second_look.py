@@ -28,6 +28,9 @@ from obai_ros.model.window import Past, Window, select
 MARGIN = 5.0
 """Nats by which a new explanation has to be better than the old one."""
 
+MOST_STARTS = 3
+"""A second look is begun as often as a first, but no more often than that: it has to keep up."""
+
 UNEXPLAINED = 4.0
 """How many times it counts what the assignments leave unexplained."""
 
@@ -54,7 +57,8 @@ def look_again(model: Obai, window: Window, energy: Tensor, due: Tensor, schedul
     worse than fresh ones that leave out an object.
     """
     image = from_planar(window.images[:, -1], model.config.subpixel)
-    fresh, fresh_energy = begin(model, image, replace(schedule, starts=1), noise, engine)
+    starts = min(schedule.starts, MOST_STARTS)
+    fresh, fresh_energy = begin(model, image, replace(schedule, starts=starts), noise, engine)
     old, new = (_explained(model, each, noise) for each in (window, fresh))
     before, after = (
         each.negative_log_likelihood()

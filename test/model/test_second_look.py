@@ -2,15 +2,16 @@
 """A second look: what is better explained afresh is taken over, slot by slot; the rest stays."""
 from dataclasses import replace
 
+import pytest
 import torch
 
-from obai_ros.model import filter as filter_module, second_look
+from obai_ros.model import filter as filter_module, inference, second_look
 from obai_ros.model.belief import ActionBelief
 from obai_ros.model.filter import Filter
 from obai_ros.model.free_energy import evaluate
 from obai_ros.model.inference import Schedule, begin, refine_repeatedly
 from obai_ros.model.noise import Noise
-from obai_ros.model.second_look import look_again, matched
+from obai_ros.model.second_look import look_again, matched, MOST_STARTS
 from obai_ros.model.window import extend
 
 ALL = torch.tensor([True, True])
@@ -130,3 +131,20 @@ def test_a_jump_of_the_free_energy_brings_a_second_look_to_its_stream_only(
 def test_frames_that_get_a_second_look():
     assert [frame for frame in range(9) if Schedule(second_look=3).looks_again_at(frame)] == [3, 6]
     assert not any(Schedule().looks_again_at(frame) for frame in range(9))
+
+
+@pytest.mark.parametrize('starts, begun', [(1, 1), (2, 2), (8, MOST_STARTS)])
+def test_a_second_look_is_begun_as_often_as_a_first_but_not_too_often(
+        make_model, make_clip, monkeypatch, starts, begun):
+    model, (images, _) = make_model(), make_clip()
+    seen = []
+
+    def begin(model, image, schedule, *rest):
+        seen.append(schedule.starts)
+        return inference.begin(model, image, schedule, *rest)
+    monkeypatch.setattr(second_look, 'begin', begin)
+    stream = Filter(model, Schedule(1, None, 2, starts=starts, second_look=1))
+    state = stream.start(2)
+    for frame in range(2):
+        state, _ = stream.step(state, images[:, frame])
+    assert seen == [begun]
