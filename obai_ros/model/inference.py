@@ -18,6 +18,11 @@ from obai_ros.model.refiner import IMAGE_INPUTS
 from obai_ros.model.window import Window, extend, open_window, select
 
 
+EARLY = 3
+"""A second look is due at each of so many frames after the first, too: objects that are missed
+at first are gone soon."""
+
+
 @dataclass(frozen=True)
 class Schedule:
     """How long inference looks at a video."""
@@ -32,9 +37,9 @@ class Schedule:
     """How often the first frame is begun anew, with other noise, before the beliefs with the
     least free energy are kept; second looks as often, up to a limit. Not used in training."""
     second_look: int = 0
-    """Every so many frames of a stream, and when the free energy jumps, look at a frame as if it
-    were the first, and keep what explains it better (`second_look.look_again`); 0: never. Not
-    used on clips."""
+    """Every so many frames of a stream, at the first few, and when the free energy jumps, look at
+    a frame as if it were the first, and keep what explains it better
+    (`second_look.look_again`); 0: never. Not used on clips."""
 
     confined: bool = False
     """From one frame of a stream to the next, forget velocities outside of the span of D: what no
@@ -73,7 +78,8 @@ class Schedule:
 
     def looks_again_at(self, frame: int) -> bool:
         """Return whether a frame of a stream, counted from 0, gets a second look."""
-        return self.second_look > 0 and frame > 0 and frame % self.second_look == 0
+        return self.second_look > 0 and frame > 0 and (
+            frame <= EARLY or frame % self.second_look == 0)
 
     def at(self, frame: int) -> int:
         """Return the number of refinements that follow the arrival of a frame."""

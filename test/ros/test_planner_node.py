@@ -16,6 +16,7 @@ from sensor_msgs.msg import Image
 SIDE, SLOTS, LATENTS = 32, 4, 8
 BACKGROUND, EMPTY = 2, 3
 CENTROID = np.array([(5.5, 6.5), (20.5, 8.5), (16., 16.), (9., 9.)])
+TRAITS = np.random.default_rng(0).random((SLOTS, beliefs.TRAITS))
 
 
 def slots(frame, model_id, **changes):
@@ -26,7 +27,8 @@ def slots(frame, model_id, **changes):
         'frame': frame, 'model_id': model_id, 'height': SIDE, 'width': SIDE,
         'mean': generator.normal(size=(SLOTS, LATENTS)), 'velocity': np.zeros((SLOTS, LATENTS)),
         'log_sd': unsure, 'velocity_log_sd': unsure, 'centroid': CENTROID,
-        'mass': np.array([60., 60., 900., 0.]), 'empty': np.arange(SLOTS) == EMPTY,
+        'mass': np.array([60., 60., 900., 0.]),
+        'traits': TRAITS, 'empty': np.arange(SLOTS) == EMPTY,
         'background': BACKGROUND, 'contact_row': np.array([6, 8, 0, 0]),
         'contact_col': np.array([5, 20, 0, 0]), 'contact_probability': np.eye(SLOTS),
         'reachable': np.array([True, True, False, False]), 'free_energy': 1.,
@@ -127,7 +129,8 @@ def test_one_object_is_followed_until_the_filter_starts_anew(client, planner):
     assert list(zip(action.row, action.col)) == [(8, 20)]
     # It shows in another slot now.
     swapped = [1, 0, 2, 3]
-    action = planner(3, mean=mean[swapped], centroid=moved(action)[swapped])
+    action = planner(3, mean=mean[swapped], traits=TRAITS[swapped],
+                     centroid=moved(action)[swapped])
     assert list(zip(action.row, action.col)) == [(6, 5)]
     assert len(planner(0).row) == 0
     client.until(lambda: states[-1].kind == Goal.NONE, 'the goal to be given up')
