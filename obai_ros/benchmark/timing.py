@@ -39,8 +39,8 @@ def time_environment(image_size: int, seconds: float = 3.0, batch: int = 16) -> 
 
 
 def time_training(recipe: Recipe, device: torch.device, seconds: float = 10.0) -> float:
-    """Return sequences per second of the recipe's last stage, optimiser included."""
-    stage = len(recipe.stages) - 1
+    """Return sequences per second of the recipe's last stage of clips, optimiser included."""
+    stage = max(index for index, each in enumerate(recipe.stages) if not each.streams)
     model = Obai(recipe.model, recipe.precision).to(device)
     optimizer = torch.optim.Adam(model.parameters(), 1e-5)
     count = 0

@@ -38,19 +38,31 @@ def random_action(labels: Tensor, config: SceneConfig, generator: torch.Generato
     does not move, which is how a model learns to keep it out of the objects (section 2.4).
     """
     batch, height, width = labels.shape
-    device = labels.device
     owners = list(range(1, config.num_objects + 1)) + [0] * background_points
+    row, col, visible = visible_points(labels, owners, generator)
+    acceleration = config.acceleration_sd * config.pixels_per_unit * torch.randn(
+        batch, len(owners), 2, generator=generator, device=labels.device)
+    return ActionField(row, col, acceleration * visible[..., None], height, width)
+
+
+def visible_points(labels: Tensor, owners: Sequence[int], generator: torch.Generator
+                   ) -> tuple[Tensor, Tensor, Tensor]:
+    """
+    Return a uniformly random pixel for each of P owners: row, col [B, P] int64, 0 where it has
+    none, and whether it has one, [B, P] bool.
+
+    labels: [B, H, W] uint8; owners: P of the numbers in it.
+    """
+    width, device = labels.shape[2], labels.device
     flat = labels.flatten(1)
-    # A uniformly random pixel of each owner: the largest of random numbers restricted to it.
-    lottery = torch.rand(batch, len(owners), flat.shape[1], generator=generator, device=device)
+    # The largest of random numbers restricted to the owner's pixels.
+    lottery = torch.rand(len(flat), len(owners), flat.shape[1], generator=generator,
+                         device=device)
     owned = flat[:, None] == torch.tensor(owners, dtype=torch.uint8, device=device)[:, None]
     best, pixel = torch.where(owned, lottery, -1.0).max(-1)  # [B, P]
-    acceleration = config.acceleration_sd * config.pixels_per_unit * torch.randn(
-        batch, len(owners), 2, generator=generator, device=device)
     visible = best >= 0
-    return ActionField(
-        torch.where(visible, pixel // width, 0), torch.where(visible, pixel % width, 0),
-        acceleration * visible[..., None], height, width)
+    return (torch.where(visible, pixel // width, 0), torch.where(visible, pixel % width, 0),
+            visible)
 
 
 def sample_sequences(config: SceneConfig, batch: int, frames: int, generator: torch.Generator,

@@ -86,3 +86,6 @@ class ActionBelief:
 
     def __getitem__(self, index) -> ActionBelief:
         return ActionBelief(self.mean[index], self.log_sd[index])
+
+    def detach(self) -> ActionBelief:
+        return ActionBelief(self.mean.detach(), self.log_sd.detach())

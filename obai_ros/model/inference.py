@@ -2,7 +2,7 @@
 """Iterative amortised inference (section 2.3): refine beliefs until they explain the frames."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -168,12 +168,31 @@ def iterate_clip(model: Obai, images: Tensor, fields: Sequence[ActionField], sch
     After a frame's refinements the next frame enters before the free energy is evaluated again,
     so that each state of the beliefs is decoded once. The last yield is at N_iter.
     """
-    window = open_window(model, images[:, 0])
+    later = images[:, 1:].unbind(1)
+    yield from iterate_stream(
+        model, open_window(model, images[:, 0]), zip(later, fields[:len(later)], strict=True),
+        replace(schedule, confined=False), noise, temperature, learning, first=schedule.at(0))
+
+
+def iterate_stream(model: Obai, window: Window, arrivals: Iterable[tuple[Tensor, ActionField]],
+                   schedule: Schedule, noise: Noise, temperature: float | None = None,
+                   learning: bool = False, first: int = 0
+                   ) -> Iterator[tuple[int, Window, Evaluation]]:
+    """
+    Go on with a window, yielding as `iterate_clip` does.
+
+    arrivals: images [B, 3, H, W] that come next, each with the field that acted before it.
+    first: refinements of the window as it is, before any of them comes.
+    """
     step = 0
-    for frame in range(images.shape[1]):
-        if frame > 0:
-            window = extend(model, window, images[:, frame], fields[frame - 1], schedule.window)
-        for _ in range(schedule.at(frame)):
+    for _ in range(first):
+        evaluation = evaluate(model, window, noise, temperature, learning)
+        yield step, window, evaluation
+        window = refine(model, window, evaluation)
+        step += 1
+    for image, field in arrivals:
+        window = extend(model, window, image, field, schedule.window, schedule.confined)
+        for _ in range(schedule.iterations):
             evaluation = evaluate(model, window, noise, temperature, learning)
             yield step, window, evaluation
             window = refine(model, window, evaluation)

@@ -22,6 +22,10 @@ class Past:
     belief: Belief
     action: ActionBelief
 
+    def detach(self) -> Past:
+        """Return it cut off from the graph that made it."""
+        return Past(self.belief.detach(), self.action.detach())
+
 
 @dataclass(frozen=True)
 class Window:
@@ -68,7 +72,7 @@ class Window:
 
     def detach(self) -> Window:
         """Return the window cut off from the graph that made it."""
-        return replace(self, **{
+        return replace(self, past=self.past and self.past.detach(), **{
             name: getattr(self, name).detach()
             for name in ('packed', 'action_packed', 'hidden', 'cell', 'action_hidden',
                          'action_cell')})

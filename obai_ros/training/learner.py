@@ -13,12 +13,14 @@ from obai_ros.environment.sequences import Sequences, sample_sequences
 from obai_ros.model.checkpoint import Checkpoint
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
+from obai_ros.training.chance import generator_of
 from obai_ros.training.objective import composite_loss
 from obai_ros.training.recipe import Recipe, Stage
 from obai_ros.training.recorded import Clips, Recorded
 from obai_ros.training.carry_over import carried_over
 from obai_ros.training.muon import Muon
 from obai_ros.training.state import TrainingState, moments_of, restore_moments
+from obai_ros.training.streams import Streams
 
 
 def draw_batch(recipe: Recipe, stage_index: int, seed: int, step: int, shard: int, shards: int,
@@ -32,29 +34,15 @@ def draw_batch(recipe: Recipe, stage_index: int, seed: int, step: int, shard: in
     seed, stage, step and its own number only: a resumed run continues with the very same data.
     """
     stage = recipe.stages[stage_index]
-    if stage.batch % shards:
-        raise ValueError(f'stage {stage.name!r}: a batch of {stage.batch} sequences cannot be '
-                         f'shared evenly by {shards} processes')
-    generator = torch.Generator(device)
-    generator.manual_seed(_mixed(seed, stage_index, step, shard))
+    share = stage.share(shards)
+    generator = generator_of(device, seed, stage_index, step, shard)
     if recorded is not None:
-        clips = recorded.draw(stage, stage.batch // shards, generator, device)
+        clips = recorded.draw(stage, share, generator, device)
         return clips, Noise(generator, device)
-    videos = sample_sequences(recipe.scene_at(stage), stage.batch // shards, stage.frames,
+    videos = sample_sequences(recipe.scene_at(stage), share, stage.frames,
                               generator, device, (stage.action_frame,),
                               stage.background_points)
     return videos, Noise(generator, device)
-
-
-def _mixed(*numbers: int) -> int:
-    """Return a 63-bit seed in which every number matters (splitmix64 steps)."""
-    state = 0
-    for number in numbers:
-        state = (state + number + 0x9E3779B97F4A7C15) % 2 ** 64
-        state = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 % 2 ** 64
-        state = (state ^ state >> 27) * 0x94D049BB133111EB % 2 ** 64
-        state ^= state >> 31
-    return state >> 1
 
 
 def learning_rate(stage: Stage, step: int, cuts: int = 0) -> float:
@@ -108,6 +96,8 @@ class Learner(L.LightningModule):
         self.moments: dict = {}
         self.record: dict = {'stages': [], 'sequences': 0, 'seconds': 0.0}
         self.recorded: Recorded | None = None
+        self.streams: Streams | None = None
+        self._streams_before: dict = {}
 
     @staticmethod
     def resumed(state: TrainingState) -> Learner:
@@ -117,6 +107,7 @@ class Learner(L.LightningModule):
         learner.average.load_state_dict(state.average)
         learner.step, learner.moments = state.step, state.moments
         learner.record = state.record
+        learner._streams_before = state.streams
         return learner
 
     def next_stage(self) -> Learner:
@@ -148,7 +139,8 @@ class Learner(L.LightningModule):
         names = [name for name, _ in self.model.named_parameters()]
         return TrainingState(self.recipe, self.seed, self.stage_index, self.step,
                              self.model.state_dict(), self.average.state_dict(),
-                             moments_of(optimizer, names), self.record)
+                             moments_of(optimizer, names), self.record,
+                             self.streams.state() if self.streams else {})
 
     def configure_optimizers(self):
         named = list(self.model.named_parameters())
@@ -169,13 +161,26 @@ class Learner(L.LightningModule):
             group['lr'] = learning_rate(self.stage, self.step,
                                         self.record.get('plateau', {}).get('cuts', 0))
 
+    def on_train_start(self):
+        """Begin the streams of the stage, or go on with those of the run that is resumed."""
+        if self.stage.streams:
+            self.streams = Streams(self.recipe, self.stage_index, self.seed, self.device,
+                                   self.global_rank, self.trainer.world_size)
+            # Those of the first process are kept; others begin anew.
+            if self.trainer.is_global_zero:
+                self.streams.restore(self._streams_before)
+
     def training_step(self, step, batch_idx):
-        videos, noise = draw_batch(self.recipe, self.stage_index, self.seed, int(step),
-                                   self.global_rank, self.trainer.world_size, self.device,
-                                   self.recorded)
-        objective = composite_loss(self.model, videos.images, videos.actions,
-                                   self.stage.schedule, noise,
-                                   temperature(self.stage, int(step)))
+        step = int(step)
+        heat = temperature(self.stage, step)
+        if self.streams:
+            objective = self.streams.learn(self.model, step, heat)
+        else:
+            videos, noise = draw_batch(self.recipe, self.stage_index, self.seed, step,
+                                       self.global_rank, self.trainer.world_size, self.device,
+                                       self.recorded)
+            objective = composite_loss(self.model, videos.images, videos.actions,
+                                       self.stage.schedule, noise, heat)
         self.last_free_energy = objective.final.free_energy
         return objective.loss
 
@@ -187,6 +192,8 @@ class Learner(L.LightningModule):
         if not bool(torch.isfinite(norm)):
             optimizer.zero_grad(set_to_none=True)
             self.skipped += 1
+            if self.streams:
+                self.streams.forget(self.step)
         self.gradient_norm = norm
 
     def optimizer_step(self, epoch, batch_idx, optimizer, optimizer_closure=None):

@@ -2,16 +2,17 @@
 """What learning minimises: the free energy after every refinement, later ones weighing more."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from obai_ros.action_field import ActionField
 from obai_ros.model.free_energy import Evaluation
-from obai_ros.model.inference import Schedule, iterate_clip
+from obai_ros.model.inference import Schedule, iterate_clip, iterate_stream
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
+from obai_ros.model.window import Window, open_window
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,37 @@ def composite_loss(model: Obai, images: Tensor, fields: Sequence[ActionField],
     images: [B, T, 3, H, W] in [0, 1]. The division makes losses comparable across schedules and
     resolutions; it does not move the optimum.
     """
-    batch, frames = images.shape[:2]
-    last = schedule.total(frames)
+    return _weighted(iterate_clip(model, images, fields, schedule, noise, temperature,
+                                  learning=True), schedule.total(images.shape[1]))[0]
+
+
+def stream_loss(model: Obai, window: Window | None, image: Tensor | None,
+                arrivals: Iterable[tuple[Tensor, ActionField]], frames: int, schedule: Schedule,
+                noise: Noise, temperature: float | None = None) -> tuple[Objective, Window]:
+    """
+    Return the composite loss of the next frames of streams, and the window after them, detached.
+
+    window: where the streams are; None: at their first `image` [B, 3, H, W], which is refined by
+    itself before others come. arrivals: `frames` images, each with the field that acted before
+    it. For streams that go on, as many refinements count as done before as are to come, so that
+    weights rise from a half to one: their beliefs are to be good all the time.
+    """
+    first = schedule.at(0) if window is None else 0
+    total = first + frames * schedule.iterations
+    window = open_window(model, image) if window is None else window
+    objective, window = _weighted(
+        iterate_stream(model, window, arrivals, schedule, noise, temperature, learning=True,
+                       first=first), total, before=0 if first else total)
+    return objective, window.detach()
+
+
+def _weighted(steps: Iterator[tuple[int, Window, Evaluation]], last: int, before: int = 0
+              ) -> tuple[Objective, Window]:
+    """Return the weighted mean of the loss over refinements before + n, n = 0 .. last."""
     total = 0.0
-    for step, _, evaluation in iterate_clip(model, images, fields, schedule, noise, temperature,
-                                            learning=True):
-        if step > 0:
-            total = total + (step / last) * evaluation.loss
-    pixels = images.shape[-1] * images.shape[-2]
-    weights = (last + 1) / 2.0
-    return Objective(total / (weights * batch * pixels), evaluation)
+    for step, window, evaluation in steps:
+        if before + step > 0:
+            total = total + (before + step) / (before + last) * evaluation.loss
+    weights = sum(range(before, before + last + 1)) / (before + last)
+    batch, pixels = len(window.images), window.images.shape[-1]
+    return Objective(total / (weights * batch * pixels), evaluation), window

@@ -13,6 +13,10 @@ from obai_ros.model.inference import Schedule
 from obai_ros.share import share_folder
 
 
+SHORTEST = 4
+"""Frames after which a stream may end."""
+
+
 @dataclass(frozen=True)
 class Stage:
     """One leg of a run: size and length of the clips, effort of inference, learning rate."""
@@ -29,6 +33,11 @@ class Stage:
     """The frame, from 0, on which the random action field acts (the paper: the 2nd of 4)."""
     background_points: int = 1
     """Background pixels with an acceleration in that field."""
+    streams: int = 0
+    """Batches of streams that are kept and gone on with in turn, `frames` more frames at each
+    step (training/streams.py); 0: clips, which begin anew at each step."""
+    longest: int = 14
+    """Frames after which a stream ends at the latest."""
     batch: int = 64
     """Sequences per step, over all processes."""
     iterations: int = 4
@@ -56,6 +65,12 @@ class Stage:
             if not getattr(self, name) >= 1:
                 raise ValueError(f'stage {self.name!r}: {name} is {getattr(self, name)}, '
                                  f'expected at least 1')
+        if not self.streams >= 0:
+            raise ValueError(f'stage {self.name!r}: streams is {self.streams}, expected 0 for '
+                             f'clips, or how many batches of streams are kept')
+        if self.streams and not self.longest >= SHORTEST:
+            raise ValueError(f'stage {self.name!r}: longest is {self.longest}, expected streams '
+                             f'of at least {SHORTEST} frames')
         if not 0 <= self.action_frame:
             raise ValueError(f'stage {self.name!r}: action_frame is {self.action_frame}, '
                              f'expected 0 or more')
@@ -71,7 +86,15 @@ class Stage:
 
     @property
     def schedule(self) -> Schedule:
-        return Schedule(self.iterations, self.first_iterations, self.window)
+        return Schedule(self.iterations, self.first_iterations, self.window,
+                        confined=self.streams > 0)
+
+    def share(self, processes: int) -> int:
+        """Return the sequences per step of each process. Raises ValueError if some are left."""
+        if self.batch % processes:
+            raise ValueError(f'stage {self.name!r}: a batch of {self.batch} sequences cannot be '
+                             f'shared evenly by {processes} processes')
+        return self.batch // processes
 
 
 @dataclass(frozen=True)

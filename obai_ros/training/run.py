@@ -90,6 +90,10 @@ def _take_data(learner: Learner, path: Path | None, image_topic: str, resize: st
     if before is None and learner.record['sequences']:
         raise ValueError('this run learned from the simulator: continue it without --data, or '
                          'begin another one from its weights with --weights')
+    streams = [stage.name for stage in learner.recipe.stages if stage.streams]
+    if streams:
+        raise ValueError(f'stage {streams[0]!r} learns from streams, which only the simulator '
+                         f'has: with --data choose a recipe without `streams`')
     footage = read_footage(path, learner.recipe.model.image_size, image_topic, resize)
     facts = {'name': path.resolve().name, 'frames': footage.frames, 'pieces': footage.pieces,
              'actions': len(footage.points)}

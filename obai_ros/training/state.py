@@ -23,6 +23,7 @@ class TrainingState:
     model, average: weights and their moving average, of the stage's model.
     moments: the optimiser's moments, by parameter name; empty at the start of a stage.
     record: what happened so far (steps, sequences, seconds, scores), for the model card.
+    streams: where the streams of the stage are, see `training.streams`; empty with clips.
 
     There is no state of random numbers: every step draws from a generator seeded by the run's
     seed, the stage and the step.
@@ -36,12 +37,14 @@ class TrainingState:
     average: dict[str, Tensor]
     moments: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     record: dict = field(default_factory=dict)
+    streams: dict[str, Tensor] = field(default_factory=dict)
 
 
 def save_state(path: str | Path, state: TrainingState) -> None:
     """Write a state as one safetensors file; a failure leaves the previous file as it was."""
     tensors = {}
-    groups = {'model': state.model, 'average': state.average, **state.moments}
+    groups = {'model': state.model, 'average': state.average, 'streams': state.streams,
+              **state.moments}
     for group, values in groups.items():
         for name, value in values.items():
             tensors[f'{group}:{name}'] = value.detach().cpu().contiguous()
@@ -65,7 +68,8 @@ def load_state(path: str | Path) -> TrainingState:
         return TrainingState(
             recipe=Recipe.from_dict(description['recipe']), seed=description['seed'],
             stage=description['stage'], step=description['step'], model=groups.pop('model'),
-            average=groups.pop('average'), moments=groups, record=description['record'])
+            average=groups.pop('average'), streams=groups.pop('streams', {}), moments=groups,
+            record=description['record'])
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         raise CheckpointError(f'{path} is not the state of a training run, or is damaged '
                               f'({error}): resume from another one') from error
