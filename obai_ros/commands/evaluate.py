@@ -24,6 +24,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--seed', type=int, default=0, help='of the videos without --dataset')
     parser.add_argument('--identity', action='store_true',
                         help='also report how often objects stay in their slots over 12 frames')
+    parser.add_argument('--streams', type=int, default=0, metavar='N',
+                        help='also watch so many streams for 24 frames each, and report how '
+                        'scores hold over time')
     parser.add_argument('--iterations', type=int, default=0,
                         help='refinements per frame (default: as trained)')
     parser.add_argument('--window', type=int, default=0,
@@ -45,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
     from obai_ros.model.checkpoint import CheckpointError, default_checkpoint, load_checkpoint
     from obai_ros.model.device import choose_device
     from obai_ros.training.dataset import generate_dataset
+    from obai_ros.training.endurance import endurance, format_endurance
     from obai_ros.training.evaluation import evaluate_dataset, format_table
     from obai_ros.training.identity import identity_over_time
     from obai_ros.training.recorded import recorded_dataset
@@ -85,6 +89,9 @@ def run(args: argparse.Namespace) -> int:
         report['identity'] = identity_over_time(checkpoint)
         print(f"objects stay in their slots in {report['identity']['same_slot']:.1%} of "
               f"{report['identity']['steps']} steps from frame to frame")
+    if args.streams:
+        report['streams'] = endurance(checkpoint, streams=args.streams)
+        print(format_endurance(report['streams']))
     if args.json:
         write_json(args.json, report)
     return 0

@@ -15,6 +15,7 @@ from obai_ros.model.inference import Schedule
 from obai_ros.model.obai import Obai
 from obai_ros.model.percept import Percept
 from obai_ros.training.dataset import generate_dataset
+from obai_ros.training.endurance import endurance, format_endurance, SCORES
 from obai_ros.training.evaluation import _ceiling, bootstrap_interval, evaluate_dataset
 from obai_ros.training.identity import identity_over_time
 from obai_ros.training.readout import Readout
@@ -129,6 +130,26 @@ def test_identity_is_a_share_of_steps(model):
     assert 0.0 <= report['same_slot'] <= 1.0 and 0 < report['steps'] <= 4 * 2 * 3
 
 
+def test_streams_are_scored_by_frame(model):
+    checkpoint = Checkpoint(model, model.config, 'x', Schedule(1, None, 2), {})
+    report = endurance(checkpoint, streams=3, frames=5)
+    assert set(report) == set(SCORES) and all(len(values) == 5 for values in report.values())
+    assert report == endurance(checkpoint, checkpoint.schedule.careful(), streams=3, frames=5)
+    assert report != endurance(checkpoint, Schedule(2, None, 2), streams=3, frames=5)
+    assert all(0.0 <= share <= 1.0 for share in report['found'])
+
+
+@pytest.mark.parametrize('frames, rows', [(1, ['1']), (3, ['1', '2 to 3']), (5, [
+    '1', '2 to 4', '5']), (24, ['1', '2 to 4', '5 to 8', '9 to 16', '17 to 24'])])
+def test_frames_of_streams_are_reported_some_together(frames, rows):
+    text = format_endurance({name: list(range(frames)) for name in SCORES})
+    head, *lines = text.splitlines()
+    assert [line[:20].strip() for line in lines] == rows
+    assert head.split()[-len(SCORES):] == list(SCORES)
+    if frames == 24:
+        assert lines[1].split()[-1] == '2.0000' and lines[-1].split()[-1] == '19.5000'
+
+
 def test_commands_generate_and_evaluate(model, tmp_path):
     save_checkpoint(tmp_path / 'smoke.safetensors', model, {}, Schedule(1, None, 2))
 
@@ -140,8 +161,10 @@ def test_commands_generate_and_evaluate(model, tmp_path):
     made = obai('generate', tmp_path / 'v.npz', '--sequences', 4, '--size', 32, '--frames', 5)
     assert made.returncode == 0, made.stderr
     done = obai('evaluate', '--checkpoint', tmp_path / 'smoke.safetensors', '--dataset',
-                tmp_path / 'v.npz', '--json', tmp_path / 'scores.json', '--device', 'cpu')
+                tmp_path / 'v.npz', '--json', tmp_path / 'scores.json', '--device', 'cpu',
+                '--streams', 2)
     assert done.returncode == 0, done.stderr
+    assert 'frames of a stream' in done.stdout
     assert 'FARI' in done.stdout and 'paper' in done.stdout
     assert json.loads((tmp_path / 'scores.json').read_text())['sequences'] == 4
     refused = obai('evaluate', '--checkpoint', tmp_path / 'none.safetensors')
