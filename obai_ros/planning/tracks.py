@@ -19,6 +19,9 @@ PLACE_SD = 0.4
 # By how much more when part of the mask is missing, or too much is in it: radii for each factor e
 # of the mass, and at most.
 HIDDEN_SD, MOST_HIDDEN_SD = 1.0, 0.8
+# px, at least, and in errors of the bank's read-out: by how much beliefs about objects a part of
+# which is hidden are off, once their usual error about an object is known.
+BELIEF_SD, BELIEF_ERRORS = 1.0, 1.5
 # Traits that are colour, and the least error they are seen with.
 COLOURS, LEAST_COLOUR_SD = 3, 0.05
 # px/frame. What velocities of latents are off by, of an object that is seen for the first time.
@@ -82,7 +85,8 @@ class Tracks:
     give or take the error that it is seen with in `bank`.
     Place and velocity are filtered (Kalman): an object moves by the pushes it got and by nothing
     else, and the middle of its mask says where it is, the less so the more the mask has lost or
-    won against the whole.
+    won against the whole. What its slot believes takes over then, which knows of hidden parts; it
+    is read off by `bank`, and corrected by how far it was off when the object showed whole.
 
     There are twice as many tracks as slots; when all are in use, a new object takes the place of
     the one that was not seen for longest. dynamics: D [N, 2]; height, width: of the image, px.
@@ -91,6 +95,9 @@ class Tracks:
     def __init__(self, bank: GoalBank, dynamics: Tensor, height: int, width: int):
         error = (bank.traits[:, :COLOURS] - bank.colour).square().mean(0).sqrt()
         self._look_scale = _array(error.clamp(min=LEAST_COLOUR_SD))
+        self._locate = bank.locate
+        misread = (bank.locate(bank.mean) - bank.position).square().mean().sqrt()
+        self._belief_variance = max(BELIEF_SD, BELIEF_ERRORS * float(misread)) ** 2
         self._read_velocity = _array(torch.linalg.pinv(dynamics)).T
         # What it costs, in the terms of `_assign`, to be somewhere and to look somehow.
         looks = _array(bank.traits[:, :COLOURS]) / self._look_scale
@@ -119,6 +126,7 @@ class Tracks:
         at all); frames: how many have passed since.
         """
         place, mass = _array(sight.centre).copy(), _array(sight.mass).clip(1.0)
+        believed = _array(self._locate(sight.belief.mean))
         seen = _array(sight.objects)
         whole = _array(free_to_see(sight.centre, sight.mass, sight.objects, self._height,
                                    self._width))
@@ -128,7 +136,7 @@ class Tracks:
             self._begin(2 * len(mass))
         for frame in range(min(frames, LONGEST_GAP)):
             self._predict(received if frame == 0 else None)
-        track = self._assign(place, mass, look, seen)
+        track = self._assign(place, believed, mass, look, seen)
         self._holder = track.copy()
         known = np.flatnonzero(track >= 0)
         look_before = look.copy()
@@ -143,7 +151,10 @@ class Tracks:
             if mine < 0:
                 mine = self._found(track, place[slot], velocity[slot], look[slot], mass[slot])
             else:
-                self._correct(mine, place[slot], velocity[slot], mass[slot])
+                self._correct(mine, place[slot], believed[slot], velocity[slot], mass[slot])
+            if whole[slot] and len(group) == 1:
+                self._misread[mine] += NEWEST * (believed[slot] - place[slot]
+                                                 - self._misread[mine])
             track[slot], self._holder[group] = mine, mine
             self._look[mine] += NEWEST * (look[slot] - self._look[mine])
             share = NEWEST if whole[slot] and len(group) == 1 else NEWEST_MASS
@@ -170,6 +181,7 @@ class Tracks:
         # Variance of place, covariance, variance of velocity: the same along x and y.
         self._covariance = np.zeros((tracks, 3))
         self._look, self._full = np.zeros((tracks, COLOURS)), np.ones(tracks)
+        self._misread = np.zeros((tracks, 2))
         self._number = np.zeros(tracks, np.int64)
         self._unseen = np.full(tracks, np.iinfo(np.int32).max, np.int64)
         self._slot = np.full(tracks, -1)
@@ -187,14 +199,16 @@ class Tracks:
         self._covariance = np.stack([xx + 2 * xv + vv + noise, xv + vv + noise, vv + noise], -1)
         self._unseen += 1
 
-    def _assign(self, place, mass, look, seen) -> np.ndarray:
+    def _assign(self, place, believed, mass, look, seen) -> np.ndarray:
         """Return for each slot the track [K] that goes on in it, -1 for none."""
         track = np.full(len(seen), -1)
         alive, slots = np.flatnonzero(self._number), np.flatnonzero(seen)
         if not len(alive) or not len(slots):
             return track
-        off = np.square(place[slots] - self._place[alive, None]).sum(-1)
-        spread = self._covariance[alive, None, 0] + self._variance(alive[:, None], mass[slots])
+        where, variance = self._measured(alive[:, None], place[slots], believed[slots],
+                                         mass[slots])
+        off = np.square(where - self._place[alive, None]).sum(-1)
+        spread = self._covariance[alive, None, 0] + variance
         unlike = np.square(look[slots] - self._look[alive, None]).sum(-1)
         cost = np.minimum(off / spread, THROWN) + 2 * np.log(spread) + unlike
         # Each slot may as well show something new, and must if it looks like nothing before.
@@ -205,16 +219,25 @@ class Tracks:
         track[slots[column[old]]] = alive[row[old]]
         return track
 
-    def _variance(self, track, mass) -> np.ndarray:
-        """Return the variance of the middle of a mask about its object's place, px^2."""
+    def _measured(self, track, place, believed, mass) -> tuple[np.ndarray, np.ndarray]:
+        """
+        Return where objects are, px, and the variance of that, px^2.
+
+        From the middle of a mask, and what is believed, by how sure each is of the other's part.
+        """
+        radius = np.sqrt(self._full[track] / np.pi)
         lost = np.minimum(HIDDEN_SD * np.abs(np.log(mass / self._full[track])), MOST_HIDDEN_SD)
-        return np.square(PLACE_SD + lost * np.sqrt(self._full[track] / np.pi))
+        by_mask = np.square(PLACE_SD + lost * radius)
+        share = by_mask / (by_mask + self._belief_variance)
+        where = place + share[..., None] * (believed - self._misread[track] - place)
+        return where, share * self._belief_variance
 
     def _found(self, taken, place, velocity, look, mass) -> int:
         """Return the track of a new object; one that was not seen for longest ends for it."""
         free = np.setdiff1d(np.arange(len(self._unseen)), taken)
         track = int(free[self._unseen[free].argmax()])
         self._born += 1
+        self._misread[track] = 0.0
         self._number[track], self._look[track], self._full[track] = self._born, look, mass
         self._restart(track, place, velocity)
         return track
@@ -223,10 +246,11 @@ class Tracks:
         self._place[track], self._velocity[track] = place, velocity
         self._covariance[track] = PLACE_SD ** 2, 0.0, VELOCITY_SD ** 2
 
-    def _correct(self, track: int, place, velocity, mass) -> None:
+    def _correct(self, track: int, place, believed, velocity, mass) -> None:
         """Take in where an object shows."""
+        place, variance = self._measured(track, place, believed, mass)
         xx, xv, vv = self._covariance[track]
-        total = xx + self._variance(track, mass)
+        total = xx + variance
         surprise = place - self._place[track]
         if surprise @ surprise > THROWN * total:
             self._restart(track, place, velocity)
