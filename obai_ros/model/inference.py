@@ -38,8 +38,8 @@ class Schedule:
     least free energy are kept; second looks as often, up to a limit. Not used in training."""
     second_look: int = 0
     """Every so many frames of a stream, at the first few, and when the free energy jumps, look at
-    a frame as if it were the first, and keep what explains it better
-    (`second_look.look_again`); 0: never. Not used on clips."""
+    a frame as if it were the first, if something of it is left unexplained, and keep what explains
+    it better (`second_look.look_again`); 0: never. Not used on clips."""
 
     confined: bool = False
     """From one frame of a stream to the next, forget velocities outside of the span of D: what no

@@ -34,6 +34,10 @@ MOST_STARTS = 3
 UNEXPLAINED = 4.0
 """How many times it counts what the assignments leave unexplained."""
 
+ENOUGH = 5.0
+"""Nats: where assignments leave less than this unexplained, nobody looks again. Half of all frames
+leave less than half of it, and a look costs more than all else that is done about a frame."""
+
 JUMP = 0.3
 """Nats per pixel by which the free energy rises from one frame to the next when something has
 happened that the beliefs do not know of; a video that goes on stays below it."""
@@ -54,16 +58,19 @@ def look_again(model: Obai, window: Window, energy: Tensor, due: Tensor, schedul
     window and energy, with better beliefs where there are any, and where there are: [B] bool. A
     frame is better explained if its reconstruction term, and what the assignments leave
     unexplained, are lower by `MARGIN`: beliefs that have drifted for some frames may draw outlines
-    worse than fresh ones that leave out an object.
+    worse than fresh ones that leave out an object. Nothing is done where they leave next to
+    nothing unexplained.
     """
+    old, left = _explained(model, window, noise)
+    due = due & (left > ENOUGH)
+    if not due.any():
+        return window, energy, due
     image = from_planar(window.images[:, -1], model.config.subpixel)
     starts = min(schedule.starts, MOST_STARTS)
     fresh, fresh_energy = begin(model, image, replace(schedule, starts=starts), noise, engine)
-    old, new = (_explained(model, each, noise) for each in (window, fresh))
-    before, after = (
-        each.negative_log_likelihood()
-        + UNEXPLAINED * each.unexplained(window.images[:, -1], model.config.sigma_o)
-        for each in (old, new))
+    new, remains = _explained(model, fresh, noise)
+    before = old.negative_log_likelihood() + UNEXPLAINED * left
+    after = new.negative_log_likelihood() + UNEXPLAINED * remains
     better = due & (after < before - MARGIN)
     masks_old, masks_new = old.mask[:, :, 0], new.mask[:, :, 0]
     order, overlap = matched(masks_old, masks_new)
@@ -88,12 +95,13 @@ def look_again(model: Obai, window: Window, energy: Tensor, due: Tensor, schedul
     return select(better, begun, window), energy, better
 
 
-def _explained(model: Obai, window: Window, noise: Noise) -> Mixture:
-    """Return how a sample of the newest beliefs of a window explains its image."""
+def _explained(model: Obai, window: Window, noise: Noise) -> tuple[Mixture, Tensor]:
+    """Return how a sample of the newest beliefs explains its image, and what is left, [B]."""
     belief = window.belief[:, -1]
     epsilon = noise.normal(*belief.mean.shape, dtype=belief.mean.dtype)
     output = model.decode(belief.mean + belief.log_sd.exp() * epsilon)
-    return mixture(output, window.images[:, -1], model.config.sigma_o)
+    found = mixture(output, window.images[:, -1], model.config.sigma_o)
+    return found, found.unexplained(window.images[:, -1], model.config.sigma_o)
 
 
 def matched(masks: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:

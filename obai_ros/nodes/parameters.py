@@ -153,8 +153,8 @@ PERCEPTION = (
     Spec('starts', 8, 'How often the first frame is begun anew; the beliefs with the least free '
          'energy are kept. Second looks are begun as often, but at most 3 times.', 1, 64),
     Spec('second_look', 4, 'Every so many frames, at the first few, and when the free energy '
-         'jumps, a frame is also looked at as if it were the first, and the better explanation '
-         'kept; 0 = never.', 0, 10000),
+         'jumps, a frame of which something is left unexplained is also looked at as if it were '
+         'the first, and the better explanation kept; 0 = never.', 0, 10000),
     Spec('confined', True, 'From frame to frame, forget velocities of latents that no '
          'acceleration can bring about; over long streams latents would wander.'),
     Spec('seed', 0, 'Seed of the noise with which the filter starts.', 0, 2**31 - 1),

@@ -42,7 +42,9 @@ def test_nonsense_is_replaced_and_what_is_good_stays(make_model, make_clip):
     model, (images, fields) = make_model(), make_clip(frames=3)
     noise = Noise.seeded([5, 6])
     window, energy = window_of_three(model, images, fields, noise)
-    begun, _ = begin(model, images[:, 2], Schedule(2), Noise.seeded([7, 8]))
+    drawn = Noise.seeded([7, 8])
+    drawn.normal(2, *window.belief[:, -1].mean.shape[1:], dtype=window.packed.dtype)  # to judge by
+    begun, _ = begin(model, images[:, 2], Schedule(2), drawn)
     bad = spoilt(replace(window, packed=torch.cat([window.packed[:, :1], begun.packed], 1)), 1)
     assert cost(model, bad)[1] > cost(model, begun)[1] + 50.0
     seen, new_energy, renewed = look_again(model, bad, energy, ALL, Schedule(2),
@@ -91,6 +93,27 @@ def test_where_it_is_not_due_everything_stays(make_model, make_clip):
                                   Noise.seeded([7, 8]))
     assert renewed.tolist() == [True, False]
     assert torch.equal(seen.packed[1], bad.packed[1])
+
+
+def test_nobody_looks_again_where_all_is_explained(make_model, make_clip):
+    """A plain picture has one colour, so that nothing is left whatever the slots believe."""
+    model, (images, fields) = make_model(), make_clip(frames=3)
+    plain = images[0].mean((-2, -1), keepdim=True).expand_as(images[0])
+    window, energy = window_of_three(model, torch.stack([plain, images[1]]), fields,
+                                     Noise.seeded([5, 6]))
+    spent = []
+
+    def engine(model, window, iterations, noise):
+        spent.append(iterations)
+        return refine_repeatedly(model, window, iterations, noise)
+
+    bad = spoilt(spoilt(window, 0), 1)
+    _, _, renewed = look_again(model, bad, energy, ALL, Schedule(2), Noise.seeded([7, 8]), engine)
+    assert renewed.tolist() == [False, True] and spent
+    spent.clear()
+    seen, _, renewed = look_again(model, bad, energy, torch.tensor([True, False]), Schedule(2),
+                                  Noise.seeded([7, 8]), engine)
+    assert not renewed.any() and not spent and torch.equal(seen.packed, bad.packed)
 
 
 def test_a_stream_looks_again_when_its_schedule_says_so(make_model, make_clip, monkeypatch):
