@@ -22,7 +22,7 @@ from obai_ros.nodes.parameters import PERCEPTION
 from obai_ros.nodes.perception_health import PerceptionHealth
 from obai_ros.nodes.resources import choose_device, load_model
 from obai_ros.nodes.run import run
-from obai_ros.nodes.worker import start_worker
+from obai_ros.nodes.worker import Worker
 
 
 class PerceptionNode(ManagedNode):
@@ -33,18 +33,20 @@ class PerceptionNode(ManagedNode):
         self._applied = AppliedActions()
         self._busy = threading.Lock()  # held while an image is processed
         self._tracker = None
-        self._wake = threading.Event()
         self._enabled = True
         self._ending = False
         self._last = None              # stamp of the image processed last, ns
         self._number = 0               # of the frame that the newest applied action is about
         super().__init__('perception_node', PERCEPTION)
+        self._worker = Worker(self)
         self.create_service(Trigger, '~/reset', self._reset)
         self.create_service(SetBool, '~/enable', self._enable)
         self._health = PerceptionHealth(self)
-        start_worker(self, self._work)
 
     def load(self):
+        self._worker.ask(self._load)  # threads of torch belong to the thread that calls it first
+
+    def _load(self):
         # Here and not above: torch takes seconds to import, and a node should answer at once.
         import torch
         from obai_ros.model.device import choose_precision
@@ -117,7 +119,7 @@ class PerceptionNode(ManagedNode):
         fitted = fit(self.settings.resize, width, height, self._tracker.size)
         self._frames.put(_nanoseconds(message), (
             message.header, fitted, fitted.picture_to_grid(picture), time.monotonic() - begin))
-        self._wake.set()
+        self._worker.do(self._process_newest)
 
     def _receive_action(self, message):
         if not self.active:
@@ -134,14 +136,10 @@ class PerceptionNode(ManagedNode):
         cut = message.cut or renumbered and self._tracker.frame > 0
         self._applied.add(_nanoseconds(message), self._tracker.applied(*points, cut))
 
-    def _work(self):
-        """Process the newest image whenever there is one, for as long as the node lives."""
-        while self._wake.wait() and not self._ending:
-            self._wake.clear()
-            with self._busy:
-                item = self._frames.take()
-                if item is None or not self.active:
-                    continue
+    def _process_newest(self):
+        with self._busy:
+            item = self._frames.take()
+            if item is not None and self.active and not self._ending:
                 self._process(*item)
 
     def destroy_node(self):
@@ -149,7 +147,6 @@ class PerceptionNode(ManagedNode):
             return
         # The image in work is finished first: it is published through what goes away now.
         self._ending = True
-        self._wake.set()
         if self._busy.acquire(timeout=1.0):
             super().destroy_node()
 

@@ -2,8 +2,10 @@
 """The thread of a node's own, for what takes long."""
 
 import os
+import queue
 import threading
 import traceback
+from concurrent.futures import Future
 
 
 def start_worker(node, work) -> None:
@@ -21,3 +23,39 @@ def start_worker(node, work) -> None:
                 os._exit(1)
 
     threading.Thread(target=guarded, daemon=True).start()
+
+
+class Worker:
+    """
+    A thread that does one thing after the other, see `start_worker`.
+
+    All heavy computation of a node belongs into one such thread. Each thread that computes with
+    several of OpenMP's has a team of them, and as soon as the teams of a process together are
+    more than its cores, they go to sleep after each little job instead of waiting for the next:
+    with two cores, two threads are then as slow as one.
+    """
+
+    def __init__(self, node):
+        self._jobs = queue.SimpleQueue()
+        start_worker(node, self._run)
+
+    def do(self, job) -> None:
+        """Have job() done when its turn comes; if it fails, the process ends."""
+        self._jobs.put(job)
+
+    def ask(self, job):
+        """Have job() done when its turn comes, wait for it, return what it returns or raises."""
+        answer = Future()
+        self._jobs.put(lambda: _answer(answer, job))
+        return answer.result()
+
+    def _run(self):
+        while True:
+            self._jobs.get()()
+
+
+def _answer(answer: Future, job) -> None:
+    try:
+        answer.set_result(job())
+    except Exception as error:
+        answer.set_exception(error)

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A worker that fails ends the process, unless the context was gone already."""
+"""A worker that fails ends the process, unless the context was gone already; it can be asked."""
 import subprocess
 import sys
+import threading
+import types
 
 import pytest
+
+from obai_ros.nodes.worker import Worker
 
 FAIL = '''
 import threading, types
@@ -26,3 +30,19 @@ def test_a_fault_ends_the_process_and_the_end_of_the_context_does_not(ok, status
                            capture_output=True)
     assert ended.returncode == status
     assert ('RuntimeError: no publisher' in ended.stderr) == ok
+
+
+def test_a_worker_does_everything_in_one_thread_in_order():
+    worker = Worker(types.SimpleNamespace(context=None))
+    threads = []
+    for _ in range(3):
+        worker.do(lambda: threads.append(threading.get_ident()))
+    assert worker.ask(threading.get_ident) == threads[0] != threading.get_ident()
+    assert threads == threads[:1] * 3
+
+
+def test_whoever_asks_is_told_what_went_wrong_and_the_worker_goes_on():
+    worker = Worker(types.SimpleNamespace(context=None))
+    with pytest.raises(ZeroDivisionError):
+        worker.ask(lambda: 1 / 0)
+    assert worker.ask(lambda: 2) == 2
