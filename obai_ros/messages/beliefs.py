@@ -21,7 +21,7 @@ class Beliefs:
     height, width: size of the model's image, px.
     mean, velocity, log_sd, velocity_log_sd: [K, N] float32, of s and s' (per frame).
     centroid: [K, 2] float32 (x, y) px; mass: [K] float32 px; traits: [K, A] float32; empty: [K]
-    bool.
+    bool. labels: [H, W] uint8, 0 background, k + 1 slot k, 255 unlabelled.
     background: slot of the background. contact_row, contact_col: [K] int64, px.
     contact_probability: [K, K] float32, [k, j] = of slot j at slot k's contact pixel.
     reachable: [K] bool. free_energy: nats; slot_free_energy: [K] float32, each slot's share of it.
@@ -39,6 +39,7 @@ class Beliefs:
     centroid: np.ndarray
     mass: np.ndarray
     traits: np.ndarray
+    labels: np.ndarray
     empty: np.ndarray
     background: int
     contact_row: np.ndarray
@@ -58,6 +59,7 @@ class Beliefs:
         for names, shape in (
                 (LATENT_FIELDS, (slots, latents)), (SLOT_FIELDS, (slots,)),
                 (('centroid',), (slots, 2)), (('traits',), (slots, TRAITS)),
+                (('labels',), (self.height, self.width)),
                 (('contact_probability',), (slots, slots))):
             for name in names:
                 if np.shape(getattr(self, name)) != shape:
@@ -95,7 +97,8 @@ def read(msg) -> Beliefs:
         if values.size != np.prod(shape, dtype=int):
             raise BeliefsError(
                 f'the beliefs have {name} of length {values.size}, expected '
-                f'{np.prod(shape, dtype=int)} for {slots} slots of {latents} latents')
+                f'{np.prod(shape, dtype=int)} for {slots} slots of {latents} latents and '
+                f'{msg.width}x{msg.height} px')
         return values.reshape(shape)
 
     return Beliefs(
@@ -103,7 +106,8 @@ def read(msg) -> Beliefs:
         **{name: take(name, np.float32, slots, latents) for name in LATENT_FIELDS},
         centroid=np.stack([take(f'centroid_{axis}', np.float32, slots) for axis in 'xy'], -1),
         mass=take('mass', np.float32, slots),
-        traits=take('traits', np.float32, slots, TRAITS), empty=take('empty', bool, slots),
+        traits=take('traits', np.float32, slots, TRAITS),
+        labels=take('labels', np.uint8, msg.height, msg.width), empty=take('empty', bool, slots),
         background=msg.background,
         contact_row=take('contact_row', np.int64, slots),
         contact_col=take('contact_col', np.int64, slots),
@@ -123,6 +127,7 @@ def write(beliefs: Beliefs, msg):
     for name in (*LATENT_FIELDS, 'mass', 'traits', 'contact_probability', 'slot_free_energy',
                  'entropy'):
         setattr(msg, name, typed('f', getattr(beliefs, name)))
+    msg.labels = typed('B', beliefs.labels)
     for axis, name in enumerate(('centroid_x', 'centroid_y')):
         setattr(msg, name, typed('f', np.asarray(beliefs.centroid)[:, axis]))
     for name in ('contact_row', 'contact_col'):

@@ -21,7 +21,8 @@ def write_percept(percept: Percept, frame: int, model_id: str, messages: Sequenc
     arrays = {
         'mean': belief.mean, 'velocity': belief.velocity, 'log_sd': belief.log_sd,
         'velocity_log_sd': belief.velocity_log_sd, 'centroid': percept.centroid,
-        'mass': percept.mass, 'traits': percept.traits, 'empty': percept.empty,
+        'mass': percept.mass, 'traits': percept.traits, 'labels': percept.labels(),
+        'empty': percept.empty,
         'entropy': percept.entropy,
         'slot_free_energy': percept.slot_free_energy,
         'contact_row': touch.row, 'contact_col': touch.col,

@@ -24,21 +24,22 @@ class Applied:
 class Tracker:
     """Runs a model over an endless video.
 
-    checkpoint: a loaded Checkpoint, already on `device`; engine: what refines its beliefs,
-    see `model.engine.make_engine`; iterations, window: 0 for those it was
-    trained with; starts: how often a first frame is begun anew; second_look: every how many frames
-    one is looked at afresh, 0 for never; confined: see `Schedule`; seed: of the filter's noise.
+    checkpoint: a loaded Checkpoint, already on `device`; engine: what refines its beliefs, see
+    `model.engine.make_engine`; iterations, window: 0 for those it was trained with; starts: how
+    often a first frame is begun anew; births: how often something that no slot explains may then
+    be given one; second_look: every how many frames one is looked at afresh, 0 for never;
+    confined: see `Schedule`; seed: of the filter's noise.
     """
 
     def __init__(self, checkpoint, device, engine: Engine, iterations: int, window: int,
-                 starts: int, second_look: int, confined: bool, seed: int):
+                 starts: int, births: int, second_look: int, confined: bool, seed: int):
         self.model_id = checkpoint.model_id
         self.size = checkpoint.config.image_size
         self.num_slots = checkpoint.config.num_slots
         self.device = device
         self._model = checkpoint.model
         self._schedule = checkpoint.schedule.changed(window=window, starts=starts,
-                                                      second_look=second_look,
+                                                      births=births, second_look=second_look,
                                                       confined=confined)
         self._engine = engine
         self._seed = seed

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from obai_ros.model.belief import Belief
 from obai_ros.model.percept import Percept
+from obai_ros.planning.occlusion import free_to_see
 
 
 class Kind(IntEnum):
@@ -51,7 +52,8 @@ class Sight:
 
     belief: fields [K, N]; centre [K, 2] px and mass [K] px of what shows of each; traits [K, A]:
     what it looks like, see `model.traits`; objects [K] bool: slots that show an object, neither
-    empty nor the background.
+    empty nor the background; labels [H, W] uint8: k + 1 where slot k is seen, 0 for the
+    background, 255 where nobody knows.
     """
 
     belief: Belief
@@ -59,6 +61,7 @@ class Sight:
     mass: Tensor
     traits: Tensor
     objects: Tensor
+    labels: Tensor
 
     @staticmethod
     def of(percept: Percept) -> list[Sight]:
@@ -66,13 +69,19 @@ class Sight:
         height, width = percept.masks.shape[-2:]
         objects = ~percept.empty & (percept.mass < LARGEST * height * width)
         objects.scatter_(1, percept.background[:, None], False)
+        labels = percept.labels()
         return [Sight(percept.belief[b], percept.centroid[b], percept.mass[b], percept.traits[b],
-                      objects[b])
+                      objects[b], labels[b])
                 for b in range(len(objects))]
 
     def shown(self) -> Tensor:
         """Return the slots [P] int64 that show an object."""
         return self.objects.nonzero().squeeze(1)
+
+    def whole(self) -> Tensor:
+        """Return [K] bool: slots that show an object of which nothing is hidden."""
+        return torch.from_numpy(free_to_see(self.labels.cpu().numpy(), self.objects.cpu().numpy())
+                                ).to(self.objects.device)
 
 
 @dataclass(frozen=True)

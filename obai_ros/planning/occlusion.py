@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
 # An object can be pushed while a rim of about this width shows, px (see placement.BOX).
 RIM = 5.0
-# Discs whose centres are nearer than this share of the sum of their radii overlap.
-OVERLAP = 1.0
+# Along how much of its outline what shows whole may touch others: labels are not perfect.
+TOUCHING = 0.05
 
 
 @dataclass(frozen=True)
@@ -45,18 +46,32 @@ class View:
         return hidden.any(-1)
 
 
-def free_to_see(centre: Tensor, mass: Tensor, objects: Tensor, height: int, width: int) -> Tensor:
+def free_to_see(labels: np.ndarray, objects: np.ndarray) -> np.ndarray:
     """
-    Return [..., K] bool: slots whose object shows whole, so that its middle is that of its mask.
+    Return [K] bool: slots whose object shows whole, so that its middle is that of its pixels.
 
-    centre [..., K, 2] px; mass [..., K] px; objects [..., K] bool: slots that show an object. Not
-    those that touch the border of an image of height x width px, or the disc of another object.
+    For the arguments see `touching`; not those that touch along more than TOUCHING.
     """
-    radius = (mass / math.pi).clamp(min=0).sqrt()
-    far = centre.new_tensor((width, height)) - centre
-    inside = (centre.minimum(far) > radius[..., None]).all(-1)
-    gap = (centre[..., :, None, :] - centre[..., None, :, :]).norm(dim=-1)
-    touching = gap < OVERLAP * (radius[..., :, None] + radius[..., None, :])
-    other = objects[..., None, :] & ~torch.eye(
-        centre.shape[-2], dtype=torch.bool, device=centre.device)
-    return objects & inside & ~(touching & other).any(-1)
+    return objects & (touching(labels, objects) <= TOUCHING)
+
+
+def touching(labels: np.ndarray, objects: np.ndarray) -> np.ndarray:
+    """
+    Return [K]: along how much of its outline each slot touches another, or the image's border.
+
+    labels [H, W] uint8: k + 1 where slot k is seen; objects [K] bool: slots that show an object,
+    others hide nothing.
+    """
+    slots = len(objects)
+    kind = np.zeros(256, np.int64)     # 0: behind all objects or unknown, k + 1: slot k
+    kind[1:slots + 1] = np.where(objects, np.arange(1, slots + 1), 0)
+    around = np.pad(kind[labels], 1, constant_values=slots + 1)   # the border hides like an object
+    kinds = slots + 2
+    # How often each kind is next to each other, to its right or below it.
+    pairs = sum(np.bincount((kinds * one + other).ravel(), minlength=kinds ** 2)
+                for one, other in ((around[1:], around[:-1]), (around[:, 1:], around[:, :-1])))
+    pairs = pairs.reshape(kinds, kinds)
+    pairs = pairs + pairs.T
+    np.fill_diagonal(pairs, 0)
+    outline = pairs.sum(1)
+    return ((outline - pairs[:, 0]) / outline.clip(1))[1:slots + 1]

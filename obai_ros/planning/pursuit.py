@@ -13,7 +13,6 @@ from obai_ros.planning.anchor import Anchor
 from obai_ros.planning.assignment import cheapest, require_as_many, Unlikeness
 from obai_ros.planning.goal import Goal, Kind, pointed_at, Sight
 from obai_ros.planning.goal_bank import GoalBank
-from obai_ros.planning.occlusion import free_to_see
 from obai_ros.planning.preference import GoalError, Preference
 from obai_ros.planning.recognition import Recogniser
 from obai_ros.planning.tracks import Objects, Tracks
@@ -185,7 +184,7 @@ class Pursuit:
         if not scene.objects.any():
             raise GoalError('no object was found in the goal image, so there is nothing to do')
         shown = scene.shown()
-        whole = free_to_see(scene.centre, scene.mass, scene.objects, self._height, self._width)
+        whole = scene.whole()
         places = torch.where(whole[shown, None], scene.centre[shown],
                              self._bank.locate(scene.belief.mean[shown]))
         return places.clamp(min=0).minimum(places.new_tensor((self._width, self._height)))

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from obai_ros.planning.goal import Sight
 from obai_ros.planning.goal_bank import GoalBank
-from obai_ros.planning.occlusion import free_to_see
+from obai_ros.planning.occlusion import touching, TOUCHING
 from obai_ros.planning.parts import gather_parts
+from obai_ros.planning.silhouette import Evidence, find, reach, remember
 
 # px. The middle of a mask that shows whole, about the object's place, from one frame to the next.
 PLACE_SD = 0.4
@@ -39,8 +40,11 @@ OTHER = 16.3
 NEWEST, NEWEST_MASS = 0.2, 0.1
 
 # What a look says about an object a part of which may be hidden, as a share of what it says about
-# one that shows whole.
-HIDDEN = 0.1
+# one that shows whole; the share of its outline that touches others from which on it says nothing.
+HIDDEN, MOST_TOUCHED = 0.1, 0.4
+# How much less the middle of what shows and the belief count where a silhouette is laid on the
+# same pixels: they say where to look for it.
+VAGUE = 4.0
 
 # Frames after which nobody knows any more where objects are that were not seen.
 LONGEST_GAP = 30
@@ -52,7 +56,8 @@ class Objects:
     J objects that are, or were, in view, and K slots.
 
     number [J] int64: each object has one of its own, 0 where there is none yet; shown [J] bool:
-    a slot shows it now; whole [J] bool: and nothing hides a part of it; unseen [J] int64: frames
+    a slot shows it now; touched [J]: along how much of its outline it touches what may hide it,
+    0..1; whole [J] bool: next to nothing hides a part of it; unseen [J] int64: frames
     since it was seen last; traits [J, A]: of its slot, without meaning unless shown. track [K]
     int64: which of the J a slot shows, -1 for none; place, velocity [K, 2] px, px/frame: of that
     object.
@@ -60,6 +65,7 @@ class Objects:
 
     number: Tensor
     shown: Tensor
+    touched: Tensor
     whole: Tensor
     unseen: Tensor
     traits: Tensor
@@ -69,7 +75,8 @@ class Objects:
 
     def weight(self) -> Tensor:
         """Return [J]: how much it says about an object what is seen of it now, 0..1."""
-        return torch.where(self.whole, 1.0, HIDDEN) * self.shown
+        partly = HIDDEN * (1.0 - self.touched / MOST_TOUCHED).clamp(min=0.0)
+        return torch.where(self.whole, 1.0, partly) * self.shown
 
     def to_slots(self, value: Tensor, nothing) -> Tensor:
         """Return [K] from [J], `nothing` where there is no object."""
@@ -84,9 +91,11 @@ class Tracks:
     find another in its slot. Objects are known again by where they must be and by their colour,
     give or take the error that it is seen with in `bank`.
     Place and velocity are filtered (Kalman): an object moves by the pushes it got and by nothing
-    else, and the middle of its mask says where it is, the less so the more the mask has lost or
-    won against the whole. What its slot believes takes over then, which knows of hidden parts; it
-    is read off by `bank`, and corrected by how far it was off when the object showed whole.
+    else. The middle of its pixels says where it is while it shows whole. Then its silhouette is
+    remembered, and found again in what shows of it when it is partly hidden (`silhouette`):
+    objects neither turn nor change. Of one that never showed whole the silhouette is put together
+    from what has been seen of it, and where its middle is in that is told by what its slot
+    believes, read off by `bank`, and by the middle of what shows, on average over all looks.
 
     There are twice as many tracks as slots; when all are in use, a new object takes the place of
     the one that was not seen for longest. dynamics: D [N, 2]; height, width: of the image, px.
@@ -128,8 +137,9 @@ class Tracks:
         place, mass = _array(sight.centre).copy(), _array(sight.mass).clip(1.0)
         believed = _array(self._locate(sight.belief.mean))
         seen = _array(sight.objects)
-        whole = _array(free_to_see(sight.centre, sight.mass, sight.objects, self._height,
-                                   self._width))
+        labels = _array(sight.labels)
+        hidden = touching(labels, seen)
+        whole = seen & (hidden <= TOUCHING)
         look = _array(sight.traits[:, :COLOURS]) / self._look_scale
         velocity = _array(sight.belief.velocity) @ self._read_velocity
         if not self.begun:
@@ -139,41 +149,49 @@ class Tracks:
         track = self._assign(place, believed, mass, look, seen)
         self._holder = track.copy()
         known = np.flatnonzero(track >= 0)
+        free = _labelled(labels, [0, *1 + np.flatnonzero(~seen)])
         look_before = look.copy()
         look_before[known] = self._look[track[known]]
         for group in gather_parts(place, mass, look_before, known,
                                   np.flatnonzero(seen & (track < 0))):
             # The largest part stands for the object, which is where its parts are on average.
             slot = max(group, key=mass.__getitem__)
-            place[slot] = np.average(place[group], 0, mass[group])
-            mass[slot] = mass[group].sum()
+            if len(group) > 1:
+                place[slot] = np.average(place[group], 0, mass[group])
+                mass[slot] = mass[group].sum()
             mine, track[group[0]] = track[group[0]], -1
+            plain = whole[slot] and len(group) == 1
+            evidence = Evidence(_labelled(labels, np.add(group, 1)), free)
             if mine < 0:
                 mine = self._found(track, place[slot], velocity[slot], look[slot], mass[slot])
             else:
-                self._correct(mine, place[slot], believed[slot], velocity[slot], mass[slot])
-            if whole[slot] and len(group) == 1:
-                self._misread[mine] += NEWEST * (believed[slot] - place[slot]
-                                                 - self._misread[mine])
+                where = self._measured(mine, place[slot], believed[slot], mass[slot])
+                if plain or not self._fit(mine, evidence, *where):
+                    self._correct(mine, *where, velocity[slot])
+            self._remember(mine, evidence, plain, place[slot], believed[slot],
+                           hidden[slot] * np.sqrt(mass[slot] / np.pi))
             track[slot], self._holder[group] = mine, mine
             self._look[mine] += NEWEST * (look[slot] - self._look[mine])
-            share = NEWEST if whole[slot] and len(group) == 1 else NEWEST_MASS
+            share = NEWEST if plain else NEWEST_MASS
             self._full[mine] += share * (mass[slot] - self._full[mine])
             self._unseen[mine] = 0
         slots = np.flatnonzero(track >= 0)
         self._slot = np.full(len(self._slot), -1)
         self._slot[track[slots]] = slots
-        return self._objects(sight, track, whole)
+        return self._objects(sight, track, whole, hidden)
 
-    def _objects(self, sight: Sight, track: np.ndarray, whole: np.ndarray) -> Objects:
+    def _objects(self, sight: Sight, track: np.ndarray, whole: np.ndarray, hidden: np.ndarray
+                 ) -> Objects:
         def tensor(value):
             return torch.tensor(value, device=sight.mass.device)
 
         return Objects(
             number=tensor(self._number), shown=tensor(self._slot >= 0),
+            touched=tensor(hidden[self._slot]).to(sight.mass.dtype),
             whole=tensor((self._slot >= 0) & whole[self._slot]), unseen=tensor(self._unseen),
             traits=sight.traits[tensor(self._slot.clip(0))],
-            track=tensor(track), place=tensor(self._place[track]).to(sight.centre.dtype),
+            track=tensor(track),
+            place=tensor((self._place + self._offset)[track]).to(sight.centre.dtype),
             velocity=tensor(self._velocity[track]).to(sight.centre.dtype))
 
     def _begin(self, tracks: int) -> None:
@@ -182,6 +200,10 @@ class Tracks:
         self._covariance = np.zeros((tracks, 3))
         self._look, self._full = np.zeros((tracks, COLOURS)), np.ones(tracks)
         self._misread = np.zeros((tracks, 2))
+        self._silhouette: list[np.ndarray | None] = [None] * tracks
+        # Of objects that never showed whole: where their middle is in their silhouette, as told by
+        # so many looks.
+        self._offset, self._looks = np.zeros((tracks, 2)), np.zeros(tracks, np.int64)
         self._number = np.zeros(tracks, np.int64)
         self._unseen = np.full(tracks, np.iinfo(np.int32).max, np.int64)
         self._slot = np.full(tracks, -1)
@@ -207,7 +229,7 @@ class Tracks:
             return track
         where, variance = self._measured(alive[:, None], place[slots], believed[slots],
                                          mass[slots])
-        off = np.square(where - self._place[alive, None]).sum(-1)
+        off = np.square(where - (self._place + self._offset)[alive, None]).sum(-1)
         spread = self._covariance[alive, None, 0] + variance
         unlike = np.square(look[slots] - self._look[alive, None]).sum(-1)
         cost = np.minimum(off / spread, THROWN) + 2 * np.log(spread) + unlike
@@ -228,16 +250,20 @@ class Tracks:
         radius = np.sqrt(self._full[track] / np.pi)
         lost = np.minimum(HIDDEN_SD * np.abs(np.log(mass / self._full[track])), MOST_HIDDEN_SD)
         by_mask = np.square(PLACE_SD + lost * radius)
-        share = by_mask / (by_mask + self._belief_variance)
-        where = place + share[..., None] * (believed - self._misread[track] - place)
-        return where, share * self._belief_variance
+        return self._weigh(by_mask, place, believed - self._misread[track])
+
+    def _weigh(self, variance, place, believed) -> tuple[np.ndarray, np.ndarray]:
+        """Return the mean of a place of that variance and one that is believed, and its own."""
+        share = np.asarray(variance / (variance + self._belief_variance))
+        return place + share[..., None] * (believed - place), share * self._belief_variance
 
     def _found(self, taken, place, velocity, look, mass) -> int:
         """Return the track of a new object; one that was not seen for longest ends for it."""
         free = np.setdiff1d(np.arange(len(self._unseen)), taken)
         track = int(free[self._unseen[free].argmax()])
         self._born += 1
-        self._misread[track] = 0.0
+        self._misread[track], self._silhouette[track] = 0.0, None
+        self._offset[track], self._looks[track] = 0.0, 0
         self._number[track], self._look[track], self._full[track] = self._born, look, mass
         self._restart(track, place, velocity)
         return track
@@ -246,18 +272,64 @@ class Tracks:
         self._place[track], self._velocity[track] = place, velocity
         self._covariance[track] = PLACE_SD ** 2, 0.0, VELOCITY_SD ** 2
 
-    def _correct(self, track: int, place, believed, velocity, mass) -> None:
-        """Take in where an object shows."""
-        place, variance = self._measured(track, place, believed, mass)
-        xx, xv, vv = self._covariance[track]
+    def _correct(self, track: int, place, variance, velocity) -> None:
+        """Take in where an object shows, and give or take what, unless its silhouette can tell."""
+        if self._looks[track]:
+            self._place[track] += self._offset[track]
+            self._covariance[track, 0] += self._belief_variance
+            self._silhouette[track], self._looks[track], self._offset[track] = None, 0, 0.0
+        xx = self._covariance[track, 0]
         total = xx + variance
         surprise = place - self._place[track]
         if surprise @ surprise > THROWN * total:
             self._restart(track, place, velocity)
             return
-        self._place[track] += xx / total * surprise
-        self._velocity[track] += xv / total * surprise
-        self._covariance[track] = xx - xx * xx / total, xv - xx * xv / total, vv - xv * xv / total
+        self._move(track, self._place[track] + xx / total * surprise, xx - xx * xx / total)
+
+    def _remember(self, track: int, evidence: Evidence, plain: bool, place, believed,
+                  hidden: float) -> None:
+        """Take in how an object looks: its outline, or what shows of it, and where it is in it."""
+        size = reach(self._height, self._width)
+        if plain:
+            if self._looks[track]:  # what was put together from parts is no longer needed
+                self._silhouette[track], self._looks[track] = None, 0
+            self._misread[track] += NEWEST * (believed - place - self._misread[track])
+            self._silhouette[track] = remember(self._silhouette[track], evidence, place, size)
+        elif self._silhouette[track] is None or self._looks[track]:
+            self._silhouette[track] = remember(
+                self._silhouette[track], evidence, self._place[track], size)
+            # Half an object touches what hides it along half of its outline, and its middle is
+            # about half its radius from where it would be.
+            where, _ = self._weigh(np.square(PLACE_SD + hidden), place, believed)
+            self._looks[track] += 1
+            self._offset[track] += (where - self._place[track] - self._offset[track]
+                                    ) / self._looks[track]
+
+    def _fit(self, track: int, evidence: Evidence, place, variance) -> bool:
+        """Take in where what shows of an object fits its silhouette; False if it does not tell."""
+        xx = self._covariance[track, 0]
+        gain = xx / (xx + VAGUE * variance)
+        expected = self._place[track] + gain * (place - self._offset[track] - self._place[track])
+        found = find(self._silhouette[track], evidence, expected, xx - gain * xx)
+        if found is None:
+            return False
+        self._move(track, found[0], min(found[1], self._covariance[track, 0]))
+        return True
+
+    def _move(self, track: int, place, variance: float) -> None:
+        """Take in that an object is at `place`, all things considered, give or take `variance`."""
+        xx, xv, vv = self._covariance[track]
+        gain = xv / xx
+        self._velocity[track] += gain * (place - self._place[track])
+        self._place[track] = place
+        self._covariance[track] = variance, gain * variance, vv - gain * (xv - gain * variance)
+
+
+def _labelled(labels: np.ndarray, some) -> np.ndarray:
+    """Return [H, W] bool: which pixels have one of some labels."""
+    chosen = np.zeros(256, bool)
+    chosen[some] = True
+    return chosen[labels]
 
 
 def _array(value: Tensor) -> np.ndarray:

@@ -18,7 +18,8 @@ def make(slots=4, latents=16, seed=0, **changes):
         **{name: rng.standard_normal((slots, latents), np.float32)
            for name in beliefs.LATENT_FIELDS},
         centroid=rng.random((slots, 2), np.float32), mass=rng.random(slots, np.float32),
-        traits=rng.random((slots, beliefs.TRAITS), np.float32), empty=rng.random(slots) < .5,
+        traits=rng.random((slots, beliefs.TRAITS), np.float32),
+        labels=rng.integers(0, slots + 1, (64, 48), np.uint8), empty=rng.random(slots) < .5,
         background=int(rng.integers(slots)),
         contact_row=rng.integers(0, 64, slots), contact_col=rng.integers(0, 48, slots),
         contact_probability=contact / contact.sum(-1, keepdims=True),
@@ -57,6 +58,7 @@ def test_latents_are_slot_major():
     ({'num_slots': 5}, 'expected 80 for 5 slots'),
     ({'num_slots': 0}, 'expected 0'),
     ({'centroid_y': [1.]}, 'centroid_y of length 1, expected 4'),
+    ({'labels': [0] * 7}, 'labels of length 7, expected 3072 .* 48x64 px'),
     ({'contact_probability': []}, 'contact_probability of length 0, expected 16'),
     ({'velocity': [float('nan')] * 64}, 'velocity holds a number that is not finite'),
     ({'background': 4}, r'background is slot 4, expected 0 \.\. 3'),

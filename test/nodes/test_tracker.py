@@ -20,7 +20,7 @@ def tracker():
     checkpoint = SimpleNamespace(model=Obai(config), config=config, model_id='m',
                                  schedule=Schedule(window=2))
     return Tracker(checkpoint, torch.device('cpu'), refine_repeatedly, iterations=2,
-                   window=2, starts=1, second_look=0, confined=False, seed=0)
+                   window=2, starts=1, births=0, second_look=0, confined=False, seed=0)
 
 
 def noise(seed, height=SIDE, width=SIDE):

@@ -5,7 +5,6 @@ import torch
 
 from obai_ros.model.belief import Belief
 from obai_ros.planning.anchor import Anchor
-from obai_ros.planning.occlusion import free_to_see
 from obai_ros.planning.preference import Preference
 from obai_ros.planning.tracks import Objects
 
@@ -17,8 +16,8 @@ VELOCITY = torch.tensor([[0.5, 0.2], [-0.3, 0.1]])
 
 def objects():
     yes = torch.ones(2, dtype=torch.bool)
-    return Objects(torch.tensor([1, 2]), yes, yes, torch.zeros(2), torch.zeros(2, 11),
-                   torch.arange(2), PLACE, VELOCITY)
+    return Objects(torch.tensor([1, 2]), yes, torch.zeros(2), yes, torch.zeros(2),
+                   torch.zeros(2, 11), torch.arange(2), PLACE, VELOCITY)
 
 
 def way(belief, preference):
@@ -62,10 +61,3 @@ def test_only_beliefs_that_are_planned_with_are_changed_and_only_along_d(prefere
     across = torch.tensor([0.02, 0.0, -0.1])  # at right angles to both columns of D
     torch.testing.assert_close(belief.mean[0] @ across, wandered.mean[0] @ across)
     assert not torch.allclose(belief.mean[0], wandered.mean[0])
-
-
-def test_whole_are_those_that_touch_neither_border_nor_each_other():
-    centre = torch.tensor([[32.0, 32.0], [34.0, 32.0], [3.0, 30.0], [50.0, 50.0], [50.0, 51.0]])
-    objects = torch.tensor([True, True, True, True, False])
-    whole = free_to_see(centre, torch.full((5,), 80.0), objects, 64, 64)
-    assert whole.tolist() == [False, False, False, True, False]

@@ -2,6 +2,7 @@
 """Goals: which slots they are about, what these prefer for it, and which are refused."""
 import math
 
+import discs
 import pytest
 import torch
 
@@ -56,9 +57,10 @@ def sight(objects=(True, True, False, False), shapes=(0, 1, 0, 0),
     """Return four slots, of which 2 is the background and 3 is empty unless said otherwise."""
     mean = encode(torch.tensor(centre), torch.tensor(shapes), torch.tensor(colours))
     sure = torch.full_like(mean, -3.0)
-    return Sight(Belief(mean, torch.zeros_like(mean), sure, sure), torch.tensor(centre),
-                 torch.full((4,), 60.0), traits(torch.tensor(shapes), torch.tensor(colours)),
-                 torch.tensor(objects))
+    mass = torch.full((4,), 60.0)
+    return Sight(Belief(mean, torch.zeros_like(mean), sure, sure), torch.tensor(centre), mass,
+                 traits(torch.tensor(shapes), torch.tensor(colours)), torch.tensor(objects),
+                 torch.from_numpy(discs.labels(centre, mass, objects, SIDE)))
 
 
 def about(pursuit, seen):

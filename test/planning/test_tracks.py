@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Objects keep their number, place and velocity whichever slot holds them, or none."""
+from dataclasses import replace
+
+import discs
 import numpy as np
 import pytest
 import torch
@@ -56,7 +59,8 @@ def sight(shown, wander=0.0, believed={}):
     velocity = torch.full_like(mean, 0.05)
     sure = torch.full_like(mean, -3.0)
     traits = torch.cat([colour, torch.ones(SLOTS, 8)], 1)
-    return Sight(Belief(mean, velocity, sure, sure), centre, mass, traits, objects)
+    labels = torch.from_numpy(discs.labels(centre, mass, objects, SIDE))
+    return Sight(Belief(mean, velocity, sure, sure), centre, mass, traits, objects, labels)
 
 
 def number(objects, slot):
@@ -126,14 +130,52 @@ def test_half_a_mask_hardly_moves_an_object(tracks):
     assert whole.place[0, 0] > 35  # 6 px off and whole: it was pushed by something unknown
 
 
-@pytest.mark.parametrize('error', [0.0, 4.0])
-def test_where_half_an_object_is_its_belief_tells_less_its_usual_error(tracks, error):
+def half_hidden(wander, believed):
+    """Show the right half of a disc at (30, 30), and another that hides the rest."""
+    shown = sight({0: (33.0, 30.0, RED, 100.0), 1: (24.0, 30.0, BLUE, 200.0)}, wander=wander,
+                  believed={0: believed})
+    return replace(shown, labels=torch.from_numpy(discs.labels(
+        [(30.0, 30.0), (24.0, 30.0)], (200.0, 200.0), (True, True), SIDE)))
+
+
+def test_where_half_an_object_is_the_silhouette_tells_that_it_had_before(tracks):
+    for _ in range(5):
+        tracks.follow(sight({0: (30.0, 30.0, RED, 200.0)}))
+    for frame in range(8):
+        objects = tracks.follow(half_hidden(wander=frame, believed=(36.0, 30.0)))
+        torch.testing.assert_close(objects.place[0], torch.tensor([30.0, 30.0]), atol=0.5, rtol=0)
+
+
+def test_where_an_object_is_that_never_showed_whole_its_belief_tells_on_average(tracks):
+    jitter = np.random.default_rng(0)
     for _ in range(20):
-        tracks.follow(sight({0: (30.0, 30.0, RED, 200.0)}, wander=error))
-    for _ in range(8):  # something comes to hide half of it
-        objects = tracks.follow(sight({0: (33.0, 30.0, RED, 100.0), 1: (24.0, 30.0, BLUE, 200.0)},
-                                      wander=error, believed={0: (30.0, 30.0)}))
-    assert objects.place[0, 0] == pytest.approx(30.0, abs=0.5)
+        x, y = (30.0, 30.0) + jitter.normal(0, 1.0, 2)
+        objects = tracks.follow(half_hidden(wander=0.0, believed=(x, y)))
+    assert objects.place[0, 0] == pytest.approx(30.0, abs=1.0)  # the middle of what shows: 33
+    assert float(objects.velocity[0].norm()) < 0.1
+    objects = tracks.follow(sight({0: (31.0, 30.0, RED, 200.0)}))
+    torch.testing.assert_close(objects.place[0], torch.tensor([31.0, 30.0]), atol=0.5, rtol=0)
+
+
+def test_what_never_showed_whole_may_go_fast_from_the_first_look(tracks):
+    """Nothing is known of its outline then, and its velocity is believed to be small."""
+    for frame in range(5):
+        x = 8.0 + 10.0 * frame
+        objects = tracks.follow(sight({0: (x, 30.0, RED, 200.0), 1: (x + 6.0, 30.0, BLUE)}))
+    assert not objects.whole[objects.track[0]]
+    assert objects.velocity[0, 0] == pytest.approx(10.0, abs=1.0)
+    assert objects.place[0, 0] == pytest.approx(x, abs=2.0)
+
+
+def test_the_more_of_an_object_may_be_hidden_the_less_its_look_says(tracks):
+    weights = []
+    for away in (40.0, 12.0, 9.0, 4.0):
+        objects = tracks.follow(sight({0: (20.0, 30.0, RED, 200.0),
+                                       1: (20.0 + away, 30.0, BLUE, 150.0)}))
+        weights.append(float(objects.to_slots(objects.weight(), 0.0)[0]))
+    assert weights[0] == 1.0
+    assert 0.1 > weights[1] > weights[2] > weights[3]
+    assert weights[3] < 0.01
 
 
 def test_two_slots_that_share_an_object_are_one(tracks):

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Silhouettes: outlines of objects, remembered, and found again in what shows of them."""
+from __future__ import annotations
+
+import numpy as np
+
+# A silhouette reaches this share of the image's side from its middle to each side.
+REACH = 0.25
+# Share of pixels of a silhouette that are not what they should be.
+WRONG = 0.03
+# What a pixel says, as a share of its likelihood: neighbours err together.
+WORTH = 0.3
+# Standard deviations of where an object may be that are searched, and px at most.
+SEARCHED, FARTHEST = 3.0, 8
+# px. What a place is off by that silhouettes tell.
+PLACE_SD = 0.3
+# How likely a pixel that was always hidden belongs to an object.
+UNKNOWN = 0.3
+# Share of a silhouette below which there is nothing.
+NOTHING = 0.01
+# Share of the newest look in a silhouette.
+NEWEST = 0.2
+
+
+class Evidence:
+    """
+    What the labels of an image say about an object.
+
+    own [H, W] bool: pixels that are the object's; free [H, W] bool: those at which nothing could
+    hide it, as what shows there is behind all objects. Others say nothing: the object may be
+    there, hidden.
+    """
+
+    def __init__(self, own: np.ndarray, free: np.ndarray):
+        self._maps = np.stack([own, free])
+
+    def around(self, place: np.ndarray, reach: int) -> np.ndarray:
+        """Return [2, 2 reach + 1, 2 reach + 1]: own and free at px around a place (x, y)."""
+        height, width = self._maps.shape[1:]
+        corner = np.clip(place, 0, (width, height)) - 0.5 - reach
+        left, top = np.floor(corner).astype(int)
+        x, y = corner - np.floor(corner)
+        size = 2 * reach + 2
+        # Beyond the image everything says nothing.
+        cut = np.zeros((2, size, size), np.float32)
+        inside = self._maps[:, max(top, 0):top + size, max(left, 0):left + size]
+        row, column = max(-top, 0), max(-left, 0)
+        cut[:, row:row + inside.shape[1], column:column + inside.shape[2]] = inside
+        cut = (1 - y) * cut[:, :-1] + y * cut[:, 1:]
+        return (1 - x) * cut[:, :, :-1] + x * cut[:, :, 1:]
+
+
+def reach(height: int, width: int) -> int:
+    """Return how far silhouettes reach from their middle to each side, px."""
+    return int(np.ceil(REACH * max(height, width)))
+
+
+def remember(silhouette: np.ndarray | None, evidence: Evidence, place: np.ndarray, size: int
+             ) -> np.ndarray:
+    """
+    Return a silhouette [2 size + 1, 2 size + 1] in [0, 1] after one more look.
+
+    silhouette: what it was before, None at the first look; place (x, y) px: the middle of the
+    object. Where the evidence says nothing, it stays what it was.
+    """
+    own, free = evidence.around(place, size)
+    if silhouette is None:
+        return own + UNKNOWN * (1 - own - free)
+    return silhouette + NEWEST * (own + free) * (own - silhouette)
+
+
+def find(silhouette: np.ndarray, evidence: Evidence, place: np.ndarray, variance: float
+         ) -> tuple[np.ndarray, float] | None:
+    """
+    Return where an object is, (x, y) px, and the variance of that, px^2; None if out of reach.
+
+    place, variance: where it is expected. The likelihood of the evidence where the silhouette is
+    laid on it, on a grid of whole px about `place`, times the normal distribution expected; its
+    top is sought between the points of the grid along a parabola.
+    """
+    # What lies beyond the outline makes no difference.
+    middle = len(silhouette) // 2
+    size = int(np.abs(np.argwhere(silhouette > NOTHING) - middle).max(initial=0))
+    silhouette = silhouette[middle - size:middle + size + 1, middle - size:middle + size + 1]
+    far = int(np.clip(np.ceil(SEARCHED * np.sqrt(variance)), 2, FARTHEST))
+    covered = WRONG + (1 - 2 * WRONG) * silhouette
+    own, free = np.lib.stride_tricks.sliding_window_view(
+        evidence.around(place, size + far), silhouette.shape, axis=(1, 2))
+    # Own pixels out of the silhouette's reach are wrong, as those are at its rim.
+    fit = WORTH * (np.tensordot(own, np.log(covered) - np.log(WRONG))
+                   + np.tensordot(free, np.log(1 - covered) - np.log(1 - WRONG)))
+    offset = np.arange(-far, far + 1)
+    fit -= (offset[:, None] ** 2 + offset ** 2) / (2 * variance)
+    row, column = np.unravel_index(fit.argmax(), fit.shape)
+    if not (0 < row < 2 * far and 0 < column < 2 * far):
+        return None
+    share = np.exp(fit - fit[row, column])
+    share /= share.sum()
+    middle = np.array([share.sum(0) @ offset, share.sum(1) @ offset])
+    spread = (share.sum(0) @ offset ** 2 + share.sum(1) @ offset ** 2 - middle @ middle) / 2
+    if spread < 0.25:
+        middle = np.array([offset[column] + _vertex(fit[row, column - 1:column + 2]),
+                           offset[row] + _vertex(fit[row - 1:row + 2, column])])
+    return place + middle, max(spread, 0.0) + PLACE_SD ** 2
+
+
+def _vertex(values: np.ndarray) -> float:
+    """Return where the parabola through three values is highest, from the middle one."""
+    left, top, right = values
+    bend = 2 * top - left - right
+    return 0.0 if bend <= 0 else float(0.5 * (right - left) / bend)
