@@ -22,8 +22,8 @@ class Case:
 
     engine: who computes, one of `engine.ENGINES`. device: auto, cpu, cuda or cuda:N. precision:
     auto, float32 or bfloat16. slots, image_size (px): None for those of the preset. second_look:
-    as in `Schedule`. batch: cameras watched by one filter. camera: width and height of their
-    images, px; None for the model's size.
+    as in `Schedule`, with the births that perception_node has. batch: cameras watched by one
+    filter. camera: width and height of their images, px; None for the model's size.
 
     Raises ValueError, in a sentence, for what is not there or cannot be: unlike a node, a
     benchmark does not fall back on something else.
@@ -63,7 +63,9 @@ class Case:
 
     @property
     def schedule(self) -> Schedule:
-        return Schedule(self.iterations, None, self.window, second_look=self.second_look)
+        births = Schedule().careful().births if self.second_look else 0
+        return Schedule(self.iterations, None, self.window, births=births,
+                        second_look=self.second_look)
 
     @property
     def torch_device(self) -> torch.device:

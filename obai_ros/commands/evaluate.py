@@ -33,6 +33,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help='frames refined together (default: as trained)')
     parser.add_argument('--starts', type=int, default=8, metavar='N', help='begin the first frame '
                         'so often, keep what has the least free energy (default: 8)')
+    parser.add_argument('--births', type=int, default=3, metavar='N', help='then give objects '
+                        'that no slot explains one, up to so often (default: 3)')
     parser.add_argument('--batch', type=int, default=32)
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     parser.add_argument('--precision', choices=('float32', 'bfloat16'), default='float32')
@@ -66,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
             scene = SceneConfig(image_size=checkpoint.config.image_size)
             dataset = generate_dataset(scene, args.sequences, 8, args.seed)
         schedule = checkpoint.schedule.changed(args.iterations, args.window, args.starts,
-                                               confined=True)
+                                               args.births, confined=True)
         bar = iter(track(range(dataset.sequences), f'{path.name}', transient=True))
         done = 0
 
@@ -83,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
         return 2
     report.update(checkpoint=str(path), model_id=checkpoint.model_id,
                   iterations=schedule.iterations, first_iterations=schedule.first_iterations,
-                  window=schedule.window, starts=schedule.starts)
+                  window=schedule.window, starts=schedule.starts, births=schedule.births)
     print(format_table(report))
     if args.identity:
         report['identity'] = identity_over_time(checkpoint)

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
             bank = GoalBank.load(bank_path, checkpoint.model_id).to(checkpoint.model.device)
         scene = SceneConfig(image_size=checkpoint.config.image_size)
         dataset = generate_dataset(scene, args.sequences, 8, args.seed)
-        schedule = checkpoint.schedule.changed(starts=8, confined=True)
+        schedule = checkpoint.schedule.changed(starts=8, births=3, confined=True)
         print(f'evaluating {path.name} on {args.sequences} sequences ...', flush=True)
         scores = evaluate_dataset(checkpoint.model, dataset, schedule, batch=args.batch)
         page = reproduce(checkpoint, bank, dataset, scores, schedule, args.out)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from obai_ros.action_field import ActionField
 from obai_ros.model.belief import Belief, bounded
+from obai_ros.model.birth import give_birth
 from obai_ros.model.free_energy import Evaluation, evaluate
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
@@ -36,6 +37,9 @@ class Schedule:
     starts: int = 1
     """How often the first frame is begun anew, with other noise, before the beliefs with the
     least free energy are kept; second looks as often, up to a limit. Not used in training."""
+    births: int = 0
+    """How often, after the first frame and at second looks, an object that no slot explains may be
+    given one (`birth.give_birth`). Not used in training."""
     second_look: int = 0
     """Every so many frames of a stream, at the first few, and when the free energy jumps, look at
     a frame as if it were the first, if something of it is left unexplained, and keep what explains
@@ -54,27 +58,27 @@ class Schedule:
         for name in ('iterations', 'window', 'starts'):
             if getattr(self, name) < 1:
                 raise ValueError(f'{name} is {getattr(self, name)}: expected at least 1')
-        if self.second_look < 0:
-            raise ValueError(f'second_look is {self.second_look}: expected 0 or more')
-        if self.settled < 0:
-            raise ValueError(f'settled is {self.settled}: expected 0 or more')
+        for name in ('births', 'second_look', 'settled'):
+            if getattr(self, name) < 0:
+                raise ValueError(f'{name} is {getattr(self, name)}: expected 0 or more')
         if self.first_iterations is not None and self.first_iterations < 1:
             raise ValueError(f'first_iterations is {self.first_iterations}: expected at least 1')
 
     def changed(self, iterations: int = 0, window: int = 0, starts: int = 0,
-                second_look: int | None = None, confined: bool | None = None,
-                settled: float | None = None) -> Schedule:
+                births: int | None = None, second_look: int | None = None,
+                confined: bool | None = None, settled: float | None = None) -> Schedule:
         """Return a schedule with other settings; 0, or None, keeps what this one has."""
         iterations = iterations or self.iterations
         first = self.first_iterations and max(self.first_iterations, iterations)
         return Schedule(iterations, first, window or self.window, starts or self.starts,
+                        self.births if births is None else births,
                         self.second_look if second_look is None else second_look,
                         self.confined if confined is None else confined,
                         self.settled if settled is None else settled)
 
     def careful(self) -> Schedule:
         """Return the schedule with what pays where a model watches streams, once it is trained."""
-        return self.changed(starts=8, second_look=4, confined=True)
+        return self.changed(starts=8, births=3, second_look=4, confined=True)
 
     def looks_again_at(self, frame: int) -> bool:
         """Return whether a frame of a stream, counted from 0, gets a second look."""
@@ -234,12 +238,13 @@ def begin(model: Obai, image: Tensor, schedule: Schedule, noise: Noise,
 
     Which slot goes for which object is settled by chance in the first refinements, and sometimes
     badly: two slots may share the background and leave an object out. The free energy tells, so
-    that of several starts the best can be kept, for each sequence by itself.
+    that of several starts the best can be kept, for each sequence by itself. What is left out even
+    then may be given a slot by a birth.
     """
+    engine = engine or refine_repeatedly
     best, lowest = None, None
     for _ in range(schedule.starts):
-        window, energy = (engine or refine_repeatedly)(
-            model, open_window(model, image), schedule.at(0), noise)
+        window, energy = engine(model, open_window(model, image), schedule.at(0), noise)
         if schedule.starts > 1:
             energy = evaluate(model, window, noise).free_energy.of_slots[:, -1]
         if best is None:
@@ -248,6 +253,8 @@ def begin(model: Obai, image: Tensor, schedule: Schedule, noise: Noise,
             better = energy.sum(-1) < lowest.sum(-1)
             best = select(better, window, best)
             lowest = torch.where(better[:, None], energy, lowest)
+    if schedule.births:
+        return give_birth(model, best, schedule.births, noise, engine)
     return best, lowest
 
 

@@ -26,6 +26,12 @@ class Noise:
         """Return one stream for each sequence. Numbers are drawn on the CPU: same everywhere."""
         return Noise([torch.Generator().manual_seed(int(seed)) for seed in seeds], device)
 
+    def __getitem__(self, index: Tensor) -> Noise:
+        """Return the source of some of the sequences, index [P] int64; they share its numbers."""
+        if self.shared is not None:
+            return self
+        return Noise([self.generators[number] for number in index.tolist()], self.device)
+
     def normal(self, *shape: int, dtype=torch.float32) -> Tensor:
         """Return [B, ...] samples of N(0, 1)."""
         return self._draw(torch.randn, shape, dtype)

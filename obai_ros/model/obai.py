@@ -42,6 +42,8 @@ class Obai(nn.Module):
             0.5 * torch.randn(beliefs, size), torch.zeros(beliefs, size),
             torch.full((beliefs, 2 * size), -1.0)], -1))
         """lambda_0: [1, 4N] if all slots share it, or [K, 4N]."""
+        self.register_buffer('proposal', torch.zeros(7, 4 * size))
+        """Table of proposals, see `proposal`; zeros before it has been fitted."""
         xy = to_planar(coordinates(config.image_size), config.subpixel)
         self.register_buffer('xy', xy, persistent=False)
 

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-A second look at a frame of a stream: what would be believed if the stream began here?
+A second look at a frame of a stream: is there an object that nothing explains, or what would be
+believed if the stream began here?
 
 Beyond the paper, whose clips have four frames. Nothing in the model holds latents in place that
 the decoder does not depend on, so that over a long stream beliefs drift to where the networks
-have never been, and an object that was missed is never found. Inference from the initial belief
-knows neither trouble. Where it explains a frame better, its beliefs are taken over, each in the
-slot that held the same place, with that slot's velocity.
+have never been, and an object that was missed, or that comes into view, is never found. Births
+(`birth`) mend the latter, and inference from the initial belief knows neither trouble. Where they
+explain a frame better, their beliefs are taken over, each in the slot that held the same place,
+with that slot's velocity.
 """
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import torch
@@ -17,13 +20,15 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from obai_ros.model.belief import ActionBelief, Belief, bounded
+from obai_ros.model.birth import give_birth
 from obai_ros.model.engine import Engine
 from obai_ros.model.inference import Schedule, begin, refine_repeatedly
 from obai_ros.model.likelihood import Mixture, mixture
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.model.pixels import from_planar
-from obai_ros.model.window import Past, Window, select
+from obai_ros.model.proposal import can_propose
+from obai_ros.model.window import open_window, Past, put, select, Window
 
 MARGIN = 5.0
 """Nats by which a new explanation has to be better than the old one."""
@@ -48,51 +53,93 @@ SAME_OBJECT = 0.3
 
 @torch.no_grad()
 def look_again(model: Obai, window: Window, energy: Tensor, due: Tensor, schedule: Schedule,
-               noise: Noise, engine: Engine = refine_repeatedly
+               noise: Noise, engine: Engine = refine_repeatedly, afresh: bool = True
                ) -> tuple[Window, Tensor, Tensor]:
     """
-    Look at the newest frame of a window as if it were the first.
+    Look for a better explanation of the newest frame of a window.
 
     window: refined, at least one frame. energy: [B, K], free energy of its newest frame by slot,
-    nats. due: [B] bool, the streams in which it is to be done. engine: what refines. Returns
-    window and energy, with better beliefs where there are any, and where there are: [B] bool. A
+    nats. due: [B] bool, the streams in which it is to be done. engine: what refines. afresh:
+    whether to look as if the frame were the first where births do not do. Returns window and
+    energy, with better beliefs where there are any, and where there are: [B] bool. A
     frame is better explained if its reconstruction term, and what the assignments leave
     unexplained, are lower by `MARGIN`: beliefs that have drifted for some frames may draw outlines
     worse than fresh ones that leave out an object. Nothing is done where they leave next to
     nothing unexplained.
     """
     old, left = _explained(model, window, noise)
-    due = due & (left > ENOUGH)
-    if not due.any():
-        return window, energy, due
-    image = from_planar(window.images[:, -1], model.config.subpixel)
-    starts = min(schedule.starts, MOST_STARTS)
-    fresh, fresh_energy = begin(model, image, replace(schedule, starts=starts), noise, engine)
-    new, remains = _explained(model, fresh, noise)
-    before = old.negative_log_likelihood() + UNEXPLAINED * left
-    after = new.negative_log_likelihood() + UNEXPLAINED * remains
-    better = due & (after < before - MARGIN)
-    masks_old, masks_new = old.mask[:, :, 0], new.mask[:, :, 0]
-    order, overlap = matched(masks_old, masks_new)
+    masks, renewed = old.mask[:, :, 0], torch.zeros_like(due)
+    best = old.negative_log_likelihood() + UNEXPLAINED * left - MARGIN
+    for look in _ways(model, schedule, engine, afresh):
+        index = (due & (left > ENOUGH)).nonzero().squeeze(1)
+        if not len(index):
+            break
+        part, luck = window[index], noise[index]
+        fresh, fresh_energy = look(part, luck)
+        new, remains = _explained(model, fresh, luck)
+        after = new.negative_log_likelihood() + UNEXPLAINED * remains
+        order, overlap = matched(masks[index], new.mask[:, :, 0])
+        fresh, fresh_energy = _ordered(fresh, order), fresh_energy.gather(1, order)
+        taken = after < best[index]
+        window = put(window, index, select(taken, _taken_over(model, part, fresh, overlap), part))
+        chosen = index[taken]
+        energy = energy.index_copy(0, chosen, fresh_energy[taken])
+        masks = masks.index_copy(0, chosen, fresh.mask[taken])
+        left = left.index_copy(0, chosen, remains[taken])
+        best = best.index_copy(0, chosen, after[taken])
+        renewed[chosen] = True
+    return window, energy, renewed
 
+
+Look = Callable[[Window, Noise], tuple[Window, Tensor]]
+
+
+def _ways(model: Obai, schedule: Schedule, engine: Engine, afresh: bool) -> Iterator[Look]:
+    """Yield ways to look at the newest frame alone; they return its free energy by slot, too."""
+    def mended(window: Window, noise: Noise) -> tuple[Window, Tensor]:
+        alone = replace(open_window(model, _newest(window, model)),
+                        packed=window.packed[:, -1:], mask=window.mask)
+        return give_birth(model, alone, schedule.births, noise, engine)
+
+    def begun(window: Window, noise: Noise) -> tuple[Window, Tensor]:
+        starts = min(schedule.starts, MOST_STARTS)
+        return begin(model, _newest(window, model), replace(schedule, starts=starts), noise,
+                     engine)
+
+    if schedule.births and can_propose(model):
+        yield mended
+    if afresh:
+        yield begun
+
+
+def _newest(window: Window, model: Obai) -> Tensor:
+    return from_planar(window.images[:, -1], model.config.subpixel)
+
+
+def _ordered(window: Window, order: Tensor) -> Window:
+    """Return a window of one frame with its slots in another order, [B, K] int64."""
     def ordered(value: Tensor) -> Tensor:
-        """Put [B, K, ...] of the fresh look into the order of the old slots."""
-        index = order.view(*order.shape, *[1] * (value.ndim - 2)).expand_as(value)
-        return value.gather(1, index)
+        return value.gather(2, order[:, None, :, None].expand_as(value))
 
-    belief = Belief.unpack(ordered(fresh.packed[:, -1]))
-    before = window.belief[:, -1]
+    return replace(window, packed=ordered(window.packed), hidden=ordered(window.hidden),
+                   cell=ordered(window.cell), mask=ordered(window.mask[:, None])[:, 0])
+
+
+def _taken_over(model: Obai, window: Window, fresh: Window, overlap: Tensor) -> Window:
+    """
+    Return the window as if the beliefs of `fresh` about its newest frame had always been held.
+
+    overlap: [B, K] of its slots with what they held before: above SAME_OBJECT they go on moving.
+    """
+    before, belief = window.belief[:, -1], fresh.belief[:, 0]
     same = (overlap > SAME_OBJECT)[..., None]
     belief = replace(
         belief, velocity=torch.where(same, before.velocity, belief.velocity),
         velocity_log_sd=torch.where(same, before.velocity_log_sd, belief.velocity_log_sd))
-    begun = _as_if_always_believed(model, window, belief)
-    begun = replace(
-        begun, mask=ordered(masks_new),
-        hidden=_newest_replaced(window.hidden, ordered(fresh.hidden[:, -1])),
-        cell=_newest_replaced(window.cell, ordered(fresh.cell[:, -1])))
-    energy = torch.where(better[:, None], ordered(fresh_energy), energy)
-    return select(better, begun, window), energy, better
+    return replace(
+        _as_if_always_believed(model, window, belief), mask=fresh.mask,
+        hidden=_newest_replaced(window.hidden, fresh.hidden[:, 0]),
+        cell=_newest_replaced(window.cell, fresh.cell[:, 0]))
 
 
 def _explained(model: Obai, window: Window, noise: Noise) -> tuple[Mixture, Tensor]:

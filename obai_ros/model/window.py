@@ -72,10 +72,20 @@ class Window:
 
     def detach(self) -> Window:
         """Return the window cut off from the graph that made it."""
-        return replace(self, past=self.past and self.past.detach(), **{
-            name: getattr(self, name).detach()
-            for name in ('packed', 'action_packed', 'hidden', 'cell', 'action_hidden',
-                         'action_cell')})
+        return replace(self, past=self.past and self.past.detach(),
+                       **{name: getattr(self, name).detach() for name in STATE})
+
+    def __getitem__(self, index: Tensor) -> Window:
+        """Return the window of some of the sequences, index [P] int64."""
+        return replace(
+            self, past=self.past and Past(self.past.belief[index], self.past.action[index]),
+            fields=tuple(field[index] for field in self.fields),
+            mask=None if self.mask is None else self.mask[index], images=self.images[index],
+            **{name: getattr(self, name)[index] for name in STATE})
+
+
+STATE = 'packed', 'action_packed', 'hidden', 'cell', 'action_hidden', 'action_cell'
+"""What refinement changes, beside the mask."""
 
 
 def open_window(model: Obai, image: Tensor) -> Window:
@@ -174,9 +184,22 @@ def select(first: Tensor, one: Window, other: Window) -> Window:
             ActionBelief(pick(past.action.mean, other.past.action.mean),
                          pick(past.action.log_sd, other.past.action.log_sd)))
     return replace(one, past=past, **{
-        name: pick(getattr(one, name), getattr(other, name))
-        for name in ('packed', 'action_packed', 'hidden', 'cell', 'action_hidden', 'action_cell',
-                     'mask')})
+        name: pick(getattr(one, name), getattr(other, name)) for name in (*STATE, 'mask')})
+
+
+def put(window: Window, index: Tensor, part: Window) -> Window:
+    """Return a window whose sequences `index` [P] int64 are those of `part`, as `select` does."""
+    def placed(whole: Tensor, new: Tensor) -> Tensor:
+        return whole.index_copy(0, index, new)
+
+    past = window.past
+    if past is not None:
+        past = Past(
+            Belief.unpack(placed(past.belief.pack(), part.past.belief.pack())),
+            ActionBelief(placed(past.action.mean, part.past.action.mean),
+                         placed(past.action.log_sd, part.past.action.log_sd)))
+    return replace(window, past=past, **{
+        name: placed(getattr(window, name), getattr(part, name)) for name in (*STATE, 'mask')})
 
 
 def receive(model: Obai, mask: Tensor, field: ActionField) -> ActionBelief:

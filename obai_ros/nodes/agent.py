@@ -129,7 +129,8 @@ def see(beliefs) -> Sight:
     belief = Belief(*(torch.as_tensor(part) for part in (
         beliefs.mean, beliefs.velocity, beliefs.log_sd, beliefs.velocity_log_sd)))
     return Sight(belief, torch.as_tensor(beliefs.centroid), torch.as_tensor(beliefs.mass),
-                 torch.as_tensor(beliefs.traits), torch.as_tensor(objects))
+                 torch.as_tensor(beliefs.traits), torch.as_tensor(objects),
+                 torch.as_tensor(beliefs.labels))
 
 
 def _nothing(slots):

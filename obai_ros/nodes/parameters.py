@@ -152,6 +152,8 @@ PERCEPTION = (
     Spec('window', 0, 'Frames that are refined together; 0 = as the model was trained.', 0, 16),
     Spec('starts', 8, 'How often the first frame is begun anew; the beliefs with the least free '
          'energy are kept. Second looks are begun as often, but at most 3 times.', 1, 64),
+    Spec('births', 3, 'How often, after that and at second looks, something that no slot explains '
+         'may be given one; 0 = never.', 0, 64),
     Spec('second_look', 4, 'Every so many frames, at the first few, and when the free energy '
          'jumps, a frame of which something is left unexplained is also looked at as if it were '
          'the first, and the better explanation kept; 0 = never.', 0, 10000),

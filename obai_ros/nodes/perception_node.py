@@ -66,8 +66,8 @@ class PerceptionNode(ManagedNode):
                                    [(1, 1), (1, window)])
         self._tracker = Tracker(checkpoint, device, self._engine, self.settings.iterations,
                                 self.settings.window, self.settings.starts,
-                                self.settings.second_look, self.settings.confined,
-                                self.settings.seed)
+                                self.settings.births, self.settings.second_look,
+                                self.settings.confined, self.settings.seed)
         self._tracker.warm_up()
         self._last = None
         self._output = PerceptionOutput(self, self._tracker)

@@ -40,7 +40,8 @@ def reproduce(checkpoint: Checkpoint, bank: GoalBank | None, dataset: Dataset, s
         f'Model {checkpoint.model_id} (preset {checkpoint.config.preset}, '
         f'{checkpoint.model.num_parameters():,} parameters), beside the numbers of van Bergen and '
         f'Lanillos (2022). {schedule.iterations} refinements per frame, {schedule.at(0)} on the '
-        f'first, {schedule.window} frames refined together, {schedule.starts} starts.')
+        f'first, {schedule.window} frames refined together, {schedule.starts} starts, '
+        f'{schedule.births} births.')
     _table(page, scores)
     images, belief = _infer(checkpoint, dataset, schedule)
     percepts = perceive_clip(checkpoint.model, belief, images)

@@ -14,6 +14,7 @@ from obai_ros.model.noise import Noise
 from obai_ros.training.learner import Learner, watch_plateau
 from obai_ros.training.objective import composite_loss
 from obai_ros.training.pictures import clip_sheet
+from obai_ros.training.proposals import learn_proposals
 from obai_ros.training.state import save_state
 from obai_ros.training.validation import validate, validation_videos
 
@@ -22,6 +23,9 @@ STATE = 'state.safetensors'
 
 EXAMPLES = 3
 """Validation videos of which there are pictures."""
+
+LOOKED_AT = 64
+"""Validation videos from whose first frames it is learned what to propose for births."""
 
 
 class Bookkeeping(L.Callback):
@@ -80,6 +84,11 @@ class Bookkeeping(L.Callback):
     def _validate(self, trainer, learner, loss: float) -> None:
         if not trainer.is_global_zero:
             return
+        table = learn_proposals(learner.average, self.videos.images[:LOOKED_AT, 0],
+                                learner.stage.schedule)
+        if table is not None:
+            learner.average.proposal.copy_(table)
+            learner.model.proposal.copy_(table)
         scores = validate(learner.average, self.videos, learner.stage.schedule)
         steps = learner.step - self.started_at
         rate = steps * learner.stage.batch / (time.monotonic() - self.resumed)

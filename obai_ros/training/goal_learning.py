@@ -103,7 +103,8 @@ def learn_goals(checkpoint: Checkpoint, settings: GoalLearning, path: str | Path
     schedule = _schedule(checkpoint, settings)
     stem = (f'{checkpoint.model_id}-2-{checkpoint.model.precision}-{settings.seed}-'
             f'{settings.batch}'
-            f'x{settings.frames}x{schedule.iterations}-{schedule.starts}-{settings.velocity_sd:g}')
+            f'x{settings.frames}x{schedule.iterations}-{schedule.starts}-'
+            f'{schedule.births}-{settings.velocity_sd:g}')
     banks, count, scenes, number = [], 0, 0, 0
     while count < settings.objects:
         bank = _part(checkpoint, settings, number, parts / f'{stem}-{number:06d}.safetensors')

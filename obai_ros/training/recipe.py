@@ -44,6 +44,9 @@ class Stage:
     """Refinements per frame."""
     first_iterations: int | None = None
     """Refinements of the first frame; null: as many as of the others."""
+    births: int = 0
+    """How often, before a stream is gone on with, an object that no slot explains may be given one
+    (`model/birth.py`): what a stream learns from is what a robot will meet."""
     window: int = 4
     """Frames that are refined together."""
     learning_rate: float = 3e-4
@@ -78,6 +81,8 @@ class Stage:
             raise ValueError(
                 f'stage {self.name!r}: the learning rate goes from {self.learning_rate} to '
                 f'{self.final_learning_rate}, expected positive numbers that do not grow')
+        if not self.births >= 0:
+            raise ValueError(f'stage {self.name!r}: births is {self.births}, expected 0 or more')
         if self.plateau is not None and self.plateau < 1:
             raise ValueError(f'stage {self.name!r}: plateau is {self.plateau}, expected at least '
                              f'1 step, or null')
@@ -86,7 +91,7 @@ class Stage:
 
     @property
     def schedule(self) -> Schedule:
-        return Schedule(self.iterations, self.first_iterations, self.window,
+        return Schedule(self.iterations, self.first_iterations, self.window, births=self.births,
                         confined=self.streams > 0)
 
     def share(self, processes: int) -> int:

@@ -19,6 +19,7 @@ from obai_ros.environment.stream import Stream, begin_stream, go_on
 from obai_ros.model.belief import ActionBelief, Belief
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
+from obai_ros.model.second_look import look_again
 from obai_ros.model.window import Past, Window
 from obai_ros.training.chance import generator_of
 from obai_ros.training.objective import Objective, stream_loss
@@ -75,7 +76,8 @@ class Streams:
                                      device=self._device))
             window, seen, frames = None, 1, 1
         else:
-            stream, window = watched.stream, watched.window
+            stream = watched.stream
+            window = self._with_births(model, watched.window, noise)
             seen, life, frames = watched.seen, watched.life, self._stage.frames
         latest = stream
 
@@ -89,6 +91,14 @@ class Streams:
                                         self._stage.schedule, noise, temperature)
         self._watched[turn] = Watched(latest, window, seen + frames, life)
         return objective
+
+    def _with_births(self, model: Obai, window: Window, noise: Noise) -> Window:
+        schedule = self._stage.schedule
+        if not schedule.births:
+            return window
+        energy = window.packed.new_zeros(window.batch, model.config.num_slots)
+        everywhere = torch.ones(window.batch, dtype=torch.bool, device=energy.device)
+        return look_again(model, window, energy, everywhere, schedule, noise, afresh=False)[0]
 
     def forget(self, step: int) -> None:
         """Let the streams of a step begin anew: their beliefs are beyond repair."""

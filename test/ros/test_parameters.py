@@ -28,7 +28,8 @@ def test_file_and_code_have_the_same_defaults():
 def test_perception_looks_as_carefully_as_benchmarks_do():
     defaults = {spec.name: spec.default for spec in TABLES['perception_node']}
     assert Schedule().careful() == Schedule().changed(
-        starts=defaults['starts'], second_look=defaults['second_look'],
+        starts=defaults['starts'], births=defaults['births'],
+        second_look=defaults['second_look'],
         confined=defaults['confined'])
 
 

@@ -4,6 +4,7 @@
 import math
 import signal
 
+import discs
 from harness import stamp_of
 import numpy as np
 from obai_ros.messages import beliefs, image
@@ -34,6 +35,8 @@ def slots(frame, model_id, **changes):
         'reachable': np.array([True, True, False, False]), 'free_energy': 1.,
         'slot_free_energy': np.full(SLOTS, .25), 'entropy': np.ones(SLOTS), 'iterations': 4,
         **changes}
+    content.setdefault('labels', discs.labels(content['centroid'], content['mass'],
+                                              np.arange(SLOTS) < BACKGROUND, SIDE))
     message = beliefs.write(beliefs.Beliefs(**content), SlotBeliefs())
     message.header.stamp.sec = 1 + frame
     message.header.frame_id = 'some_camera'

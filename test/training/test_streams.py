@@ -13,6 +13,7 @@ from obai_ros.model.inference import refine, Schedule
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.model.window import extend, open_window
+from obai_ros.training import streams
 from obai_ros.training.learner import Learner
 from obai_ros.training.objective import stream_loss
 from obai_ros.training.recipe import Stage
@@ -140,10 +141,36 @@ def test_streams_that_break_a_step_begin_anew(streams_recipe, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize('changes, words', [
-    ({'streams': -1}, 'streams is -1'), ({'streams': 2, 'longest': 3}, 'longest is 3')])
+    ({'streams': -1}, 'streams is -1'), ({'births': -1}, 'births is -1'),
+    ({'streams': 2, 'longest': 3}, 'longest is 3')])
 def test_impossible_streams_are_refused(changes, words):
     with pytest.raises(ValueError, match=words):
         Stage('some', 5, **changes)
+
+
+def test_births_happen_where_a_stream_is_gone_on_with(streams_recipe, monkeypatch):
+    """Not at its first frame, not without being asked for, and nothing is looked at afresh."""
+    def learn(births):
+        asked = []
+
+        def nothing(model, window, energy, due, schedule, noise, afresh):
+            asked.append((window.batch, schedule.births, due.all(), afresh))
+            return replace(window, packed=window.packed + 0.1), energy, due
+
+        monkeypatch.setattr(streams, 'look_again', nothing)
+        recipe = replace(streams_recipe, stages=(streams_recipe.stages[0], replace(
+            streams_recipe.stages[1], births=births)))
+        torch.manual_seed(0)
+        model = Obai(recipe.model)
+        watched = Streams(recipe, 1, 0, 'cpu')
+        return [float(watched.learn(model, step).loss.detach()) for step in range(4)], asked
+
+    losses, asked = learn(0)
+    assert not asked
+    other, asked = learn(1)
+    batch = streams_recipe.stages[1].batch
+    assert asked == [(batch, 1, True, False)] * 2   # two batches of streams, at their second turn
+    assert other[:2] == losses[:2] and other[2] != losses[2]    # from the beliefs it returned
 
 
 def test_recordings_are_no_streams(streams_recipe, tmp_path):
