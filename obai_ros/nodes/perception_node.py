@@ -78,11 +78,13 @@ class PerceptionNode(ManagedNode):
             f'{self._engine.name} engine')
 
     def start(self):
-        self._images = image_input.subscribe(
-            self, self.settings.image_transport, self._receive_image, qos.IMAGE_IN)
+        # Before the images, so that a simulator that has found who looks at its images has found
+        # who listens to its actions too, and none between two images is lost.
         self._actions = self.create_subscription(
             ActionField, 'applied_action_field', self._receive_action, qos.DATA,
             qos_overriding_options=qos.overridable())
+        self._images = image_input.subscribe(
+            self, self.settings.image_transport, self._receive_image, qos.IMAGE_IN)
         self._health.watch(self._images.topic_name)
         self.get_logger().info(f'active: waiting for images on {self._images.topic_name}')
 
