@@ -63,8 +63,8 @@ class SimNode(Node):
         self._born = time.monotonic()
         self._asked = self._sent = 0.  # monotonic s: frame published first, and last
 
-        # Before the images: DDS announces in this order, so that whoever has found the images knows
-        # of the actions that connect them.
+        # Before the images: DDS announces in this order, so that whoever has found the images
+        # knows of the actions that connect them.
         self._applied = self._publisher(ActionField, 'applied_action_field', qos.DATA)
         self._images = self._publisher(Image, 'image_raw', qos.IMAGE_OUT)
         self._camera_infos = self._publisher(CameraInfo, 'camera_info', qos.IMAGE_OUT)
