@@ -31,10 +31,16 @@ def traits(assignment: Tensor, image: Tensor, mass: Tensor, centroid: Tensor) ->
     assignment: [B, K, H, W], share of each slot in each pixel. image: [B, 3, H, W] in [0, 1].
     mass: [B, K] px and centroid: [B, K, 2] px of the assignment, see `percept.moments`.
     """
+    safe = mass.clamp(min=1.0)
+    colour = (assignment.flatten(2) / safe[..., None]) @ image.flatten(2).mT
+    return torch.cat([colour, form(assignment, mass, centroid)], -1)
+
+
+def form(assignment: Tensor, mass: Tensor, centroid: Tensor) -> Tensor:
+    """Return [B, K, A - 3]: the traits that are not colour; for the arguments see `traits`."""
     height, width = assignment.shape[-2:]
     safe = mass.clamp(min=1.0)
-    share = assignment.flatten(2) / safe[..., None]                       # [B, K, M]
-    colour = share @ image.flatten(2).mT
+    share = assignment / safe[..., None, None]
     scale = safe.sqrt()[..., None]
 
     def axis(size: int, middle: Tensor) -> Tensor:
@@ -46,11 +52,11 @@ def traits(assignment: Tensor, image: Tensor, mass: Tensor, centroid: Tensor) ->
     powers = range(max(p + q for p, q in OUTLINE) + 1)
     rows = torch.stack([x ** m for m in powers], -1)                      # [B, K, W, P]
     columns = torch.stack([y ** n for n in powers], -1)                   # [B, K, H, P]
-    monomials = columns.mT @ share.view_as(assignment) @ rows             # [B, K, n, m]
+    monomials = columns.mT @ share @ rows                                 # [B, K, n, m]
     weights = torch.tensor(_EXPANSION, dtype=mass.dtype, device=mass.device)
     real, imaginary = torch.einsum('cjnm,bknm->cbkj', weights, monomials)
     outline = (real.square() + imaginary.square()).sqrt().clamp(min=LEAST_MOMENT).log()
-    return torch.cat([colour, scale, outline], -1)
+    return torch.cat([scale, outline], -1)
 
 
 def _expand(p: int, q: int, size: int) -> list[list[complex]]:

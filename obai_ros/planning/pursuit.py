@@ -253,7 +253,7 @@ class _Class(_Aim):
         return True
 
     def claims(self, objects):
-        odds = self._recogniser.log_odds(objects.traits, self.goal.look)
+        odds, remembered = self._recogniser.log_odds(objects.traits, self.goal.look)
         weight = objects.weight()
         if self._evidence is None:
             self._evidence = torch.zeros_like(odds)
@@ -263,7 +263,8 @@ class _Class(_Aim):
         # What is not seen says nothing, even about the class of all, which is certain.
         seen = torch.where(weight > 0, weight * odds, 0.0)
         self._evidence = seen + FADING ** weight * before
-        return torch.where(self._evidence > 0, 0, -1), self._evidence
+        evidence = self._evidence + torch.where(objects.number > 0, remembered, 0.0)
+        return torch.where(evidence > 0, 0, -1), evidence
 
 
 class _Picture(_Aim):
@@ -281,7 +282,7 @@ class _Picture(_Aim):
         return True
 
     def claims(self, objects):
-        cost = self._unlike(objects.traits, self._wanted)
+        cost = self._unlike(objects.traits[0], self._wanted)
         if self._cost is None:
             self._cost, self._number = torch.zeros_like(cost), objects.number
             self._looks = torch.zeros_like(cost[:, :1])

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
+from torch import Tensor
+
+from obai_ros.model.percept import moments
+from obai_ros.model.traits import form
 
 # A silhouette reaches this share of the image's side from its middle to each side.
 REACH = 0.25
@@ -102,6 +107,17 @@ def find(silhouette: np.ndarray, evidence: Evidence, place: np.ndarray, variance
         middle = np.array([offset[column] + _vertex(fit[row, column - 1:column + 2]),
                            offset[row] + _vertex(fit[row - 1:row + 2, column])])
     return place + middle, max(spread, 0.0) + PLACE_SD ** 2
+
+
+def form_of(silhouettes: list[np.ndarray]) -> Tensor:
+    """
+    Return [n, A - 3]: size and outline of what silhouettes show, as `model.traits` tells them.
+
+    Each pixel counts as the object's or not, as it likelier is: looks from several places have
+    blurred the rim, which moments would take for another shape.
+    """
+    likely = torch.from_numpy(np.stack(silhouettes) > 0.5).to(torch.float32)[None]
+    return form(likely, *moments(likely))[0]
 
 
 def _vertex(values: np.ndarray) -> float:

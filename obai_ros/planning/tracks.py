@@ -9,11 +9,12 @@ from scipy.optimize import linear_sum_assignment
 import torch
 from torch import Tensor
 
+from obai_ros.model.traits import TRAITS
 from obai_ros.planning.goal import Sight
 from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.planning.occlusion import touching, TOUCHING
 from obai_ros.planning.parts import gather_parts
-from obai_ros.planning.silhouette import Evidence, find, reach, remember
+from obai_ros.planning.silhouette import Evidence, find, form_of, reach, remember
 
 # px. The middle of a mask that shows whole, about the object's place, from one frame to the next.
 PLACE_SD = 0.4
@@ -40,8 +41,8 @@ OTHER = 16.3
 NEWEST, NEWEST_MASS = 0.2, 0.1
 
 # What a look says about an object a part of which may be hidden, as a share of what it says about
-# one that shows whole; the share of its outline that touches others from which on it says nothing.
-HIDDEN, MOST_TOUCHED = 0.1, 0.4
+# one that shows whole, and of the share of its outline that touches no others.
+HIDDEN = 0.3
 # How much less the middle of what shows and the belief count where a silhouette is laid on the
 # same pixels: they say where to look for it.
 VAGUE = 4.0
@@ -58,9 +59,9 @@ class Objects:
     number [J] int64: each object has one of its own, 0 where there is none yet; shown [J] bool:
     a slot shows it now; touched [J]: along how much of its outline it touches what may hide it,
     0..1; whole [J] bool: next to nothing hides a part of it; unseen [J] int64: frames
-    since it was seen last; traits [J, A]: of its slot, without meaning unless shown. track [K]
-    int64: which of the J a slot shows, -1 for none; place, velocity [K, 2] px, px/frame: of that
-    object.
+    since it was seen last; traits [2, J, A]: of its slot, without meaning unless shown, and of all
+    that is remembered, its average colour and its silhouette. track [K] int64: which of the J a
+    slot shows, -1 for none; place, velocity [K, 2] px, px/frame: of that object.
     """
 
     number: Tensor
@@ -75,8 +76,7 @@ class Objects:
 
     def weight(self) -> Tensor:
         """Return [J]: how much it says about an object what is seen of it now, 0..1."""
-        partly = HIDDEN * (1.0 - self.touched / MOST_TOUCHED).clamp(min=0.0)
-        return torch.where(self.whole, 1.0, partly) * self.shown
+        return torch.where(self.whole, 1.0, HIDDEN * (1.0 - self.touched)) * self.shown
 
     def to_slots(self, value: Tensor, nothing) -> Tensor:
         """Return [K] from [J], `nothing` where there is no object."""
@@ -178,6 +178,7 @@ class Tracks:
         slots = np.flatnonzero(track >= 0)
         self._slot = np.full(len(self._slot), -1)
         self._slot[track[slots]] = slots
+        self._describe(track[slots])
         return self._objects(sight, track, whole, hidden)
 
     def _objects(self, sight: Sight, track: np.ndarray, whole: np.ndarray, hidden: np.ndarray
@@ -189,7 +190,7 @@ class Tracks:
             number=tensor(self._number), shown=tensor(self._slot >= 0),
             touched=tensor(hidden[self._slot]).to(sight.mass.dtype),
             whole=tensor((self._slot >= 0) & whole[self._slot]), unseen=tensor(self._unseen),
-            traits=sight.traits[tensor(self._slot.clip(0))],
+            traits=torch.stack([sight.traits[tensor(self._slot.clip(0))], tensor(self._traits)]),
             track=tensor(track),
             place=tensor((self._place + self._offset)[track]).to(sight.centre.dtype),
             velocity=tensor(self._velocity[track]).to(sight.centre.dtype))
@@ -201,12 +202,19 @@ class Tracks:
         self._look, self._full = np.zeros((tracks, COLOURS)), np.ones(tracks)
         self._misread = np.zeros((tracks, 2))
         self._silhouette: list[np.ndarray | None] = [None] * tracks
+        self._traits = np.zeros((tracks, TRAITS), np.float32)
         # Of objects that never showed whole: where their middle is in their silhouette, as told by
         # so many looks.
         self._offset, self._looks = np.zeros((tracks, 2)), np.zeros(tracks, np.int64)
         self._number = np.zeros(tracks, np.int64)
         self._unseen = np.full(tracks, np.iinfo(np.int32).max, np.int64)
         self._slot = np.full(tracks, -1)
+
+    def _describe(self, tracks: np.ndarray) -> None:
+        """Note what some objects look like, all looks considered."""
+        if len(tracks):
+            self._traits[tracks, :COLOURS] = self._look[tracks] * self._look_scale
+            self._traits[tracks, COLOURS:] = form_of([self._silhouette[j] for j in tracks])
 
     def _predict(self, received: np.ndarray | None) -> None:
         """Let one frame pass."""

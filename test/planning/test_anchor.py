@@ -17,7 +17,7 @@ VELOCITY = torch.tensor([[0.5, 0.2], [-0.3, 0.1]])
 def objects():
     yes = torch.ones(2, dtype=torch.bool)
     return Objects(torch.tensor([1, 2]), yes, torch.zeros(2), yes, torch.zeros(2),
-                   torch.zeros(2, 11), torch.arange(2), PLACE, VELOCITY)
+                   torch.zeros(2, 2, 11), torch.arange(2), PLACE, VELOCITY)
 
 
 def way(belief, preference):

@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Goals: which slots they are about, what these prefer for it, and which are refused."""
+from dataclasses import replace
 import math
 
 import discs
 import pytest
 import torch
 
+from obai_ros.environment.rendering import render
+from obai_ros.environment.scene import sample_scene, SceneConfig
+from obai_ros.environment.shapes import SHAPES as DRAWN
 from obai_ros.model.belief import Belief
+from obai_ros.model.percept import moments
+from obai_ros.model.traits import form
 from obai_ros.planning.goal import Goal, Kind, Look, Sight
 from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.planning.preference import GoalError
@@ -114,6 +120,37 @@ def test_class_outlives_a_doubtful_frame_but_not_many(pursuit):
     for _ in range(frames):
         last = about(pursuit, changed)
     assert last == {0: (10, 10)}
+
+
+def rendered(shapes):
+    """Return labels [n, 64, 64] of one object each, and the form that they have."""
+    generator = torch.Generator().manual_seed(4)
+    config = SceneConfig(num_objects=1)
+    scene = sample_scene(config, len(shapes), generator)
+    scene = replace(scene, shape=shapes[:, None], position=32 + 2 * torch.rand(
+        len(shapes), 1, 2, generator=generator))
+    _, labels = render(scene, config)
+    shown = (labels == 1)[:, None].float()
+    return labels, moments(shown), form(shown, *moments(shown))[:, 0]
+
+
+@pytest.mark.parametrize('shape', ['square', 'heart'])
+def test_class_is_told_by_the_silhouette_when_what_is_seen_says_nothing(bank, shape):
+    kinds = torch.tensor([SHAPES.index(shape), *torch.randint(
+        2, (800,), generator=torch.Generator().manual_seed(1)).tolist()])
+    kinds_drawn = torch.tensor([DRAWN.index(SHAPES[kind]) for kind in kinds])
+    labels, (mass, centre), forms = rendered(kinds_drawn)
+    colour = torch.tensor(RED).expand(len(kinds), 3)
+    seen = torch.cat([colour, forms], 1)
+    known = replace(bank.first(800), shape=kinds[1:], traits=seen[1:], image_size=(64, 64))
+    pursuit = Pursuit(known, '', DYNAMICS, 2.0, 64, 64)
+    for asked, x in zip(SHAPES, (5.0, 25.0)):
+        pursuit.choose(Goal(Kind.CLASS, x, 10.0, look=Look(asked), also=True), None)
+    said = seen[1:].mean(0)  # of no shape in particular
+    belief = Belief(*torch.zeros(4, 2, LATENT))
+    sight = Sight(belief, centre[:1, 0].expand(2, 2), mass[:1, 0].expand(2),
+                  said.expand(2, -1), torch.tensor([True, False]), labels[0])
+    assert about(pursuit, sight) == {0: (5 if shape == SHAPES[0] else 25, 10)}
 
 
 def test_goals_add_up_if_they_are_told_to(pursuit):

@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Objects are found by what shows of them, and by what does not show."""
+from dataclasses import replace
+
 import discs
 import numpy as np
 import pytest
+import torch
 
 from obai_ros.planning.occlusion import free_to_see
-from obai_ros.planning.silhouette import Evidence, find, remember
+from obai_ros.environment.rendering import render
+from obai_ros.environment.scene import sample_scene, SceneConfig
+from obai_ros.model.percept import moments
+from obai_ros.model.traits import form
+from obai_ros.planning.silhouette import Evidence, find, form_of, remember
 
 SIDE, SIZE, MASS = 64, 16, 120.0
 
@@ -75,3 +82,25 @@ def test_what_lies_behind_all_objects_hides_nothing():
     objects = np.array([True, False])
     labels = discs.labels([(20.0, 20.0), (27.0, 20.0)], (80.0, 80.0), [True, True], SIDE)
     assert free_to_see(labels, objects).tolist() == [True, False]
+
+
+def test_a_silhouette_has_the_form_of_the_object_it_is_of():
+    """Looked at from several places, its rim is blurred, but not its moments."""
+    scene = sample_scene(SceneConfig(num_objects=1), 40, torch.Generator().manual_seed(2))
+    alone = scene.position.sub(32).abs().amax((1, 2)) < 16
+    for number in alone.nonzero().flatten().tolist()[:10]:
+        one = type(scene)(**{name: value[number:number + 1]
+                             for name, value in vars(scene).items()})
+        silhouette = None
+        for shift in torch.rand(8, 2, generator=torch.Generator().manual_seed(number)):
+            moved = replace(one, position=one.position + shift)
+            _, labels = render(moved, SceneConfig(num_objects=1))
+            shown = (labels == 1)[:, None].float()
+            mass, middle = moments(shown)
+            true = form(shown, mass, middle)[0, 0]
+            silhouette = remember(silhouette, Evidence(labels[0].numpy() == 1,
+                                                       labels[0].numpy() == 0),
+                                  middle[0, 0].numpy().astype(float), SIZE)
+        told = form_of([silhouette])[0]
+        assert told[0] == pytest.approx(float(true[0]), rel=0.06)
+        torch.testing.assert_close(told[1:].exp(), true[1:].exp(), atol=0.015, rtol=0.1)
