@@ -17,6 +17,9 @@ from torch import Tensor
 OUTLINE = ((1, 1), (2, 0), (2, 1), (3, 0), (2, 2), (4, 0), (3, 1))
 """(p, q) of the moments that tell outlines apart."""
 
+POWERS = max(p + q for p, q in OUTLINE) + 1
+"""Powers of x and of y in them: 0, 1, ..."""
+
 TRAITS = 4 + len(OUTLINE)
 """A: red, green, blue in [0, 1]; size, root of the mass, px; log of the absolute moments."""
 
@@ -48,13 +51,12 @@ def form(assignment: Tensor, mass: Tensor, centroid: Tensor) -> Tensor:
         return (at - middle[..., None]) / scale
 
     # Moments are sums over rows and columns, one after the other: c_pq in monomials x^m y^n.
-    x, y = axis(width, centroid[..., 0]), axis(height, centroid[..., 1])
-    powers = range(max(p + q for p, q in OUTLINE) + 1)
-    rows = torch.stack([x ** m for m in powers], -1)                      # [B, K, W, P]
-    columns = torch.stack([y ** n for n in powers], -1)                   # [B, K, H, P]
+    power = torch.arange(POWERS, dtype=mass.dtype, device=mass.device)
+    rows = axis(width, centroid[..., 0])[..., None] ** power              # [B, K, W, P]
+    columns = axis(height, centroid[..., 1])[..., None] ** power          # [B, K, H, P]
     monomials = columns.mT @ share @ rows                                 # [B, K, n, m]
-    weights = torch.tensor(_EXPANSION, dtype=mass.dtype, device=mass.device)
-    real, imaginary = torch.einsum('cjnm,bknm->cbkj', weights, monomials)
+    weight = _EXPANSION.to(mass)
+    real, imaginary = (monomials.flatten(-2) @ weight).chunk(2, -1)       # [B, K, J]
     outline = (real.square() + imaginary.square()).sqrt().clamp(min=LEAST_MOMENT).log()
     return torch.cat([scale, outline], -1)
 
@@ -71,12 +73,10 @@ def _expand(p: int, q: int, size: int) -> list[list[complex]]:
     return [[terms.get((n, m), 0j) for m in range(size)] for n in range(size)]
 
 
-def _expansion() -> list:
-    """Return [2, J, n, m]: real and imaginary coefficients of all moments of OUTLINE."""
-    size = max(p + q for p, q in OUTLINE) + 1
-    each = [_expand(p, q, size) for p, q in OUTLINE]
-    return [[[[part(value) for value in row] for row in moment] for moment in each]
-            for part in (lambda value: value.real, lambda value: value.imag)]
+def _expansion() -> Tensor:
+    """Return [n m, 2 J]: real and then imaginary coefficients of all moments of OUTLINE."""
+    each = torch.tensor([_expand(p, q, POWERS) for p, q in OUTLINE], dtype=torch.complex64)
+    return torch.cat([each.real, each.imag]).flatten(1).mT.contiguous()
 
 
 _EXPANSION = _expansion()

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from obai_ros.model.belief import Belief
+from obai_ros.planning.objects import Objects
 from obai_ros.planning.preference import Preference
-from obai_ros.planning.tracks import Objects
 
 
 class Anchor:

@@ -68,8 +68,10 @@ def touching(labels: np.ndarray, objects: np.ndarray) -> np.ndarray:
     around = np.pad(kind[labels], 1, constant_values=slots + 1)   # the border hides like an object
     kinds = slots + 2
     # How often each kind is next to each other, to its right or below it.
-    pairs = sum(np.bincount((kinds * one + other).ravel(), minlength=kinds ** 2)
-                for one, other in ((around[1:], around[:-1]), (around[:, 1:], around[:, :-1])))
+    pairs = np.zeros(kinds ** 2, np.int64)
+    for one, other in ((around[1:], around[:-1]), (around[:, 1:], around[:, :-1])):
+        edge = one != other
+        pairs += np.bincount(kinds * one[edge] + other[edge], minlength=kinds ** 2)
     pairs = pairs.reshape(kinds, kinds)
     pairs = pairs + pairs.T
     np.fill_diagonal(pairs, 0)

@@ -13,9 +13,10 @@ from obai_ros.planning.anchor import Anchor
 from obai_ros.planning.assignment import cheapest, require_as_many, Unlikeness
 from obai_ros.planning.goal import Goal, Kind, pointed_at, Sight
 from obai_ros.planning.goal_bank import GoalBank
+from obai_ros.planning.objects import Objects
 from obai_ros.planning.preference import GoalError, Preference
 from obai_ros.planning.recognition import Recogniser
-from obai_ros.planning.tracks import Objects, Tracks
+from obai_ros.planning.tracks import Tracks
 
 # What was seen of a slot counts for so much less with each frame, as a slot may come to hold
 # another object.
@@ -106,25 +107,25 @@ class Pursuit:
         if self._bank is None:
             return None, torch.zeros_like(sight.objects), sight.belief
         objects = self._tracks.follow(sight, received, frames)
-        which = torch.full_like(objects.shown, -1, dtype=torch.int64)
-        strength = torch.zeros(len(which), device=which.device)
+        which = np.full(len(objects.shown), -1)
+        strength = np.zeros(len(which))
         offset = 0
         for aim in self._aims:
             choice, claim = aim.claims(objects)
             better = (choice >= 0) & objects.shown
             if claim is None:
-                strength = strength.masked_fill(better, 0.0)
+                strength = np.where(better, 0.0, strength)
             else:
                 # Of classes the likelier one; of any other goals the one asked for last.
                 better &= claim >= strength
-                strength = torch.where(better, claim, strength)
-            which = torch.where(better, choice + offset, which)
+                strength = np.where(better, claim, strength)
+            which = np.where(better, choice + offset, which)
             offset += len(aim.preference.mean)
         which = objects.to_slots(which, -1)
-        active = which >= 0
+        active = torch.from_numpy(which >= 0).to(sight.objects.device)
         if not self._aims:
             return None, active, sight.belief
-        key = tuple(which.clamp(min=0).tolist())
+        key = tuple(which.clip(0).tolist())
         if key != self._remembered[0]:
             table = Preference.join([aim.preference for aim in self._aims])
             places = torch.cat([aim.places for aim in self._aims])
@@ -215,13 +216,13 @@ class _Aim:
         """Note that slots hold other objects; return whether the goal lives on."""
         return True
 
-    def claims(self, objects: Objects) -> tuple[Tensor, Tensor | None]:
+    def claims(self, objects: Objects) -> tuple[np.ndarray, np.ndarray | None]:
         """
         Return [J]: for each object which preference is for it, -1 for none; and how likely so.
 
         How likely [J]: evidence, nats; None where there is no doubt.
         """
-        return torch.zeros_like(objects.number), None
+        return np.zeros_like(objects.number), None
 
 
 class _Object(_Aim):
@@ -236,7 +237,7 @@ class _Object(_Aim):
         return False
 
     def claims(self, objects):
-        return torch.where(objects.number == self.number, 0, -1), None
+        return np.where(objects.number == self.number, 0, -1), None
 
 
 class _Class(_Aim):
@@ -253,18 +254,17 @@ class _Class(_Aim):
         return True
 
     def claims(self, objects):
-        odds, remembered = self._recogniser.log_odds(objects.traits, self.goal.look)
+        odds, remembered = self._recogniser.log_odds(objects.traits, self.goal.look).cpu().numpy()
         weight = objects.weight()
         if self._evidence is None:
-            self._evidence = torch.zeros_like(odds)
-            self._number = objects.number
-        before = torch.where(objects.number == self._number, self._evidence, 0.0)
+            self._evidence, self._number = np.zeros_like(weight), objects.number
+        before = np.where(objects.number == self._number, self._evidence, 0.0)
         self._number = objects.number
         # What is not seen says nothing, even about the class of all, which is certain.
-        seen = torch.where(weight > 0, weight * odds, 0.0)
+        seen = np.where(weight > 0, odds, 0.0) * weight
         self._evidence = seen + FADING ** weight * before
-        evidence = self._evidence + torch.where(objects.number > 0, remembered, 0.0)
-        return torch.where(evidence > 0, 0, -1), evidence
+        evidence = self._evidence + np.where(objects.number > 0, remembered, 0.0)
+        return np.where(evidence > 0, 0, -1), evidence
 
 
 class _Picture(_Aim):
@@ -282,19 +282,19 @@ class _Picture(_Aim):
         return True
 
     def claims(self, objects):
-        cost = self._unlike(objects.traits[0], self._wanted)
+        cost = self._unlike(objects.traits[0], self._wanted).cpu().numpy()
         if self._cost is None:
-            self._cost, self._number = torch.zeros_like(cost), objects.number
-            self._looks = torch.zeros_like(cost[:, :1])
+            self._cost, self._number = np.zeros_like(cost), objects.number
+            self._looks = np.zeros_like(cost[:, :1])
         weight = objects.weight()[:, None]
         known = (objects.number == self._number)[:, None] * FADING ** weight
         self._cost = weight * cost + known * self._cost
         self._looks = weight + known * self._looks
         self._number = objects.number
-        present = (objects.unseen < FORGOTTEN).nonzero().squeeze(1)
-        counterpart = torch.full_like(objects.number, -1)
-        # On average: who was looked at more often is no more unlike for that.
-        average = self._cost[present] / self._looks[present]
-        counterpart[present] = torch.tensor(cheapest(average.tolist()), dtype=torch.int64,
-                                            device=present.device)
+        present = np.flatnonzero(objects.unseen < FORGOTTEN)
+        counterpart = np.full(len(objects.number), -1)
+        # On average: who was looked at more often is no more unlike for that. Of whom hardly
+        # anything showed so far, that counts.
+        average = np.divide(self._cost, self._looks, out=cost, where=self._looks > 0)
+        counterpart[present] = cheapest(average[present].tolist())
         return counterpart, None

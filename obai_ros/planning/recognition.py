@@ -93,7 +93,8 @@ class _Shapes:
         self._origin, self._unit = outline.mean(0), outline.std(0).clamp(min=1e-6)
         self._width = WIDTH * outline.shape[1] ** 0.5
         order = torch.randperm(len(bank), generator=torch.Generator().manual_seed(0))
-        self._centre = self._scaled(outline[order[:CENTRES].to(outline.device)])
+        centre = self._scaled(outline[order[:CENTRES].to(outline.device)])
+        self._centre, self._far = centre.mT.contiguous(), centre.square().sum(-1) / -2
         truth = (bank.shape[:, None] == self._present).to(outline.dtype)
         self._share = truth.mean(0)
         bumps = self._bumps(outline)
@@ -104,24 +105,27 @@ class _Shapes:
         self._newest = None, None
 
     def _scaled(self, outline: Tensor) -> Tensor:
-        return (outline - self._origin) / self._unit
+        return (outline - self._origin) / (self._width * self._unit)
 
     def _bumps(self, outline: Tensor) -> Tensor:
-        away = torch.cdist(self._scaled(outline), self._centre) / self._width
-        return (away.square() / -2).exp()
+        at = self._scaled(outline)
+        # -|at - centre|^2 / 2, faster than as distances
+        near = at @ self._centre + self._far - at.square().sum(-1, keepdim=True) / 2
+        return near.exp_()
 
     def log_odds(self, traits: Tensor, shape: int) -> Tensor:
         # Each frame is asked about by the goals of several shapes.
         if traits is not self._newest[0]:
             likely = self._share + self._bumps(traits[..., OUTLINE]) @ self._weight
             # Nothing is certain, least of all what the sum of bumps calls impossible.
-            self._newest = traits, likely.clamp(DOUBT, 1.0).log()
-        evidence = self._newest[1]
-        asked = self._present == shape
-        # Against the average of the others: of all shapes the likeliest then has odds above one.
-        others = max(len(asked) - 1, 1)
-        return (evidence[..., asked].squeeze(-1)
-                - evidence[..., ~asked].logsumexp(-1) + math.log(others))
+            evidence = likely.clamp(DOUBT, 1.0).log()
+            # Against the average of the others: of all shapes the likeliest then has odds above
+            # one.
+            count = len(self._present)
+            itself = torch.eye(count, dtype=torch.bool, device=traits.device)
+            others = evidence[..., None, :].masked_fill(itself, -torch.inf).logsumexp(-1)
+            self._newest = traits, evidence - others + math.log(max(count - 1, 1))
+        return self._newest[1][..., self._present == shape].squeeze(-1)
 
 
 @dataclass(frozen=True)

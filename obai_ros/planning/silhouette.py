@@ -2,6 +2,10 @@
 """Silhouettes: outlines of objects, remembered, and found again in what shows of them."""
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -44,7 +48,7 @@ class Evidence:
         height, width = self._maps.shape[1:]
         corner = np.clip(place, 0, (width, height)) - 0.5 - reach
         left, top = np.floor(corner).astype(int)
-        x, y = corner - np.floor(corner)
+        x, y = (corner - np.floor(corner)).astype(np.float32)
         size = 2 * reach + 2
         # Beyond the image everything says nothing.
         cut = np.zeros((2, size, size), np.float32)
@@ -55,26 +59,52 @@ class Evidence:
         return (1 - x) * cut[:, :, :-1] + x * cut[:, :, 1:]
 
 
+@dataclass(frozen=True)
+class Silhouette:
+    """likely [2 R + 1, 2 R + 1] in [0, 1]: that a px so far from an object's middle is its own."""
+
+    likely: np.ndarray
+
+    @cached_property
+    def odds(self) -> tuple[np.ndarray, np.ndarray]:
+        """
+        Return how much likelier pixels are that are own, and those that are free, nats.
+
+        [2 S + 1, 2 S + 1] each, if the silhouette is laid on them instead of beside them. What
+        lies beyond the outline makes no difference and is cut off.
+        """
+        middle = len(self.likely) // 2
+        near = self.likely > NOTHING
+        columns, rows = np.flatnonzero(near.any(0)), np.flatnonzero(near.any(1))
+        size = max((abs(int(end) - middle) for line in (columns, rows) if len(line)
+                    for end in (line[0], line[-1])), default=0)
+        near = self.likely[middle - size:middle + size + 1, middle - size:middle + size + 1]
+        covered = WRONG + (1 - 2 * WRONG) * near.astype(np.float32)
+        # Own pixels out of the silhouette's reach are wrong, as those are at its rim.
+        return WORTH * np.log(covered / WRONG), WORTH * np.log((1 - covered) / (1 - WRONG))
+
+
 def reach(height: int, width: int) -> int:
     """Return how far silhouettes reach from their middle to each side, px."""
     return int(np.ceil(REACH * max(height, width)))
 
 
-def remember(silhouette: np.ndarray | None, evidence: Evidence, place: np.ndarray, size: int
-             ) -> np.ndarray:
+def remember(silhouette: Silhouette | None, evidence: Evidence, place: np.ndarray, size: int
+             ) -> Silhouette:
     """
-    Return a silhouette [2 size + 1, 2 size + 1] in [0, 1] after one more look.
+    Return a silhouette, R = size, after one more look.
 
     silhouette: what it was before, None at the first look; place (x, y) px: the middle of the
     object. Where the evidence says nothing, it stays what it was.
     """
     own, free = evidence.around(place, size)
     if silhouette is None:
-        return own + UNKNOWN * (1 - own - free)
-    return silhouette + NEWEST * (own + free) * (own - silhouette)
+        return Silhouette(own + UNKNOWN * (1 - own - free))
+    before = silhouette.likely
+    return Silhouette(before + NEWEST * (own + free) * (own - before))
 
 
-def find(silhouette: np.ndarray, evidence: Evidence, place: np.ndarray, variance: float
+def find(silhouette: Silhouette, evidence: Evidence, place: np.ndarray, variance: float
          ) -> tuple[np.ndarray, float] | None:
     """
     Return where an object is, (x, y) px, and the variance of that, px^2; None if out of reach.
@@ -83,17 +113,12 @@ def find(silhouette: np.ndarray, evidence: Evidence, place: np.ndarray, variance
     laid on it, on a grid of whole px about `place`, times the normal distribution expected; its
     top is sought between the points of the grid along a parabola.
     """
-    # What lies beyond the outline makes no difference.
-    middle = len(silhouette) // 2
-    size = int(np.abs(np.argwhere(silhouette > NOTHING) - middle).max(initial=0))
-    silhouette = silhouette[middle - size:middle + size + 1, middle - size:middle + size + 1]
     far = int(np.clip(np.ceil(SEARCHED * np.sqrt(variance)), 2, FARTHEST))
-    covered = WRONG + (1 - 2 * WRONG) * silhouette
-    own, free = np.lib.stride_tricks.sliding_window_view(
-        evidence.around(place, size + far), silhouette.shape, axis=(1, 2))
-    # Own pixels out of the silhouette's reach are wrong, as those are at its rim.
-    fit = WORTH * (np.tensordot(own, np.log(covered) - np.log(WRONG))
-                   + np.tensordot(free, np.log(1 - covered) - np.log(1 - WRONG)))
+    own, free = silhouette.odds
+    shown = evidence.around(place, len(own) // 2 + far)
+    # The sums of products, wherever the silhouette fits in.
+    fit = (cv2.matchTemplate(shown[0], own, cv2.TM_CCORR)
+           + cv2.matchTemplate(shown[1], free, cv2.TM_CCORR))
     offset = np.arange(-far, far + 1)
     fit -= (offset[:, None] ** 2 + offset ** 2) / (2 * variance)
     row, column = np.unravel_index(fit.argmax(), fit.shape)
@@ -109,14 +134,15 @@ def find(silhouette: np.ndarray, evidence: Evidence, place: np.ndarray, variance
     return place + middle, max(spread, 0.0) + PLACE_SD ** 2
 
 
-def form_of(silhouettes: list[np.ndarray]) -> Tensor:
+def form_of(silhouettes: list[Silhouette]) -> Tensor:
     """
     Return [n, A - 3]: size and outline of what silhouettes show, as `model.traits` tells them.
 
     Each pixel counts as the object's or not, as it likelier is: looks from several places have
     blurred the rim, which moments would take for another shape.
     """
-    likely = torch.from_numpy(np.stack(silhouettes) > 0.5).to(torch.float32)[None]
+    likely = torch.from_numpy(
+        np.stack([silhouette.likely for silhouette in silhouettes]) > 0.5).to(torch.float32)[None]
     return form(likely, *moments(likely))[0]
 
 

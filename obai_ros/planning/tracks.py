@@ -2,8 +2,6 @@
 """Tracks: which slot holds which object from frame to frame, where it is and how fast."""
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 import torch
@@ -13,8 +11,10 @@ from obai_ros.model.traits import TRAITS
 from obai_ros.planning.goal import Sight
 from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.planning.occlusion import touching, TOUCHING
+from obai_ros.planning.objects import Objects
 from obai_ros.planning.parts import gather_parts
-from obai_ros.planning.silhouette import Evidence, find, form_of, reach, remember
+from obai_ros.planning.silhouette import (
+    Evidence, find, form_of, reach, remember, Silhouette)
 
 # px. The middle of a mask that shows whole, about the object's place, from one frame to the next.
 PLACE_SD = 0.4
@@ -40,47 +40,12 @@ OTHER = 16.3
 # and that of one that may not.
 NEWEST, NEWEST_MASS = 0.2, 0.1
 
-# What a look says about an object a part of which may be hidden, as a share of what it says about
-# one that shows whole, and of the share of its outline that touches no others.
-HIDDEN = 0.3
 # How much less the middle of what shows and the belief count where a silhouette is laid on the
 # same pixels: they say where to look for it.
 VAGUE = 4.0
 
 # Frames after which nobody knows any more where objects are that were not seen.
 LONGEST_GAP = 30
-
-
-@dataclass(frozen=True)
-class Objects:
-    """
-    J objects that are, or were, in view, and K slots.
-
-    number [J] int64: each object has one of its own, 0 where there is none yet; shown [J] bool:
-    a slot shows it now; touched [J]: along how much of its outline it touches what may hide it,
-    0..1; whole [J] bool: next to nothing hides a part of it; unseen [J] int64: frames
-    since it was seen last; traits [2, J, A]: of its slot, without meaning unless shown, and of all
-    that is remembered, its average colour and its silhouette. track [K] int64: which of the J a
-    slot shows, -1 for none; place, velocity [K, 2] px, px/frame: of that object.
-    """
-
-    number: Tensor
-    shown: Tensor
-    touched: Tensor
-    whole: Tensor
-    unseen: Tensor
-    traits: Tensor
-    track: Tensor
-    place: Tensor
-    velocity: Tensor
-
-    def weight(self) -> Tensor:
-        """Return [J]: how much it says about an object what is seen of it now, 0..1."""
-        return torch.where(self.whole, 1.0, HIDDEN * (1.0 - self.touched)) * self.shown
-
-    def to_slots(self, value: Tensor, nothing) -> Tensor:
-        """Return [K] from [J], `nothing` where there is no object."""
-        return torch.where(self.track >= 0, value[self.track.clamp(min=0)], nothing)
 
 
 class Tracks:
@@ -178,22 +143,21 @@ class Tracks:
         slots = np.flatnonzero(track >= 0)
         self._slot = np.full(len(self._slot), -1)
         self._slot[track[slots]] = slots
-        self._describe(track[slots])
+        self._describe(sight, slots, track[slots], whole)
         return self._objects(sight, track, whole, hidden)
 
     def _objects(self, sight: Sight, track: np.ndarray, whole: np.ndarray, hidden: np.ndarray
                  ) -> Objects:
         def tensor(value):
-            return torch.tensor(value, device=sight.mass.device)
+            return torch.from_numpy(value).to(sight.mass)
 
+        shown = self._slot >= 0
         return Objects(
-            number=tensor(self._number), shown=tensor(self._slot >= 0),
-            touched=tensor(hidden[self._slot]).to(sight.mass.dtype),
-            whole=tensor((self._slot >= 0) & whole[self._slot]), unseen=tensor(self._unseen),
-            traits=torch.stack([sight.traits[tensor(self._slot.clip(0))], tensor(self._traits)]),
-            track=tensor(track),
-            place=tensor((self._place + self._offset)[track]).to(sight.centre.dtype),
-            velocity=tensor(self._velocity[track]).to(sight.centre.dtype))
+            number=self._number.copy(), shown=shown, touched=hidden[self._slot],
+            whole=shown & whole[self._slot], unseen=self._unseen.copy(),
+            traits=torch.stack([sight.traits[self._slot], tensor(self._traits)]), track=track,
+            place=tensor((self._place + self._offset)[track]),
+            velocity=tensor(self._velocity[track]))
 
     def _begin(self, tracks: int) -> None:
         self._place, self._velocity = np.zeros((tracks, 2)), np.zeros((tracks, 2))
@@ -201,7 +165,8 @@ class Tracks:
         self._covariance = np.zeros((tracks, 3))
         self._look, self._full = np.zeros((tracks, COLOURS)), np.ones(tracks)
         self._misread = np.zeros((tracks, 2))
-        self._silhouette: list[np.ndarray | None] = [None] * tracks
+        self._silhouette: list[Silhouette | None] = [None] * tracks
+        self._described: list[Silhouette | None] = [None] * tracks
         self._traits = np.zeros((tracks, TRAITS), np.float32)
         # Of objects that never showed whole: where their middle is in their silhouette, as told by
         # so many looks.
@@ -210,11 +175,17 @@ class Tracks:
         self._unseen = np.full(tracks, np.iinfo(np.int32).max, np.int64)
         self._slot = np.full(tracks, -1)
 
-    def _describe(self, tracks: np.ndarray) -> None:
-        """Note what some objects look like, all looks considered."""
-        if len(tracks):
-            self._traits[tracks, :COLOURS] = self._look[tracks] * self._look_scale
-            self._traits[tracks, COLOURS:] = form_of([self._silhouette[j] for j in tracks])
+    def _describe(self, sight: Sight, slots: np.ndarray, tracks: np.ndarray, whole: np.ndarray
+                  ) -> None:
+        """Note what some objects look like: as they do now if whole, else as is remembered."""
+        self._traits[tracks, :COLOURS] = self._look[tracks] * self._look_scale
+        plain = whole[slots]
+        self._traits[tracks[plain], COLOURS:] = _array(sight.traits)[slots[plain], COLOURS:]
+        new = [j for j in tracks[~plain] if self._silhouette[j] is not self._described[j]]
+        if new:
+            self._traits[new, COLOURS:] = form_of([self._silhouette[j] for j in new])
+        for j in new:
+            self._described[j] = self._silhouette[j]
 
     def _predict(self, received: np.ndarray | None) -> None:
         """Let one frame pass."""

@@ -5,8 +5,8 @@ import torch
 
 from obai_ros.model.belief import Belief
 from obai_ros.planning.anchor import Anchor
+from obai_ros.planning.objects import Objects
 from obai_ros.planning.preference import Preference
-from obai_ros.planning.tracks import Objects
 
 DYNAMICS = torch.tensor([[0.1, 0.0], [0.0, 0.1], [0.02, 0.0]])
 GOAL = torch.tensor([[30.0, 30.0], [10.0, 10.0]])

@@ -142,15 +142,20 @@ def test_class_is_told_by_the_silhouette_when_what_is_seen_says_nothing(bank, sh
     labels, (mass, centre), forms = rendered(kinds_drawn)
     colour = torch.tensor(RED).expand(len(kinds), 3)
     seen = torch.cat([colour, forms], 1)
-    known = replace(bank.first(800), shape=kinds[1:], traits=seen[1:], image_size=(64, 64))
-    pursuit = Pursuit(known, '', DYNAMICS, 2.0, 64, 64)
+    bank = replace(bank.first(800), shape=kinds[1:], traits=seen[1:], image_size=(64, 64))
+    pursuit = Pursuit(bank, '', DYNAMICS, 2.0, 64, 64)
     for asked, x in zip(SHAPES, (5.0, 25.0)):
         pursuit.choose(Goal(Kind.CLASS, x, 10.0, look=Look(asked), also=True), None)
     said = seen[1:].mean(0)  # of no shape in particular
-    belief = Belief(*torch.zeros(4, 2, LATENT))
-    sight = Sight(belief, centre[:1, 0].expand(2, 2), mass[:1, 0].expand(2),
-                  said.expand(2, -1), torch.tensor([True, False]), labels[0])
-    assert about(pursuit, sight) == {0: (5 if shape == SHAPES[0] else 25, 10)}
+    middle, colours = centre[0, 0], torch.tensor([RED, BLUE])
+    half = labels[0].clone()
+    half[:int(middle[1])] = 2  # something else hides the rest
+    for showing in (labels[0], half):
+        sight = Sight(Belief(*torch.zeros(4, 2, LATENT)), torch.stack([middle, middle / 2]),
+                      mass[:1, 0].expand(2), torch.cat([colours, said[3:].expand(2, -1)], 1),
+                      torch.tensor([True, 2 in showing]), showing)
+        known = about(pursuit, sight)
+    assert known[0] == (5 if shape == SHAPES[0] else 25, 10)
 
 
 def test_goals_add_up_if_they_are_told_to(pursuit):
