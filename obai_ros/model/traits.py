@@ -34,16 +34,10 @@ def traits(assignment: Tensor, image: Tensor, mass: Tensor, centroid: Tensor) ->
     assignment: [B, K, H, W], share of each slot in each pixel. image: [B, 3, H, W] in [0, 1].
     mass: [B, K] px and centroid: [B, K, 2] px of the assignment, see `percept.moments`.
     """
-    safe = mass.clamp(min=1.0)
-    colour = (assignment.flatten(2) / safe[..., None]) @ image.flatten(2).mT
-    return torch.cat([colour, form(assignment, mass, centroid)], -1)
-
-
-def form(assignment: Tensor, mass: Tensor, centroid: Tensor) -> Tensor:
-    """Return [B, K, A - 3]: the traits that are not colour; for the arguments see `traits`."""
     height, width = assignment.shape[-2:]
     safe = mass.clamp(min=1.0)
     share = assignment / safe[..., None, None]
+    colour = share.flatten(2) @ image.flatten(2).mT
     scale = safe.sqrt()[..., None]
 
     def axis(size: int, middle: Tensor) -> Tensor:
@@ -58,7 +52,7 @@ def form(assignment: Tensor, mass: Tensor, centroid: Tensor) -> Tensor:
     weight = _EXPANSION.to(mass)
     real, imaginary = (monomials.flatten(-2) @ weight).chunk(2, -1)       # [B, K, J]
     outline = (real.square() + imaginary.square()).sqrt().clamp(min=LEAST_MOMENT).log()
-    return torch.cat([scale, outline], -1)
+    return torch.cat([colour, scale, outline], -1)
 
 
 def _expand(p: int, q: int, size: int) -> list[list[complex]]:

@@ -63,15 +63,17 @@ def touching(labels: np.ndarray, objects: np.ndarray) -> np.ndarray:
     others hide nothing.
     """
     slots = len(objects)
-    kind = np.zeros(256, np.int64)     # 0: behind all objects or unknown, k + 1: slot k
+    kind = np.zeros(256, np.uint16)    # 0: behind all objects or unknown, k + 1: slot k
     kind[1:slots + 1] = np.where(objects, np.arange(1, slots + 1), 0)
-    around = np.pad(kind[labels], 1, constant_values=slots + 1)   # the border hides like an object
-    kinds = slots + 2
+    kinds, (height, width) = slots + 2, labels.shape
+    around = np.full((height + 2, width + 2), slots + 1, np.uint16)  # the border hides, too
+    around[1:-1, 1:-1] = kind[labels]
     # How often each kind is next to each other, to its right or below it.
     pairs = np.zeros(kinds ** 2, np.int64)
     for one, other in ((around[1:], around[:-1]), (around[:, 1:], around[:, :-1])):
-        edge = one != other
-        pairs += np.bincount(kinds * one[edge] + other[edge], minlength=kinds ** 2)
+        edge = np.flatnonzero(one != other)
+        pairs += np.bincount(kinds * one.ravel()[edge] + other.ravel()[edge],
+                             minlength=kinds ** 2)
     pairs = pairs.reshape(kinds, kinds)
     pairs = pairs + pairs.T
     np.fill_diagonal(pairs, 0)

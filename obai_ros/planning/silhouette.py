@@ -7,11 +7,8 @@ from functools import cached_property
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor
 
-from obai_ros.model.percept import moments
-from obai_ros.model.traits import form
+from obai_ros.model.traits import LEAST_MOMENT, OUTLINE, POWERS
 
 # A silhouette reaches this share of the image's side from its middle to each side.
 REACH = 0.25
@@ -83,6 +80,25 @@ class Silhouette:
         # Own pixels out of the silhouette's reach are wrong, as those are at its rim.
         return WORTH * np.log(covered / WRONG), WORTH * np.log((1 - covered) / (1 - WRONG))
 
+    @cached_property
+    def form(self) -> np.ndarray:
+        """
+        Return [A - 3]: size and outline, as `model.traits` tells them.
+
+        Each pixel counts as the object's or not, as it likelier is: looks from several places
+        have blurred the rim, which moments would take for another shape.
+        """
+        row, column = np.nonzero(self.likely > 0.5)
+        mass = max(len(row), 1)
+        place = column + 1j * row
+        place = (place - place.sum() / mass) / mass ** 0.5
+        power = [np.ones_like(place)]
+        for _ in range(1, POWERS):
+            power.append(power[-1] * place)
+        moment = np.array([np.vdot(power[q], power[p]) for p, q in OUTLINE]) / mass
+        outline = np.log(np.abs(moment).clip(LEAST_MOMENT))
+        return np.concatenate([[mass ** 0.5], outline])
+
 
 def reach(height: int, width: int) -> int:
     """Return how far silhouettes reach from their middle to each side, px."""
@@ -132,18 +148,6 @@ def find(silhouette: Silhouette, evidence: Evidence, place: np.ndarray, variance
         middle = np.array([offset[column] + _vertex(fit[row, column - 1:column + 2]),
                            offset[row] + _vertex(fit[row - 1:row + 2, column])])
     return place + middle, max(spread, 0.0) + PLACE_SD ** 2
-
-
-def form_of(silhouettes: list[Silhouette]) -> Tensor:
-    """
-    Return [n, A - 3]: size and outline of what silhouettes show, as `model.traits` tells them.
-
-    Each pixel counts as the object's or not, as it likelier is: looks from several places have
-    blurred the rim, which moments would take for another shape.
-    """
-    likely = torch.from_numpy(
-        np.stack([silhouette.likely for silhouette in silhouettes]) > 0.5).to(torch.float32)[None]
-    return form(likely, *moments(likely))[0]
 
 
 def _vertex(values: np.ndarray) -> float:

@@ -13,8 +13,7 @@ from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.planning.occlusion import touching, TOUCHING
 from obai_ros.planning.objects import Objects
 from obai_ros.planning.parts import gather_parts
-from obai_ros.planning.silhouette import (
-    Evidence, find, form_of, reach, remember, Silhouette)
+from obai_ros.planning.silhouette import Evidence, find, reach, remember, Silhouette
 
 # px. The middle of a mask that shows whole, about the object's place, from one frame to the next.
 PLACE_SD = 0.4
@@ -166,7 +165,6 @@ class Tracks:
         self._look, self._full = np.zeros((tracks, COLOURS)), np.ones(tracks)
         self._misread = np.zeros((tracks, 2))
         self._silhouette: list[Silhouette | None] = [None] * tracks
-        self._described: list[Silhouette | None] = [None] * tracks
         self._traits = np.zeros((tracks, TRAITS), np.float32)
         # Of objects that never showed whole: where their middle is in their silhouette, as told by
         # so many looks.
@@ -181,11 +179,8 @@ class Tracks:
         self._traits[tracks, :COLOURS] = self._look[tracks] * self._look_scale
         plain = whole[slots]
         self._traits[tracks[plain], COLOURS:] = _array(sight.traits)[slots[plain], COLOURS:]
-        new = [j for j in tracks[~plain] if self._silhouette[j] is not self._described[j]]
-        if new:
-            self._traits[new, COLOURS:] = form_of([self._silhouette[j] for j in new])
-        for j in new:
-            self._described[j] = self._silhouette[j]
+        for track in tracks[~plain]:
+            self._traits[track, COLOURS:] = self._silhouette[track].form
 
     def _predict(self, received: np.ndarray | None) -> None:
         """Let one frame pass."""
@@ -195,9 +190,11 @@ class Tracks:
             push[held] = received[self._slot[held]]
         self._velocity = self._velocity + push
         self._place = self._place + self._velocity
-        noise = DRIFT_SD ** 2 + np.square(PUSH_ERROR * push).mean(-1)
-        xx, xv, vv = self._covariance.T
-        self._covariance = np.stack([xx + 2 * xv + vv + noise, xv + vv + noise, vv + noise], -1)
+        noise = DRIFT_SD ** 2 + PUSH_ERROR ** 2 / 2 * (push * push).sum(-1)
+        covariance = self._covariance
+        covariance[:, 0] += 2 * covariance[:, 1] + covariance[:, 2] + noise
+        covariance[:, 1] += covariance[:, 2] + noise
+        covariance[:, 2] += noise
         self._unseen += 1
 
     def _assign(self, place, believed, mass, look, seen) -> np.ndarray:

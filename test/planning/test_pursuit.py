@@ -12,7 +12,7 @@ from obai_ros.environment.scene import sample_scene, SceneConfig
 from obai_ros.environment.shapes import SHAPES as DRAWN
 from obai_ros.model.belief import Belief
 from obai_ros.model.percept import moments
-from obai_ros.model.traits import form
+from obai_ros.model.traits import traits as true_traits
 from obai_ros.planning.goal import Goal, Kind, Look, Sight
 from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.planning.preference import GoalError
@@ -123,15 +123,16 @@ def test_class_outlives_a_doubtful_frame_but_not_many(pursuit):
 
 
 def rendered(shapes):
-    """Return labels [n, 64, 64] of one object each, and the form that they have."""
+    """Return labels [n, 64, 64] of one object each, its mass and middle, and its traits."""
     generator = torch.Generator().manual_seed(4)
     config = SceneConfig(num_objects=1)
     scene = sample_scene(config, len(shapes), generator)
     scene = replace(scene, shape=shapes[:, None], position=32 + 2 * torch.rand(
         len(shapes), 1, 2, generator=generator))
-    _, labels = render(scene, config)
+    images, labels = render(scene, config)
     shown = (labels == 1)[:, None].float()
-    return labels, moments(shown), form(shown, *moments(shown))[:, 0]
+    mass, middle = moments(shown)
+    return labels, mass[0, 0], middle[0, 0], true_traits(shown, images, mass, middle)[:, 0]
 
 
 @pytest.mark.parametrize('shape', ['square', 'heart'])
@@ -139,20 +140,18 @@ def test_class_is_told_by_the_silhouette_when_what_is_seen_says_nothing(bank, sh
     kinds = torch.tensor([SHAPES.index(shape), *torch.randint(
         2, (800,), generator=torch.Generator().manual_seed(1)).tolist()])
     kinds_drawn = torch.tensor([DRAWN.index(SHAPES[kind]) for kind in kinds])
-    labels, (mass, centre), forms = rendered(kinds_drawn)
-    colour = torch.tensor(RED).expand(len(kinds), 3)
-    seen = torch.cat([colour, forms], 1)
+    labels, mass, middle, seen = rendered(kinds_drawn)
     bank = replace(bank.first(800), shape=kinds[1:], traits=seen[1:], image_size=(64, 64))
     pursuit = Pursuit(bank, '', DYNAMICS, 2.0, 64, 64)
     for asked, x in zip(SHAPES, (5.0, 25.0)):
         pursuit.choose(Goal(Kind.CLASS, x, 10.0, look=Look(asked), also=True), None)
     said = seen[1:].mean(0)  # of no shape in particular
-    middle, colours = centre[0, 0], torch.tensor([RED, BLUE])
+    colours = torch.tensor([RED, BLUE])
     half = labels[0].clone()
     half[:int(middle[1])] = 2  # something else hides the rest
     for showing in (labels[0], half):
         sight = Sight(Belief(*torch.zeros(4, 2, LATENT)), torch.stack([middle, middle / 2]),
-                      mass[:1, 0].expand(2), torch.cat([colours, said[3:].expand(2, -1)], 1),
+                      mass.expand(2), torch.cat([colours, said[3:].expand(2, -1)], 1),
                       torch.tensor([True, 2 in showing]), showing)
         known = about(pursuit, sight)
     assert known[0] == (5 if shape == SHAPES[0] else 25, 10)

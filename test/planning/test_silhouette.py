@@ -11,8 +11,8 @@ from obai_ros.planning.occlusion import free_to_see
 from obai_ros.environment.rendering import render
 from obai_ros.environment.scene import sample_scene, SceneConfig
 from obai_ros.model.percept import moments
-from obai_ros.model.traits import form
-from obai_ros.planning.silhouette import Evidence, find, form_of, remember
+from obai_ros.model.traits import traits
+from obai_ros.planning.silhouette import Evidence, find, remember
 
 SIDE, SIZE, MASS = 64, 16, 120.0
 
@@ -97,10 +97,10 @@ def test_a_silhouette_has_the_form_of_the_object_it_is_of():
             _, labels = render(moved, SceneConfig(num_objects=1))
             shown = (labels == 1)[:, None].float()
             mass, middle = moments(shown)
-            true = form(shown, mass, middle)[0, 0]
+            true = traits(shown, torch.zeros(1, 3, 64, 64), mass, middle)[0, 0, 3:]
             silhouette = remember(silhouette, Evidence(labels[0].numpy() == 1,
                                                        labels[0].numpy() == 0),
                                   middle[0, 0].numpy().astype(float), SIZE)
-        told = form_of([silhouette])[0]
+        told = torch.from_numpy(silhouette.form).float()
         assert told[0] == pytest.approx(float(true[0]), rel=0.06)
         torch.testing.assert_close(told[1:].exp(), true[1:].exp(), atol=0.015, rtol=0.1)
