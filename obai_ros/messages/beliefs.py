@@ -2,6 +2,7 @@
 """obai_ros/SlotBeliefs <-> numpy: what the filter believes about K slots of N latents."""
 
 from dataclasses import dataclass
+import math
 
 import numpy as np
 
@@ -94,10 +95,10 @@ def read(msg) -> Beliefs:
 
     def take(name, dtype, *shape):
         values = np.asarray(getattr(msg, name), dtype)
-        if values.size != np.prod(shape, dtype=int):
+        if values.size != math.prod(shape):
             raise BeliefsError(
                 f'the beliefs have {name} of length {values.size}, expected '
-                f'{np.prod(shape, dtype=int)} for {slots} slots of {latents} latents and '
+                f'{math.prod(shape)} for {slots} slots of {latents} latents and '
                 f'{msg.width}x{msg.height} px')
         return values.reshape(shape)
 

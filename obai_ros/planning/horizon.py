@@ -89,10 +89,7 @@ class Horizon:
         noise [...] is what the fall would be on average, were the object at its goal and at rest
         and the belief in error by its own uncertainty.
         """
-        inverse = self._mode_inverses(projection, cost)
-        modes = (self._error_modes[:, None] * projection.error[..., None, :]
-                 - self._drift_modes[:, None] * projection.drift[..., None, :])
-        answer = (inverse @ modes[..., None]).squeeze(-1)
+        inverse, modes, answer = self._modes(projection, cost)
         fall = (modes * answer).sum((-2, -1)) / 2
         error, drift = (modes.square()[:, None, None]
                         for modes in (self._error_modes, self._drift_modes))
@@ -100,6 +97,10 @@ class Horizon:
                   + drift * projection.drift_noise[..., None, :, :])
         noise = (inverse * spread).sum((-3, -2, -1)) / 2
         return self.vectors @ answer, fall, noise
+
+    def minimiser(self, projection: Projection, cost: Tensor) -> Tensor:
+        """Return the plan of `solve` alone."""
+        return self.vectors @ self._modes(projection, cost)[-1]
 
     def objective(self, plan: Tensor, projection: Projection, cost: Tensor) -> Tensor:
         """Return a' H a / 2 - b' a [...]: the objective less its value without any action."""
@@ -120,6 +121,13 @@ class Horizon:
         radius = torch.hypot((gram[..., 0, 0] - gram[..., 1, 1]) / 2, gram[..., 0, 1])
         return (self.values[0] * (half - radius).clamp(min=0) + cost,
                 self.values[-1] * (half + radius) + cost)
+
+    def _modes(self, projection: Projection, cost: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return, for each eigenvector: the inverse, the linear term, and the best answer."""
+        inverse = self._mode_inverses(projection, cost)
+        modes = (self._error_modes[:, None] * projection.error[..., None, :]
+                 - self._drift_modes[:, None] * projection.drift[..., None, :])
+        return inverse, modes, (inverse @ modes[..., None]).squeeze(-1)
 
     def _mode_inverses(self, projection: Projection, cost: Tensor) -> Tensor:
         """

@@ -232,8 +232,7 @@ class Planner:
         hidden = view.may_be_hidden(velocity + moving) & active
         if not hidden.any():
             return
-        last, _, _ = self.blind.solve(projection, cost)
-        last = clip(last, self.config.max_acceleration)
+        last = clip(self.blind.minimiser(projection, cost), self.config.max_acceleration)
         sequence[..., 1:, :].masked_fill_(hidden[..., None, None], 0.0)
         sequence[..., 0, :] = torch.where(hidden[..., None], last[..., 0, :],
                                           sequence[..., 0, :])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+import math
 
 import cv2
 import numpy as np
@@ -43,9 +44,10 @@ class Evidence:
     def around(self, place: np.ndarray, reach: int) -> np.ndarray:
         """Return [2, 2 reach + 1, 2 reach + 1]: own and free at px around a place (x, y)."""
         height, width = self._maps.shape[1:]
-        corner = np.clip(place, 0, (width, height)) - 0.5 - reach
-        left, top = np.floor(corner).astype(int)
-        x, y = (corner - np.floor(corner)).astype(np.float32)
+        x = min(max(float(place[0]), 0.0), width) - 0.5 - reach
+        y = min(max(float(place[1]), 0.0), height) - 0.5 - reach
+        left, top = math.floor(x), math.floor(y)
+        x, y = x - left, y - top
         size = 2 * reach + 2
         # Beyond the image everything says nothing.
         cut = np.zeros((2, size, size), np.float32)
@@ -129,25 +131,33 @@ def find(silhouette: Silhouette, evidence: Evidence, place: np.ndarray, variance
     laid on it, on a grid of whole px about `place`, times the normal distribution expected; its
     top is sought between the points of the grid along a parabola.
     """
-    far = int(np.clip(np.ceil(SEARCHED * np.sqrt(variance)), 2, FARTHEST))
+    far = min(max(math.ceil(SEARCHED * math.sqrt(variance)), 2), FARTHEST)
     own, free = silhouette.odds
     shown = evidence.around(place, len(own) // 2 + far)
     # The sums of products, wherever the silhouette fits in.
     fit = (cv2.matchTemplate(shown[0], own, cv2.TM_CCORR)
            + cv2.matchTemplate(shown[1], free, cv2.TM_CCORR))
-    offset = np.arange(-far, far + 1)
-    fit -= (offset[:, None] ** 2 + offset ** 2) / (2 * variance)
-    row, column = np.unravel_index(fit.argmax(), fit.shape)
+    offset, square = _grid(far)
+    fit -= (square[:, None] + square) / (2 * variance)
+    row, column = divmod(int(fit.argmax()), 2 * far + 1)
     if not (0 < row < 2 * far and 0 < column < 2 * far):
         return None
     share = np.exp(fit - fit[row, column])
-    share /= share.sum()
-    middle = np.array([share.sum(0) @ offset, share.sum(1) @ offset])
-    spread = (share.sum(0) @ offset ** 2 + share.sum(1) @ offset ** 2 - middle @ middle) / 2
+    across, down = share.sum(0), share.sum(1)
+    total = across.sum()
+    middle = np.array([across @ offset, down @ offset]) / total
+    spread = ((across + down) @ square / total - middle @ middle) / 2
     if spread < 0.25:
         middle = np.array([offset[column] + _vertex(fit[row, column - 1:column + 2]),
                            offset[row] + _vertex(fit[row - 1:row + 2, column])])
     return place + middle, max(spread, 0.0) + PLACE_SD ** 2
+
+
+@lru_cache
+def _grid(far: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the offsets -far .. far, px, and their squares."""
+    offset = np.arange(-far, far + 1, dtype=np.float32)
+    return offset, offset ** 2
 
 
 def _vertex(values: np.ndarray) -> float:
