@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`obai average`: the mean of weights."""
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+SUMMARY = 'average the weights of successive runs, which is often better than any of them'
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument('weights', type=Path, nargs='+', metavar='WEIGHTS',
+                        help='weights (.safetensors with .json beside) of one recipe, the newest '
+                        'last: its record is kept')
+    parser.add_argument('--shares', type=float, nargs='+', metavar='SHARE',
+                        help='how much of each (default: the same)')
+    parser.add_argument('--out', type=Path, required=True, metavar='FILE',
+                        help='the mean (.safetensors; its .json beside)')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Average, write, and say what they are called."""
+    from obai_ros.model.checkpoint import load_checkpoint, save_checkpoint
+    from obai_ros.training.averaging import average
+
+    try:
+        checkpoints = [load_checkpoint(path) for path in args.weights]
+        model, record = average(checkpoints, args.shares)
+        model_id = save_checkpoint(args.out, model, record, checkpoints[-1].schedule)
+    except (OSError, ValueError) as error:
+        print(f'obai average: {error}', file=sys.stderr)
+        return 2
+    print(f'model {model_id} written to {args.out}; its goals are learned by `obai learn-goals '
+          f'--checkpoint {args.out}`')
+    return 0
