@@ -12,8 +12,9 @@ SUMMARY = 'average the weights of successive runs, which is often better than an
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument('weights', type=Path, nargs='+', metavar='WEIGHTS',
-                        help='weights (.safetensors with .json beside) of one recipe, the newest '
-                        'last: its record is kept')
+                        help='weights (.safetensors with .json beside) of one preset, the newest '
+                        'last: its record is kept; the variances assumed and the schedule are '
+                        'those of the first')
     parser.add_argument('--shares', type=float, nargs='+', metavar='SHARE',
                         help='how much of each (default: the same)')
     parser.add_argument('--out', type=Path, required=True, metavar='FILE',
@@ -28,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         checkpoints = [load_checkpoint(path) for path in args.weights]
         model, record = average(checkpoints, args.shares)
-        model_id = save_checkpoint(args.out, model, record, checkpoints[-1].schedule)
+        model_id = save_checkpoint(args.out, model, record, checkpoints[0].schedule)
     except (OSError, ValueError) as error:
         print(f'obai average: {error}', file=sys.stderr)
         return 2

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
 from obai_ros.model.checkpoint import Checkpoint
 from obai_ros.model.obai import Obai
+
+NOT_WEIGHTS = 'beta', 'sigma_o', 'sigma_s', 'sigma_psi'
+"""Numbers of a configuration that no weight's shape or place depends on."""
 
 
 class AveragingError(ValueError):
@@ -22,8 +26,9 @@ def average(checkpoints: Sequence[Checkpoint], shares: Sequence[float] | None = 
 
     shares: of each of them, 0 or more (None: all alike); only their ratios matter. Means are good
     of weights that descend from each other, or from the same: see Izmailov et al. 2018, "Averaging
-    weights leads to wider optima and better generalization". Raises AveragingError where weights
-    do not belong together.
+    weights leads to wider optima and better generalization". The variances that a model assumes
+    (NOT_WEIGHTS) may differ; those of the first count. Raises AveragingError where weights do not
+    belong together.
     """
     if shares is None:
         shares = [1.0] * len(checkpoints)
@@ -35,7 +40,8 @@ def average(checkpoints: Sequence[Checkpoint], shares: Sequence[float] | None = 
                              'numbers of 0 or more, not all 0')
     first = checkpoints[0]
     for other in checkpoints[1:]:
-        if other.config != first.config:
+        same = {name: getattr(first.config, name) for name in NOT_WEIGHTS}
+        if replace(other.config, **same) != first.config:
             raise AveragingError(
                 f'models {first.model_id} and {other.model_id} are configured differently, so '
                 'that their weights have no mean; give those of one recipe')

@@ -15,7 +15,7 @@ def two(tmp_path):
     """Return the files of two models, whose weights are all 1 and all 4."""
     paths = []
     for name, value in (('old', 1.0), ('new', 4.0)):
-        model = Obai(ModelConfig.named('smoke'))
+        model = Obai(replace(ModelConfig.named('smoke'), sigma_o=0.1 * value))
         for weight in model.state_dict().values():
             weight.fill_(value)
         paths.append(tmp_path / f'{name}.safetensors')
@@ -30,7 +30,7 @@ def test_mean_is_that_of_every_weight_and_says_what_it_is_made_of(two, tmp_path,
     mean = load_checkpoint(out)
     for weight in mean.model.state_dict().values():
         torch.testing.assert_close(weight, torch.full_like(weight, expected))
-    assert mean.record['seed'] == 2
+    assert mean.record['seed'] == 2 and mean.config.sigma_o == 0.1
     old, new = (load_checkpoint(path).model_id for path in two)
     assert list(mean.record['average']) == [old, new]
     assert sum(mean.record['average'].values()) == pytest.approx(1.0, abs=1e-5)
