@@ -13,8 +13,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument('weights', type=Path, nargs='+', metavar='WEIGHTS',
                         help='weights (.safetensors with .json beside) of one preset, the newest '
-                        'last: its record is kept; the variances assumed and the schedule are '
-                        'those of the first')
+                        'last: its record is kept; sigma_o and the like and the schedule '
+                        'are those of the first')
     parser.add_argument('--shares', type=float, nargs='+', metavar='SHARE',
                         help='how much of each (default: the same)')
     parser.add_argument('--out', type=Path, required=True, metavar='FILE',

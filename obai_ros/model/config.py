@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 
+ASSUMED = ('beta', 'sigma_o', 'sigma_s', 'sigma_psi')
+"""What inference assumes: numbers on which no weight's shape depends."""
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -54,7 +57,7 @@ class ModelConfig:
                 raise ValueError(f'{name} is {getattr(self, name)}: expected at least 1')
         if not 2 <= self.num_slots <= 254:
             raise ValueError(f'num_slots is {self.num_slots}: expected 2..254')
-        for name in ('beta', 'sigma_o', 'sigma_s', 'sigma_psi'):
+        for name in ASSUMED:
             if not getattr(self, name) > 0:
                 raise ValueError(f'{name} is {getattr(self, name)}: expected a positive number')
         if self.decoder == 'broadcast' and self.subpixel != 1:

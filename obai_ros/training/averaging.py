@@ -8,11 +8,8 @@ from dataclasses import replace
 import torch
 
 from obai_ros.model.checkpoint import Checkpoint
+from obai_ros.model.config import ASSUMED
 from obai_ros.model.obai import Obai
-
-NOT_WEIGHTS = 'beta', 'sigma_o', 'sigma_s', 'sigma_psi'
-"""Numbers of a configuration that no weight's shape or place depends on."""
-
 
 class AveragingError(ValueError):
     """Weights of which there is no mean."""
@@ -26,8 +23,8 @@ def average(checkpoints: Sequence[Checkpoint], shares: Sequence[float] | None = 
 
     shares: of each of them, 0 or more (None: all alike); only their ratios matter. Means are good
     of weights that descend from each other, or from the same: see Izmailov et al. 2018, "Averaging
-    weights leads to wider optima and better generalization". The variances that a model assumes
-    (NOT_WEIGHTS) may differ; those of the first count. Raises AveragingError where weights do not
+    weights leads to wider optima and better generalization". What models assume (ASSUMED)
+    may differ; that of the first counts. Raises AveragingError where weights do not
     belong together.
     """
     if shares is None:
@@ -40,7 +37,7 @@ def average(checkpoints: Sequence[Checkpoint], shares: Sequence[float] | None = 
                              'numbers of 0 or more, not all 0')
     first = checkpoints[0]
     for other in checkpoints[1:]:
-        same = {name: getattr(first.config, name) for name in NOT_WEIGHTS}
+        same = {name: getattr(first.config, name) for name in ASSUMED}
         if replace(other.config, **same) != first.config:
             raise AveragingError(
                 f'models {first.model_id} and {other.model_id} are configured differently, so '

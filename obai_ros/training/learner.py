@@ -2,7 +2,6 @@
 """One stage of a training run, as a Lightning module."""
 from __future__ import annotations
 
-import copy
 import math
 
 import lightning as L
@@ -88,9 +87,11 @@ class Learner(L.LightningModule):
         super().__init__()
         self.recipe, self.seed, self.stage_index = recipe, seed, stage_index
         self.stage = recipe.stages[stage_index]
+        self.average = Obai(recipe.inferring_at(self.stage), recipe.precision)
         torch.manual_seed(seed)
         self.model = Obai(recipe.model_at(self.stage), recipe.precision)
-        self.average = copy.deepcopy(self.model).requires_grad_(False)
+        self.average.load_state_dict(self.model.state_dict())
+        self.average.requires_grad_(False)
         self.step = 0
         self.skipped = 0
         self.moments: dict = {}

@@ -2,13 +2,13 @@
 """What is learned from what, in which order: the stages of a training run, read from YAML."""
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 import yaml
 
 from obai_ros.environment.scene import SceneConfig
-from obai_ros.model.config import ModelConfig
+from obai_ros.model.config import ASSUMED, ModelConfig
 from obai_ros.model.inference import Schedule
 from obai_ros.share import share_folder
 
@@ -119,12 +119,21 @@ class Recipe:
     average: float = 0.999
     """Decay of the moving average of the weights, which is what is evaluated and shipped."""
     validation_sequences: int = 96
+    inference: dict[str, float] = field(default_factory=dict)
+    """What the weights that are evaluated and shipped assume instead of what they learn with: of
+    beta, sigma_o, sigma_s, sigma_psi. Learned with much pixel noise, masks are good enough to be
+    used with little (models/NOTES.md)."""
 
     def __post_init__(self):
         if self.optimizer not in ('adam', 'muon'):
             raise ValueError(f'the optimizer is {self.optimizer!r}: expected adam or muon')
         if not self.stages:
             raise ValueError('the recipe has no stages: expected at least one')
+        unknown = sorted(set(self.inference) - set(ASSUMED))
+        if unknown:
+            raise ValueError(f'inference is to assume another {", ".join(unknown)}: only '
+                             f'{", ".join(ASSUMED)} can change after learning')
+        self.inferring_at(self.stages[-1])
         for stage in self.stages:
             self.model_at(stage)
         if self.stages[-1].image_size != self.model.image_size:
@@ -153,6 +162,10 @@ class Recipe:
         return replace(self.model, image_size=stage.image_size,
                        subpixel=self.model.subpixel // ratio)
 
+    def inferring_at(self, stage: Stage) -> ModelConfig:
+        """Return the configuration with which a stage's weights are evaluated."""
+        return replace(self.model_at(stage), **self.inference)
+
     def scene_at(self, stage: Stage) -> SceneConfig:
         return replace(self.scene, image_size=stage.image_size)
 
@@ -179,7 +192,8 @@ class Recipe:
                      for name, value in dict(values.pop('scene', {})).items()}
             stages = tuple(Stage(**_numbers(stage)) for stage in values.pop('stages', ()))
             return Recipe(model, SceneConfig(**{'image_size': model.image_size, **scene}),
-                          stages, **_numbers(values))
+                          stages, inference=_numbers(values.pop('inference', {})),
+                          **_numbers(values))
         except TypeError as error:
             known = ', '.join(field.name for field in fields(Stage))
             raise ValueError(f'the recipe has a setting that does not exist ({error}); a stage '

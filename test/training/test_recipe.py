@@ -11,7 +11,7 @@ from obai_ros.training.carry_over import carried_over
 
 
 @pytest.mark.parametrize('name, preset', [('fast', 'fast'), ('paper', 'paper'),
-                                          ('smoke', 'smoke'), ('sharpen', 'fast')])
+                                          ('smoke', 'smoke'), ('onward', 'fast')])
 def test_bundled_recipes_are_sound_and_survive_json(name, preset):
     recipe = read_recipe(preset_path(name))
     assert recipe.model.preset == preset
@@ -33,6 +33,8 @@ def test_numbers_without_a_point_are_read(tmp_path):
     ('stages: [{name: a, steps: 1, image_size: 48}]\n', '48 px'),
     ('stages: [{name: a, steps: 1, learning_rate: 1e-5}]\n', 'do not grow'),
     ('scene: {num_objects: 4}\nstages: [{name: a, steps: 1}]\n', '4 slots cannot hold 4 objects'),
+    ('inference: {channels: 8}\nstages: [{name: a, steps: 1}]\n', 'another channels: only beta'),
+    ('inference: {sigma_o: 0}\nstages: [{name: a, steps: 1}]\n', 'sigma_o is 0'),
     ('[1, 2]\n', 'holds no recipe'), ('stages: [\n', 'is not YAML')])
 def test_impossible_recipes_are_refused_in_a_sentence(tmp_path, text, complaint):
     path = tmp_path / 'mine.yaml'

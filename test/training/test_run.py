@@ -15,6 +15,7 @@ from obai_ros.training.learner import (Learner, draw_batch, learning_rate, tempe
                                        watch_plateau)
 from obai_ros.training.objective import composite_loss
 from obai_ros.training.pilots import Pilot
+from obai_ros.training.recipe import Recipe
 from obai_ros.training.run import STATE, train
 from obai_ros.training.state import load_state, save_state
 
@@ -273,3 +274,11 @@ def test_curves_have_pictures(recipe, tmp_path):
     stage = recipe.stages[1]
     rows = 3 * stage.frames + 3
     assert fine.height == rows * stage.image_size + 2 * (rows - 1)
+
+
+def test_weights_assume_what_the_recipe_says_once_they_are_learned(recipe, tmp_path):
+    recipe = replace(recipe, inference={'sigma_o': 0.1})
+    run(recipe, tmp_path)
+    learned = load_checkpoint(tmp_path / 'smoke.safetensors')
+    assert learned.config == replace(recipe.model, sigma_o=0.1)
+    assert Recipe.from_dict(learned.record['recipe']) == recipe
