@@ -185,9 +185,7 @@ class Recipe:
         """Build a recipe from plain values. Raises ValueError naming what is wrong."""
         values = dict(values)
         try:
-            model = values.pop('model', 'fast')
-            model = (ModelConfig.named(model) if isinstance(model, str)
-                     else ModelConfig.from_dict(model))
+            model = _model(values.pop('model', 'fast'))
             scene = {name: tuple(value) if isinstance(value, list) else value
                      for name, value in dict(values.pop('scene', {})).items()}
             stages = tuple(Stage(**_numbers(stage)) for stage in values.pop('stages', ()))
@@ -198,6 +196,15 @@ class Recipe:
             known = ', '.join(field.name for field in fields(Stage))
             raise ValueError(f'the recipe has a setting that does not exist ({error}); a stage '
                              f'knows: {known}') from error
+
+
+def _model(said: object) -> ModelConfig:
+    """Return a preset, given by its name alone or as `preset` beside what differs from it."""
+    said = {'preset': said} if isinstance(said, str) else said
+    if not isinstance(said, dict):
+        raise ValueError(f'model is {said!r}: expected a preset, or its settings by name')
+    preset = ModelConfig.named(said.get('preset', 'fast'))
+    return ModelConfig.from_dict({**preset.to_dict(), **_numbers(said)})
 
 
 def _numbers(values: dict) -> dict:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from obai_ros.model.config import ModelConfig
 from obai_ros.model.obai import Obai
 from obai_ros.training.recipe import Recipe, preset_path, read_recipe
 from obai_ros.training.carry_over import carried_over
@@ -25,9 +26,16 @@ def test_numbers_without_a_point_are_read(tmp_path):
     assert read_recipe(path).stages[0].learning_rate == 1e-3
 
 
+def test_settings_beside_a_preset_change_it_and_not_another(tmp_path):
+    path = tmp_path / 'mine.yaml'
+    path.write_text('model: {preset: paper, sigma_s: 5e-2}\nstages: [{name: a, steps: 2}]\n')
+    assert read_recipe(path).model == replace(ModelConfig.named('paper'), sigma_s=0.05)
+
+
 @pytest.mark.parametrize('text, complaint', [
     ('stages: []\n', 'no stages'),
     ('model: huge\nstages: [{name: a, steps: 1}]\n', "unknown preset 'huge'"),
+    ('model: 3\nstages: [{name: a, steps: 1}]\n', 'model is 3'),
     ('stages: [{name: a, steps: 0}]\n', 'steps is 0'),
     ('stages: [{name: a, steps: 1, colour: red}]\n', 'colour.*a stage knows: name, steps'),
     ('stages: [{name: a, steps: 1, image_size: 48}]\n', '48 px'),
