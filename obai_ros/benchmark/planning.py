@@ -27,12 +27,12 @@ BANK = 2000
 
 
 def time_planning(slots: int, latent_size: int, plans: int = 500, warm_up: int = 20
-                  ) -> dict[str, float]:
+                  ) -> dict[str, dict[str, float]]:
     """
-    Return milliseconds from the beliefs of one frame to its action field, on the CPU.
+    Return milliseconds from the beliefs of one frame to its action field, on the CPU, by stage.
 
-    What planner_node does without its messages: objects are tracked, their goal is found, a plan
-    is made and placed. Of K - 1 objects all but the last are partly hidden by the next, which
+    What planner_node does without its messages: objects are tracked and their goals found
+    ('aims'), a plan is made ('plan') and placed ('place'); 'answer' is all of it. Of K - 1 objects all but the last are partly hidden by the next, which
     takes the tracks longest; all are to go to one point, and jitter by a pixel.
     """
     generator = torch.Generator().manual_seed(0)
@@ -40,20 +40,26 @@ def time_planning(slots: int, latent_size: int, plans: int = 500, warm_up: int =
     pursuit = Pursuit(_bank(dynamics, generator), '', dynamics, 2.0, SIZE, SIZE)
     planner = Planner(dynamics)
     pursuit.choose(Goal(Kind.ALL, x=SIZE / 2, y=SIZE / 2), None)
-    received, seconds = None, []
+    received = None
+    seconds = {'answer': [], 'aims': [], 'plan': [], 'place': []}
     for _ in range(warm_up + plans):
         sight = _sight(slots, dynamics, generator)
         column, row = sight.centre.long().unbind(-1)
         contacts = Contacts(row[None], column[None], torch.eye(slots)[None], sight.objects[None])
         began = time.perf_counter()
         preference, active, belief = pursuit.aims(sight, received)
+        aimed = time.perf_counter()
         plan = planner.plan(
             belief[None], preference[None], active[None], reachable=contacts.reachable,
             view=View(sight.centre[None], sight.mass[None], sight.objects[None]))
+        planned = time.perf_counter()
         place(contacts, plan.acceleration, active[None], SIZE, SIZE)
-        seconds.append(time.perf_counter() - began)
+        placed = time.perf_counter()
+        for name, span in (('answer', placed - began), ('aims', aimed - began),
+                           ('plan', planned - aimed), ('place', placed - planned)):
+            seconds[name].append(span)
         received = np.zeros((slots, 2), np.float32)  # as if they were held where they are
-    return percentiles(seconds[warm_up:])
+    return {name: percentiles(spans[warm_up:]) for name, spans in seconds.items()}
 
 
 def _sight(slots: int, dynamics: torch.Tensor, generator: torch.Generator) -> Sight:

@@ -58,6 +58,14 @@ def _node(found: dict) -> list[str]:
             _row('s until it looks', f"{found['ready_s']:.1f}")]
 
 
+def _planning(found: dict) -> list[str]:
+    told = ['', 'planner, from beliefs to an action field']
+    for stage, ms in found.items():
+        name = 'ms per answer' if stage == 'answer' else f'  {stage}'
+        told.append(_row(name, f"{ms['p50']:.3f}", f"p99 {ms['p99']:.3f}"))
+    return told
+
+
 def _floors(found: dict) -> list[str]:
     ceiling = found['ceiling']
     told = ['', _row('GFLOP/s, convolution', f"{ceiling['convolution_gflops']:.0f}",
@@ -103,8 +111,7 @@ _PARTS = {
     'perception': _perception,
     'node': _node,
     'floors': _floors,
-    'planning_ms': lambda ms: ['', _row('ms per plan', f"{ms['p50']:.3f}",
-                                        f"p99 {ms['p99']:.3f}")],
+    'planning_ms': _planning,
     'environment_sequences_per_s': lambda rate: [_row('sequences/s, drawn', f'{rate:.0f}')],
     'training_sequences_per_s': lambda rate: [_row('sequences/s, learned', f'{rate:.1f}')],
     'sweep': _sweep,

@@ -33,7 +33,7 @@ def test_parts_are_measured_that_are_asked_for(tmp_path, capsys):
     path = tmp_path / 'figures.json'
     assert cli.main([*SMALL, '--only', 'planner', '--json', str(path)]) == 0
     assert set(json.loads(path.read_text())) == {'machine', 'case', 'planning_ms', 'peak_memory'}
-    assert 'ms per plan' in capsys.readouterr().out
+    assert 'ms per answer' in capsys.readouterr().out
 
 
 def test_perception_is_compared_with_a_command(tmp_path, capsys):
