@@ -32,8 +32,9 @@ def time_planning(slots: int, latent_size: int, plans: int = 500, warm_up: int =
     Return milliseconds from the beliefs of one frame to its action field, on the CPU, by stage.
 
     What planner_node does without its messages: objects are tracked and their goals found
-    ('aims'), a plan is made ('plan') and placed ('place'); 'answer' is all of it. Of K - 1 objects all but the last are partly hidden by the next, which
-    takes the tracks longest; all are to go to one point, and jitter by a pixel.
+    ('aims'), a plan is made ('plan') and placed ('place'); 'answer' is all of it. Of K - 1 objects
+    all but the last are partly hidden by the next, which takes the tracks longest; all are to go
+    to one point, and jitter by a pixel.
     """
     generator = torch.Generator().manual_seed(0)
     dynamics = torch.linalg.qr(torch.randn(latent_size, 2, generator=generator))[0] / 10
