@@ -149,7 +149,9 @@ class Refinement(nn.Module):
         gained = belief.velocity[:, 1:] - belief.velocity[:, :-1]
         mean = (received / config.sigma_psi ** 2
                 + gained @ self.D / config.sigma_s ** 2) @ self.action_covariance
-        action = ActionBelief(mean, self.action_log_sd.expand_as(mean))
+        # An empty view of a constant would make torch 2.13 pack compiled code's weights wrongly.
+        log_sd = self.action_log_sd.expand_as(mean) if mean.numel() else mean
+        action = ActionBelief(mean, log_sd)
         # d/d received of the action term, then through received = mask @ acceleration and the
         # softmax over slots.
         towards = (received - action.mean) / config.sigma_psi ** 2 @ acceleration.mT

@@ -8,7 +8,7 @@ import torch
 from obai_ros.action_field import ActionField
 from obai_ros.model.compiled import Compiled, artefact, fingerprint
 from obai_ros.model.config import ModelConfig
-from obai_ros.model.engine import POINTS, Direct, Reference, make_engine
+from obai_ros.model.engine import POINTS, SHAPES, Direct, Reference, make_engine
 from obai_ros.model.filter import Filter
 from obai_ros.model.inference import Schedule, refine_repeatedly
 from obai_ros.model.noise import Noise
@@ -115,20 +115,25 @@ def stream(make_clip):
     return model, windows(model, images.float(), fields)[1]
 
 
-def test_compiled_code_agrees_and_is_kept_for_the_next_start(stream, tmp_path):
-    model, window = stream
+def test_compiled_code_agrees_and_is_kept_for_the_next_start(make_clip, tmp_path):
+    torch.manual_seed(0)
+    model = Obai(ModelConfig.named('smoke')).eval()
+    images, fields = make_clip(batch=1)
+    first, window = windows(model, images.float(), fields)[:2]
     said = []
-    engine = Compiled(model, [(1, 2)], said.append, silent, tmp_path)
-    expected, energy = engine(model, window, 2, Noise.seeded([3]))  # not compiled yet
+    engine = Compiled(model, SHAPES, said.append, silent, tmp_path)
+    expected = [engine(model, each, 2, Noise.seeded([3]))  # not compiled yet
+                for each in (first, window)]
     engine.wait()
     assert said[0].startswith('compiling') and said[1].startswith('compiled code is at work')
-    again = Compiled(model, [(1, 2)], silent, silent, tmp_path, fresh=False)
+    again = Compiled(model, SHAPES, silent, silent, tmp_path, fresh=False)
     assert not engine.missing and not again.missing
     for each in (engine, again):
-        found, cost = each(model, window, 2, Noise.seeded([3]))
-        torch.testing.assert_close(found.packed, expected.packed, rtol=1e-4, atol=1e-4)
-        torch.testing.assert_close(found.mask, expected.mask, rtol=1e-4, atol=1e-4)
-        torch.testing.assert_close(cost, energy, rtol=1e-4, atol=0)
+        for seen, (refined, energy) in zip((first, window), expected):
+            found, cost = each(model, seen, 2, Noise.seeded([3]))
+            torch.testing.assert_close(found.packed, refined.packed, rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(found.mask, refined.mask, rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(cost, energy, rtol=1e-4, atol=0)
     # More points than it was compiled for are no obstacle.
     many = ActionField(*torch.zeros(2, 1, POINTS + 1, dtype=torch.long),
                        torch.randn(1, POINTS + 1, 2), 32, 32)
@@ -136,6 +141,22 @@ def test_compiled_code_agrees_and_is_kept_for_the_next_start(stream, tmp_path):
     torch.testing.assert_close(
         again(model, crowded, 1, Noise.seeded([3]))[0].packed,
         refine_repeatedly(model, crowded, 1, Noise.seeded([3]))[0].packed, rtol=1e-4, atol=1e-4)
+
+
+def test_code_that_computes_something_else_is_not_put_to_work(stream, tmp_path, monkeypatch):
+    model, window = stream
+    other = Obai(model.config).eval()
+    said = []
+    engine = Compiled(model, [(1, 2)], silent, said.append, tmp_path, fresh=False)
+    engine.folder.mkdir(parents=True)
+    artefact(engine.folder, (1, 2)).touch()
+    monkeypatch.setattr(torch._inductor, 'aoti_load_package', lambda path: Refinement(other))
+    with torch.no_grad():
+        again = Compiled(model, [(1, 2)], silent, said.append, tmp_path, fresh=False)
+    assert again.missing and not artefact(engine.folder, (1, 2)).exists()
+    monkeypatch.setattr(torch._inductor, 'aoti_load_package', lambda path: Refinement(model))
+    artefact(engine.folder, (1, 2)).touch()
+    assert not Compiled(model, [(1, 2)], silent, said.append, tmp_path, fresh=False).missing
 
 
 def test_without_a_compiler_the_direct_engine_works_and_says_so(stream, tmp_path, monkeypatch):
