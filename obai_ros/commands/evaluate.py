@@ -87,12 +87,13 @@ def run(args: argparse.Namespace) -> int:
                   iterations=schedule.iterations, first_iterations=schedule.first_iterations,
                   window=schedule.window, starts=schedule.starts, births=schedule.births)
     print(format_table(report))
+    watching = checkpoint.schedule.careful().changed(args.iterations, args.window)
     if args.identity:
-        report['identity'] = identity_over_time(checkpoint)
+        report['identity'] = identity_over_time(checkpoint, watching)
         print(f"objects stay in their slots in {report['identity']['same_slot']:.1%} of "
               f"{report['identity']['steps']} steps from frame to frame")
     if args.streams:
-        report['streams'] = endurance(checkpoint, streams=args.streams)
+        report['streams'] = endurance(checkpoint, watching, args.streams)
         print(format_endurance(report['streams']))
     if args.json:
         write_json(args.json, report)

@@ -8,6 +8,7 @@ from obai_ros.environment.scene import SceneConfig
 from obai_ros.environment.sequences import sample_sequences
 from obai_ros.model.checkpoint import Checkpoint
 from obai_ros.model.filter import Filter
+from obai_ros.model.inference import Schedule
 from obai_ros.training.matching import overlap
 from obai_ros.training.readout import MIN_VISIBLE, centres
 
@@ -15,19 +16,21 @@ IDENTITY_SEED = 2 ** 42
 
 
 @torch.no_grad()
-def identity_over_time(checkpoint: Checkpoint, sequences: int = 200, frames: int = 12,
-                       batch: int = 20) -> dict[str, float]:
+def identity_over_time(checkpoint: Checkpoint, schedule: Schedule | None = None,
+                       sequences: int = 200, frames: int = 12, batch: int = 20
+                       ) -> dict[str, float]:
     """
     Watch videos as a stream and follow the slot that overlaps most (IoU) with each object.
 
+    schedule: None for that of nodes, `Schedule.careful`.
     A step counts when the object shows at least `MIN_VISIBLE` px in both frames. Returns the share
     of steps in which the best slot stays the same, and the number of steps. One random action
     field acts on the second frame, as in training.
     """
-    model, schedule = checkpoint.model, checkpoint.schedule.careful()
+    model = checkpoint.model
     scene = SceneConfig(image_size=model.config.image_size)
     generator = torch.Generator().manual_seed(IDENTITY_SEED)
-    perception = Filter(model, schedule)
+    perception = Filter(model, schedule or checkpoint.schedule.careful())
     same = steps = 0
     for start in range(0, sequences, batch):
         count = min(batch, sequences - start)

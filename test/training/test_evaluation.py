@@ -9,7 +9,7 @@ import torch
 
 from obai_ros.environment.scene import SceneConfig
 from obai_ros.model.belief import Belief
-from obai_ros.model.checkpoint import Checkpoint, save_checkpoint
+from obai_ros.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from obai_ros.model.config import ModelConfig
 from obai_ros.model.inference import Schedule
 from obai_ros.model.obai import Obai
@@ -162,10 +162,15 @@ def test_commands_generate_and_evaluate(model, tmp_path):
     assert made.returncode == 0, made.stderr
     done = obai('evaluate', '--checkpoint', tmp_path / 'smoke.safetensors', '--dataset',
                 tmp_path / 'v.npz', '--json', tmp_path / 'scores.json', '--device', 'cpu',
-                '--streams', 2)
+                '--streams', 2, '--iterations', 2)
     assert done.returncode == 0, done.stderr
+    # Streams are watched with as many refinements as videos.
+    checkpoint = load_checkpoint(tmp_path / 'smoke.safetensors')
+    watched = checkpoint.schedule.careful().changed(iterations=2)
+    report = json.loads((tmp_path / 'scores.json').read_text())
+    assert report['streams'] == pytest.approx(endurance(checkpoint, watched, streams=2))
     assert 'frames of a stream' in done.stdout
     assert 'FARI' in done.stdout and 'paper' in done.stdout
-    assert json.loads((tmp_path / 'scores.json').read_text())['sequences'] == 4
+    assert report['sequences'] == 4
     refused = obai('evaluate', '--checkpoint', tmp_path / 'none.safetensors')
     assert refused.returncode == 2 and 'does not exist' in refused.stderr
