@@ -106,7 +106,9 @@ def evaluate(model: Obai, window: Window, noise: Noise, temperature: float | Non
     with torch.enable_grad():
         packed = window.packed if learning else window.packed.detach().requires_grad_()
         action_packed = window.action_packed
-        if config.action_inference == 'network' and not learning:
+        # Where q(a) is new, nothing that is learned has touched it yet.
+        if config.action_inference == 'network' and not (
+                learning and action_packed.requires_grad):
             action_packed = action_packed.detach().requires_grad_()
         belief = Belief.unpack(packed)
         epsilon = noise.normal(*belief.mean.shape, dtype=belief.mean.dtype)

@@ -10,7 +10,13 @@ from dataclasses import replace
 import pytest
 import torch
 
+from obai_ros.environment.scene import SceneConfig
+from obai_ros.environment.sequences import sample_sequences
 from obai_ros.model.checkpoint import CheckpointError, load_checkpoint
+from obai_ros.model.config import ModelConfig
+from obai_ros.model.inference import Schedule
+from obai_ros.model.noise import Noise
+from obai_ros.model.obai import Obai
 from obai_ros.training.learner import (Learner, draw_batch, learning_rate, temperature,
                                        watch_plateau)
 from obai_ros.training.objective import composite_loss
@@ -211,6 +217,22 @@ def test_learning_lowers_the_loss(recipe):
         optimizer.step()
         losses.append(float(loss.detach()))
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5]), losses
+
+
+@pytest.mark.parametrize('heat', [None, 0.5])
+def test_the_networks_of_the_paper_learn_every_weight(heat):
+    """The `paper` preset's: actions inferred by a network, and from the third frame on refined."""
+    torch.manual_seed(0)
+    config = replace(ModelConfig.named('paper'), image_size=32, channels=4)
+    model = Obai(config)
+    generator = torch.Generator().manual_seed(0)
+    videos = sample_sequences(SceneConfig(image_size=32), 2, 3, generator, 'cpu', (0,))
+    loss = composite_loss(model, videos.images, videos.actions, Schedule(2, None, 3),
+                          Noise(generator, 'cpu'), heat).loss
+    loss.backward()
+    assert torch.isfinite(loss)
+    for name, weight in model.named_parameters():
+        assert torch.isfinite(weight.grad).all() and weight.grad.any(), name
 
 
 def test_a_plateau_cuts_the_learning_rate_by_three(recipe):
