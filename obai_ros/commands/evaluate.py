@@ -35,6 +35,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         'so often, keep what has the least free energy (default: 8)')
     parser.add_argument('--births', type=int, default=3, metavar='N', help='then give objects '
                         'that no slot explains one, up to so often (default: 3)')
+    parser.add_argument('--descent', type=int, default=0, metavar='N', help='then let beliefs '
+                        'follow the gradient of the free energy for N steps: slow, and more '
+                        'accurate (default: 0)')
     parser.add_argument('--batch', type=int, default=32)
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     parser.add_argument('--precision', choices=('float32', 'bfloat16'), default='float32')
@@ -68,7 +71,8 @@ def run(args: argparse.Namespace) -> int:
             scene = SceneConfig(image_size=checkpoint.config.image_size)
             dataset = generate_dataset(scene, args.sequences, 8, args.seed)
         schedule = checkpoint.schedule.changed(args.iterations, args.window, args.starts,
-                                               args.births, confined=True)
+                                               args.births, confined=True,
+                                               descent=args.descent)
         bar = iter(track(range(dataset.sequences), f'{path.name}', transient=True))
         done = 0
 
@@ -85,9 +89,11 @@ def run(args: argparse.Namespace) -> int:
         return 2
     report.update(checkpoint=str(path), model_id=checkpoint.model_id,
                   iterations=schedule.iterations, first_iterations=schedule.first_iterations,
-                  window=schedule.window, starts=schedule.starts, births=schedule.births)
+                  window=schedule.window, starts=schedule.starts, births=schedule.births,
+                  descent=schedule.descent)
     print(format_table(report))
-    watching = checkpoint.schedule.careful().changed(args.iterations, args.window)
+    watching = checkpoint.schedule.careful().changed(args.iterations, args.window,
+                                                     descent=args.descent)
     if args.identity:
         report['identity'] = identity_over_time(checkpoint, watching)
         print(f"objects stay in their slots in {report['identity']['same_slot']:.1%} of "

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from obai_ros.action_field import ActionField
 from obai_ros.model.belief import ActionBelief, Belief, bounded
+from obai_ros.model.descent import descend
 from obai_ros.model.engine import Engine
 from obai_ros.model.inference import Schedule, begin, refine_repeatedly
 from obai_ros.model.noise import Noise
@@ -99,7 +100,8 @@ class Filter:
             action = ActionField.empty(len(image), size, size, model.device)
         action.check(len(image), size, size)
         if state.window is None:
-            window, energy = begin(model, image, self.schedule, state.noise, self.engine)
+            window, energy = self._descend(
+                *begin(model, image, self.schedule, state.noise, self.engine))
             jumped = renewed = None
             iterations = self.schedule.at(0)
         else:
@@ -108,6 +110,7 @@ class Filter:
             window = extend(model, state.window, image, action.to(model.device),
                             self.schedule.window, self.schedule.confined)
             window, energy, iterations = self._refine(window, state.noise)
+            window, energy = self._descend(window, energy)
             jumped = energy.sum(-1) > state.energy + JUMP * window.images.shape[-1]
             window, energy, renewed = self._look_again(state, window, energy, jumped)
         percept = perceive(model, window.belief[:, -1], image, energy, iterations, jumped,
@@ -128,6 +131,12 @@ class Filter:
                 break
             before = energy.sum(-1)
         return window, energy, spent
+
+    def _descend(self, window: Window, energy: Tensor) -> tuple[Window, Tensor]:
+        """Return window and energy, lower after a descent if the schedule asks for one."""
+        if not self.schedule.descent:
+            return window, energy
+        return descend(self.model, window, self.schedule.descent)
 
     def _look_again(self, state: FilterState, window: Window, energy: Tensor, jumped: Tensor
                     ) -> tuple[Window, Tensor, Tensor]:

@@ -12,11 +12,12 @@ from torch import Tensor
 from obai_ros.action_field import ActionField
 from obai_ros.model.belief import Belief, bounded
 from obai_ros.model.birth import give_birth
+from obai_ros.model.descent import descend
 from obai_ros.model.free_energy import Evaluation, evaluate
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.model.refiner import IMAGE_INPUTS
-from obai_ros.model.window import Window, extend, open_window, select
+from obai_ros.model.window import Window, extend, open_window, select, whole_clip
 
 
 EARLY = 3
@@ -54,11 +55,15 @@ class Schedule:
     """Nats per pixel: leave off refining a frame of a stream, but the first, as soon as a
     refinement has lowered its free energy by less; 0: never. Not used on clips."""
 
+    descent: int = 0
+    """Gradient steps that follow the refinements of each frame of a stream, or those of the last
+    frame of a clip, all of which is then gone over (`descent.descend`). Not used in training."""
+
     def __post_init__(self):
         for name in ('iterations', 'window', 'starts'):
             if getattr(self, name) < 1:
                 raise ValueError(f'{name} is {getattr(self, name)}: expected at least 1')
-        for name in ('births', 'second_look', 'settled'):
+        for name in ('births', 'second_look', 'settled', 'descent'):
             if getattr(self, name) < 0:
                 raise ValueError(f'{name} is {getattr(self, name)}: expected 0 or more')
         if self.first_iterations is not None and self.first_iterations < 1:
@@ -66,7 +71,8 @@ class Schedule:
 
     def changed(self, iterations: int = 0, window: int = 0, starts: int = 0,
                 births: int | None = None, second_look: int | None = None,
-                confined: bool | None = None, settled: float | None = None) -> Schedule:
+                confined: bool | None = None, settled: float | None = None,
+                descent: int | None = None) -> Schedule:
         """Return a schedule with other settings; 0, or None, keeps what this one has."""
         iterations = iterations or self.iterations
         first = self.first_iterations and max(self.first_iterations, iterations)
@@ -74,7 +80,8 @@ class Schedule:
                         self.births if births is None else births,
                         self.second_look if second_look is None else second_look,
                         self.confined if confined is None else confined,
-                        self.settled if settled is None else settled)
+                        self.settled if settled is None else settled,
+                        self.descent if descent is None else descent)
 
     def careful(self) -> Schedule:
         """Return the schedule with what pays where a model watches streams, once it is trained."""
@@ -210,8 +217,8 @@ def infer_clip(model: Obai, images: Tensor, fields: Sequence[ActionField], sched
     """
     Return the final belief about each frame of a clip, fields [B, T, K, N].
 
-    A frame's belief is final when it leaves the window, or at the end. Raises ValueError for
-    images or fields that do not fit the model.
+    A frame's belief is final when it leaves the window, or at the end, where a descent may go over
+    all of them. Raises ValueError for images or fields that do not fit the model.
     """
     batch, frames = images.shape[:2]
     model.check_images(images.flatten(0, 1))
@@ -225,7 +232,11 @@ def infer_clip(model: Obai, images: Tensor, fields: Sequence[ActionField], sched
         window = extend(model, window, images[:, frame], fields[frame - 1], schedule.window)
         window, _ = refine_repeatedly(model, window, schedule.iterations, noise)
     final.extend(window.packed.unbind(1))
-    return Belief.unpack(torch.stack(final, 1))
+    packed = torch.stack(final, 1)
+    if schedule.descent:
+        window = whole_clip(model, images, fields[:frames - 1], packed)
+        packed = descend(model, window, schedule.descent)[0].packed
+    return Belief.unpack(packed)
 
 
 @torch.no_grad()

@@ -52,3 +52,16 @@ class Noise:
         rows = [function(shape[1:], generator=generator, dtype=dtype)
                 for generator in self.generators]
         return torch.stack(rows).to(self.device)
+
+
+class Silence(Noise):
+    """Zeros in place of samples of N(0, 1): a sample of a belief is its mean."""
+
+    def __init__(self, device='cpu'):
+        super().__init__((), device)
+
+    def __getitem__(self, index: Tensor) -> Noise:
+        return self
+
+    def normal(self, *shape: int, dtype=torch.float32) -> Tensor:
+        return torch.zeros(shape, dtype=dtype, device=self.device)

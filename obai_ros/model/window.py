@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -102,6 +103,26 @@ def open_window(model: Obai, image: Tensor) -> Window:
         hidden=zeros(1, config.hidden_size), cell=zeros(1, config.hidden_size),
         action_hidden=zeros(0, config.action_hidden_size),
         action_cell=zeros(0, config.action_hidden_size))
+
+
+def whole_clip(model: Obai, images: Tensor, fields: Sequence[ActionField], packed: Tensor
+               ) -> Window:
+    """
+    Return the window on all frames of a clip, with beliefs that are there already.
+
+    images: [B, T, 3, H, W]. fields: T - 1 action fields. packed: [B, T, K, 4N].
+    """
+    config, (batch, frames, slots) = model.config, packed.shape[:3]
+
+    def zeros(count: int, size: int) -> Tensor:
+        return packed.new_zeros(batch, count, slots, size)
+
+    return Window(
+        images=to_planar(images.to(model.dtype), config.subpixel), fields=tuple(fields),
+        packed=packed, action_packed=zeros(frames - 1, 4),
+        hidden=zeros(frames, config.hidden_size), cell=zeros(frames, config.hidden_size),
+        action_hidden=zeros(frames - 1, config.action_hidden_size),
+        action_cell=zeros(frames - 1, config.action_hidden_size))
 
 
 def extend(model: Obai, window: Window, image: Tensor, field: ActionField, size: int,

@@ -147,6 +147,9 @@ PERCEPTION = (
          'are faster, more are not better without end.', 0, 64, change=ALWAYS),
     Spec('settled', 0.0, 'Nats per pixel: leave off refining a frame as soon as a refinement has '
          'lowered its free energy by less; 0 = never.', 0., 100., change=ALWAYS),
+    Spec('descent', 0, 'Then let beliefs follow the gradient of the free energy for so many '
+         'steps: masks and reconstructions get better, and each frame takes longer; 0 = not at '
+         'all.', 0, 1000, change=ALWAYS),
     Spec('follow_rate', False, 'Spend fewer iterations on a frame where the time between images '
          'is too short for all; for cameras, not for a simulator that waits.', change=ALWAYS),
     Spec('window', 0, 'Frames that are refined together; 0 = as the model was trained.', 0, 16),

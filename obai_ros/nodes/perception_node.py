@@ -165,7 +165,7 @@ class PerceptionNode(ManagedNode):
                 self.get_logger().info(f'the filter starts anew: {step.restart}')
             self._tracker.restart()
         self._tracker.set_effort(self.settings.iterations, self.settings.settled,
-                                 self.settings.follow_rate)
+                                 self.settings.descent, self.settings.follow_rate)
         percept = self._tracker.step(
             picture, tuple(action and action.field for action in step.actions))
         inferred = time.monotonic()

@@ -47,13 +47,15 @@ class Tracker:
         self._pace = Pace()
         self.set_effort(iterations)
 
-    def set_effort(self, iterations: int, settled: float = 0.0, follow_rate: bool = False) -> None:
+    def set_effort(self, iterations: int, settled: float = 0.0, descent: int = 0,
+                   follow_rate: bool = False) -> None:
         """Refine like this from the next frame on.
 
-        iterations: per frame, 0 for as trained; settled: see `Schedule`; follow_rate: fewer of
-        them where images come faster than that.
+        iterations: per frame, 0 for as trained; settled, descent: see `Schedule`; follow_rate:
+        fewer iterations where images come faster than that.
         """
-        schedule = self._schedule.changed(iterations=iterations, settled=settled)
+        schedule = self._schedule.changed(iterations=iterations, settled=settled,
+                                          descent=descent)
         if follow_rate:
             fitting = self._pace.iterations(schedule.iterations)
             schedule = dataclasses.replace(schedule, iterations=fitting)

@@ -108,18 +108,15 @@ def test_networks_that_are_not_written_out_are_left_to_the_reference(make_model)
 
 @pytest.fixture
 def stream(make_clip):
-    """Return (model, window of two frames) as compiled code takes them: float32."""
+    """Return (model, windows of one and of two frames) as compiled code takes them: float32."""
     torch.manual_seed(0)
     model = Obai(ModelConfig.named('smoke')).eval()
     images, fields = make_clip(batch=1)
-    return model, windows(model, images.float(), fields)[1]
+    return model, windows(model, images.float(), fields)[:2]
 
 
-def test_compiled_code_agrees_and_is_kept_for_the_next_start(make_clip, tmp_path):
-    torch.manual_seed(0)
-    model = Obai(ModelConfig.named('smoke')).eval()
-    images, fields = make_clip(batch=1)
-    first, window = windows(model, images.float(), fields)[:2]
+def test_compiled_code_agrees_and_is_kept_for_the_next_start(stream, tmp_path):
+    model, (first, window) = stream
     said = []
     engine = Compiled(model, SHAPES, said.append, silent, tmp_path)
     expected = [engine(model, each, 2, Noise.seeded([3]))  # not compiled yet
@@ -144,23 +141,30 @@ def test_compiled_code_agrees_and_is_kept_for_the_next_start(make_clip, tmp_path
 
 
 def test_code_that_computes_something_else_is_not_put_to_work(stream, tmp_path, monkeypatch):
-    model, window = stream
-    other = Obai(model.config).eval()
-    said = []
-    engine = Compiled(model, [(1, 2)], silent, said.append, tmp_path, fresh=False)
-    engine.folder.mkdir(parents=True)
-    artefact(engine.folder, (1, 2)).touch()
-    monkeypatch.setattr(torch._inductor, 'aoti_load_package', lambda path: Refinement(other))
-    with torch.no_grad():
-        again = Compiled(model, [(1, 2)], silent, said.append, tmp_path, fresh=False)
-    assert again.missing and not artefact(engine.folder, (1, 2)).exists()
-    monkeypatch.setattr(torch._inductor, 'aoti_load_package', lambda path: Refinement(model))
-    artefact(engine.folder, (1, 2)).touch()
-    assert not Compiled(model, [(1, 2)], silent, said.append, tmp_path, fresh=False).missing
+    model, _ = stream
+    shape, other, said = (1, 2), Obai(model.config).eval(), []
+    found = artefact(tmp_path / fingerprint(model), shape)
+    found.parent.mkdir()
+
+    def engine(code_of, warn=silent, fresh=False):
+        monkeypatch.setattr(torch._inductor, 'aoti_load_package', lambda path: Refinement(code_of))
+        return Compiled(model, [shape], [].append, warn, tmp_path, fresh)
+
+    found.touch()
+    assert not engine(model).missing and found.exists()
+    assert engine(other).missing and not found.exists()
+    # Nor is it when it has just been made.
+    monkeypatch.setenv('CXX', 'false')
+    compiling = engine(other, said.append, fresh=True)
+    found.touch()
+    compiling.wait()
+    assert compiling.missing and not found.exists()
+    sentence, = said
+    assert '[(1, 2)] gives other results than it should: the direct engine goes on' in sentence
 
 
 def test_without_a_compiler_the_direct_engine_works_and_says_so(stream, tmp_path, monkeypatch):
-    model, window = stream
+    model, (_, window) = stream
     monkeypatch.setenv('CXX', 'no-such-compiler')
     said = []
     engine = Compiled(model, [(1, 2)], silent, said.append, tmp_path)
@@ -170,7 +174,7 @@ def test_without_a_compiler_the_direct_engine_works_and_says_so(stream, tmp_path
 
 
 def test_a_compiler_that_fails_costs_nothing_but_a_warning(stream, tmp_path, monkeypatch):
-    model, window = stream
+    model, (_, window) = stream
     monkeypatch.setenv('CXX', 'false')
     said = []
     engine = Compiled(model, [(1, 2)], lambda sentence: None, said.append, tmp_path)

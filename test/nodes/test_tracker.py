@@ -56,6 +56,15 @@ def test_a_restart_forgets_everything(tracker):
     assert torch.equal(tracker.step(noise(0)).belief.mean, first)
 
 
+def test_effort_may_change_from_frame_to_frame(tracker):
+    def energy(**effort):
+        tracker.restart()
+        tracker.set_effort(2, **effort)
+        return float(tracker.step(noise(0)).free_energy)
+
+    assert energy(descent=8) < energy() == energy(descent=0)
+
+
 def test_predictions_are_pictures(tracker):
     tracker.warm_up()
     tracker.step(noise(0))

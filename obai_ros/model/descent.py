@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Descent: beliefs follow the gradient of the free energy itself to where it is lowest.
+
+Beyond the paper. What networks infer in a few refinements falls short of the best that the decoder
+could be told (the amortisation gap: C. Cremer and others, 2018, arXiv:1801.03558). Gradient steps
+from where refinement leaves off close it (semi-amortised inference: Y. Kim and others, 2018,
+arXiv:1802.02550). They cost a decoding and a vector-Jacobian product each, and need no learning.
+"""
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from obai_ros.model.belief import bounded
+from obai_ros.model.free_energy import evaluate
+from obai_ros.model.noise import Silence
+from obai_ros.model.obai import Obai
+from obai_ros.model.window import Window
+
+RATE = 0.06
+"""How far a mean moves in one of the first steps, latent units; falls to zero with the last."""
+
+MEMORY = 0.9, 0.95
+"""Adam's, of gradients and of their squares."""
+
+
+@torch.no_grad()
+def descend(model: Obai, window: Window, steps: int) -> tuple[Window, Tensor]:
+    """
+    Return the window after gradient steps of all its means, and the newest frame's free energy by
+    slot [B, K] before the last of them, nats.
+
+    steps: at least 1; the more, the lower the free energy. All frames and slots move at once; the
+    spreads stay as refinement left them, and the free energy is that of the means, without
+    sampling, so that no random numbers are drawn.
+    """
+    if steps < 1:
+        raise ValueError(f'steps is {steps}: expected at least 1')
+    packed = window.packed.detach().clone()
+    silence = Silence(model.device)
+    adam = torch.optim.Adam([packed], RATE, MEMORY)
+    for step in range(steps):
+        evaluation = evaluate(model, replace(window, packed=packed), silence)
+        means, spreads = evaluation.gradient.chunk(2, -1)
+        packed.grad = torch.cat([means, torch.zeros_like(spreads)], -1)
+        for group in adam.param_groups:
+            group['lr'] = RATE * (1.0 - step / steps)
+        adam.step()
+        packed.copy_(bounded(packed))
+    return replace(window, packed=packed.detach(), action_packed=evaluation.action_packed,
+                   mask=evaluation.mixture.mask[:, -1, :, 0]
+                   ), evaluation.free_energy.of_slots[:, -1]
