@@ -114,7 +114,7 @@ def refine(model: Obai, window: Window, evaluation: Evaluation) -> Window:
     packed = evaluation.packed.flatten(0, 2)
     with model.half():
         change, hidden, cell = model.refiner(
-            _image_inputs(model, window, evaluation).flatten(0, 2), packed,
+            image_inputs(model, window, evaluation).flatten(0, 2), packed,
             normalised(evaluation.gradient, 1).flatten(0, 2), window.hidden.flatten(0, 2),
             window.cell.flatten(0, 2))
     window = replace(
@@ -143,7 +143,7 @@ def normalised(gradient: Tensor, dims: int) -> Tensor:
 
 
 @torch.no_grad()
-def _image_inputs(model: Obai, window: Window, evaluation: Evaluation) -> Tensor:
+def image_inputs(model: Obai, window: Window, evaluation: Evaluation) -> Tensor:
     """
     Return [B, F, K, 16, M]: the image-sized inputs of refinement, in this order.
 

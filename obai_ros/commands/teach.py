@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`obai teach`: let a preset's networks learn from a model that can see already."""
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+SUMMARY = "let another preset's networks learn to see from trained weights"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument('--teacher', type=Path, metavar='WEIGHTS',
+                        help='weights to learn from (default: the bundled ones)')
+    parser.add_argument('--preset', choices=('fast', 'paper'), default='paper',
+                        help='whose networks learn (default: paper)')
+    parser.add_argument('--pupil', type=Path, metavar='WEIGHTS',
+                        help='go on with weights that this command has written')
+    parser.add_argument('--steps', type=int, default=8000,
+                        help='optimiser steps (default: 8000, about half an hour on a core)')
+    parser.add_argument('--batch', type=int, default=4, help='videos per step (default: 4)')
+    parser.add_argument('--learning-rate', type=float, default=1e-3)
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    parser.add_argument('--precision', choices=('float32', 'bfloat16'), default='bfloat16',
+                        help='of the convolutions (default: bfloat16)')
+    parser.add_argument('--threads', type=int, help='CPU threads (default: all cores)')
+    parser.add_argument('--out', type=Path, required=True, metavar='FILE',
+                        help="the pupil's weights (.safetensors; .json beside)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Teach, write, and say how to go on."""
+    import time
+
+    import torch
+
+    from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint, save_checkpoint
+    from obai_ros.model.device import choose_device
+    from obai_ros.training.teaching import pupil_of, teach
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    begun, said = time.monotonic(), []
+
+    def report(step: int, drawing: float, features: float) -> None:
+        said.append((drawing, features))
+        if len(said) == min(100, args.steps) or step == args.steps:
+            means = [sum(column) / len(said) for column in zip(*said)]
+            left = (time.monotonic() - begun) / step * (args.steps - step)
+            print(f'{step}/{args.steps}  drawings {means[0]:.4f}  features {means[1]:.4f}  '
+                  f'{left / 60:.0f} min left', flush=True)
+            said.clear()
+
+    try:
+        if args.steps < 1 or args.batch < 1 or not args.learning_rate > 0:
+            raise ValueError('steps, batch and learning-rate are to be positive')
+        if args.out.suffix != '.safetensors':
+            raise ValueError(f'{args.out} should end in .safetensors')
+        device = choose_device(args.device)
+        teacher = load_checkpoint(args.teacher or default_checkpoint(), device, args.precision)
+        torch.manual_seed(args.seed)
+        pupil = pupil_of(teacher.model, args.preset, args.precision)
+        before: dict = {}
+        if args.pupil:
+            earlier = load_checkpoint(args.pupil, device, args.precision)
+            if earlier.config != pupil.config:
+                raise ValueError(f'{args.pupil} is configured differently from what '
+                                 f'{args.preset} would be now: expected a pupil of this teacher')
+            pupil, before = earlier.model, earlier.record
+        teach(teacher.model, pupil, teacher.schedule, args.steps, args.batch, args.learning_rate,
+              args.seed, report)
+        record = {'taught': {
+            'by': teacher.model_id, 'steps': args.steps, 'batch': args.batch,
+            'learning_rate': args.learning_rate, 'seed': args.seed,
+            'seconds': round(time.monotonic() - begun), 'before': before.get('taught')}}
+        model_id = save_checkpoint(args.out, pupil, record, teacher.schedule)
+    except (OSError, ValueError) as error:
+        print(f'obai teach: {error}', file=sys.stderr)
+        return 2
+    print(f'model {model_id} written to {args.out}; go on with `obai train --weights {args.out}`')
+    return 0
