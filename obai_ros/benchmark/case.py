@@ -23,7 +23,8 @@ class Case:
     engine: who computes, one of `engine.ENGINES`. device: auto, cpu, cuda or cuda:N. precision:
     auto, float32 or bfloat16. slots, image_size (px): None for those of the preset. second_look:
     as in `Schedule`, with the births that perception_node has. batch: cameras watched by one
-    filter. camera: width and height of their images, px; None for the model's size.
+    filter. camera: width and height of their images, px; None for the model's size. descent: as in
+    `Schedule`.
 
     Raises ValueError, in a sentence, for what is not there or cannot be: unlike a node, a
     benchmark does not fall back on something else.
@@ -40,6 +41,7 @@ class Case:
     image_size: int | None = None
     batch: int = 1
     camera: tuple[int, int] | None = None
+    descent: int = 0
 
     def __post_init__(self):
         if self.engine not in ENGINES:
@@ -65,7 +67,7 @@ class Case:
     def schedule(self) -> Schedule:
         births = Schedule().careful().births if self.second_look else 0
         return Schedule(self.iterations, None, self.window, births=births,
-                        second_look=self.second_look)
+                        second_look=self.second_look, descent=self.descent)
 
     @property
     def torch_device(self) -> torch.device:
@@ -102,4 +104,4 @@ class Case:
                 'precision': self.precision, 'iterations': self.iterations,
                 'window': self.window, 'second_look': self.second_look,
                 'slots': self.config.num_slots, 'image_size': size, 'batch': self.batch,
-                'camera': list(self.camera or (size, size))}
+                'camera': list(self.camera or (size, size)), 'descent': self.descent}

@@ -70,6 +70,8 @@ class Rig:
                  (inference, 'refine', 'refine')]
         if self.engine != 'reference':  # what others do is one piece
             inner = [(self.filter, 'engine', 'engine')]
+        if self.filter.schedule.descent:
+            inner.append((filter_module, 'descend', 'descent'))
         return [(self, 'convert', 'convert'), (self.filter, 'step', 'rest of the filter'),
                 (self.model, 'decode', 'decode'), *inner,
                 (filter_module, 'perceive', 'describe'), (self, 'publish', 'publish')]
@@ -93,7 +95,8 @@ def time_perception(case: Case, frames: int, warm_up: int = 10) -> dict:
     each stage; the means add up to `clocked_mean_ms`. decode: the decoder. gradient: mixture,
     vector-Jacobian product and latent terms. refine: inputs of the refinement network, and the
     network. describe: percept from beliefs, less its decoding. engine: an engine other than the
-    reference, its decoding included, in place of gradient and refine.
+    reference, its decoding included, in place of gradient and refine. descent: gradient steps
+    after refinement, where the case has any, less their decoding.
     """
     rig = Rig(case)
     device = case.torch_device

@@ -28,8 +28,9 @@ def _machine(found: dict) -> str:
 def _case(case: dict) -> str:
     return (f"{case['preset']}, {case['engine']} engine, {case['precision']} on {case['device']}; "
             f"{case['iterations']} iterations, window {case['window']}, second look "
-            f"{case['second_look']}, {case['slots']} slots, {case['image_size']} px, batch "
-            f"{case['batch']}, camera {case['camera'][0]}x{case['camera'][1]}")
+            f"{case['second_look']}, descent {case['descent']}, {case['slots']} slots, "
+            f"{case['image_size']} px, batch {case['batch']}, camera {case['camera'][0]}x"
+            f"{case['camera'][1]}")
 
 
 def _perception(found: dict) -> list[str]:

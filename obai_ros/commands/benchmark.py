@@ -28,6 +28,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     case.add_argument('--second-look', type=int, default=0, metavar='FRAMES',
                       help='every so many frames look at one as if it were the first, as '
                       'perception_node does every 4 (default: never)')
+    case.add_argument('--descent', type=int, default=0, metavar='N',
+                      help='gradient steps that follow the refinements of each frame (default: '
+                      'none)')
     case.add_argument('--slots', type=_positive, help="K (default: the preset's)")
     case.add_argument('--image-size', type=_positive, metavar='PX',
                       help="of the model (default: the preset's)")
@@ -99,7 +102,7 @@ def _report(args) -> dict:
         raise ValueError('--command is what --against is compared with: give both')
     case = Case(args.preset, args.engine, args.device, args.precision, args.iterations,
                 args.window, args.second_look, args.slots, args.image_size, args.batch,
-                args.camera)
+                args.camera, args.descent)
     report = {'machine': machine(case.torch_device)}
     if args.against:
         report['comparison'] = _compare(args)
@@ -190,7 +193,7 @@ def _perception(args) -> list[str]:
     """Return the arguments of `obai` that measure perception alone as these say."""
     words = ['benchmark', '--only', 'perception']
     for name in ('preset', 'engine', 'device', 'precision', 'iterations', 'window', 'second_look',
-                 'slots', 'image_size', 'batch', 'threads', 'frames'):
+                 'descent', 'slots', 'image_size', 'batch', 'threads', 'frames'):
         value = getattr(args, name)
         if value is not None:
             words += [f'--{name.replace("_", "-")}', str(value)]

@@ -15,6 +15,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help='goal bank (default: the one beside the weights)')
     parser.add_argument('--sequences', type=int, default=1000, help='fresh videos for Table 1')
     parser.add_argument('--seed', type=int, default=0, help='of these videos')
+    parser.add_argument('--descent', type=int, default=0, metavar='N', help='then let beliefs '
+                        'follow the gradient of the free energy for N steps (default: 0)')
     parser.add_argument('--out', type=Path, default=Path('out/reproduce'))
     parser.add_argument('--batch', type=int, default=32)
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
@@ -43,7 +45,8 @@ def run(args: argparse.Namespace) -> int:
             bank = GoalBank.load(bank_path, checkpoint.model_id).to(checkpoint.model.device)
         scene = SceneConfig(image_size=checkpoint.config.image_size)
         dataset = generate_dataset(scene, args.sequences, 8, args.seed)
-        schedule = checkpoint.schedule.changed(starts=8, births=3, confined=True)
+        schedule = checkpoint.schedule.changed(starts=8, births=3, confined=True,
+                                               descent=args.descent)
         print(f'evaluating {path.name} on {args.sequences} sequences ...', flush=True)
         scores = evaluate_dataset(checkpoint.model, dataset, schedule, batch=args.batch)
         page = reproduce(checkpoint, bank, dataset, scores, schedule, args.out)

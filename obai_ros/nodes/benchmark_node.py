@@ -133,11 +133,11 @@ def _command(case: Case, threads: int, folder: Path) -> tuple[list[str], str]:
     model, _ = case.model()
     _, engine = case.filter(model)
     weights = folder / 'weights.safetensors'
-    save_checkpoint(weights, model, {}, replace(case.schedule, second_look=0))
+    save_checkpoint(weights, model, {}, replace(case.schedule, second_look=0, descent=0))
     command = node_commands(weights, case.device, 0, case.config.image_size,
                             precision=case.precision, engine=engine)['perception_node']
     parameters = {'second_look': case.second_look, 'threads': threads, 'starts': 1,
-                  'births': case.schedule.births}
+                  'births': case.schedule.births, 'descent': case.descent}
     return command + [word for name, value in parameters.items()
                       for word in ('-p', f'{name}:={json.dumps(value)}')], engine
 

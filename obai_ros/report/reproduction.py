@@ -41,7 +41,7 @@ def reproduce(checkpoint: Checkpoint, bank: GoalBank | None, dataset: Dataset, s
         f'{checkpoint.model.num_parameters():,} parameters), beside the numbers of van Bergen and '
         f'Lanillos (2022). {schedule.iterations} refinements per frame, {schedule.at(0)} on the '
         f'first, {schedule.window} frames refined together, {schedule.starts} starts, '
-        f'{schedule.births} births.')
+        f'{schedule.births} births, {schedule.descent} steps of descent.')
     _table(page, scores)
     images, belief = _infer(checkpoint, dataset, schedule)
     percepts = perceive_clip(checkpoint.model, belief, images)

@@ -57,7 +57,8 @@ def test_the_engine_that_computes_is_told(preset, asked, found):
 
 def test_everything_chosen_is_told():
     told = Case('smoke', precision='float32', iterations=2, window=3, second_look=4, slots=5,
-                batch=2).describe()
+                batch=2, descent=6).describe()
     assert told == {'preset': 'smoke', 'engine': 'reference', 'device': 'cpu',
                     'precision': 'float32', 'iterations': 2, 'window': 3, 'second_look': 4,
-                    'slots': 5, 'image_size': 32, 'batch': 2, 'camera': [32, 32]}
+                    'slots': 5, 'image_size': 32, 'batch': 2, 'camera': [32, 32],
+                    'descent': 6}
