@@ -71,7 +71,7 @@ class Rig:
         if self.engine != 'reference':  # what others do is one piece
             inner = [(self.filter, 'engine', 'engine')]
         if self.filter.schedule.descent:
-            inner.append((filter_module, 'descend', 'descent'))
+            inner.append((self.filter.engine, 'descend', 'descent'))
         return [(self, 'convert', 'convert'), (self.filter, 'step', 'rest of the filter'),
                 (self.model, 'decode', 'decode'), *inner,
                 (filter_module, 'perceive', 'describe'), (self, 'publish', 'publish')]

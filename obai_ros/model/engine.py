@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from obai_ros.model.descent import descend
 from obai_ros.model.inference import refine_repeatedly
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
@@ -33,6 +34,10 @@ class Reference:
                  ) -> tuple[Window, Tensor]:
         return refine_repeatedly(model, window, iterations, noise)
 
+    def descend(self, model: Obai, window: Window, steps: int) -> tuple[Window, Tensor]:
+        """See `descent.descend`."""
+        return descend(model, window, steps)
+
     def close(self) -> None:
         """Leave nothing running; engines that are used no longer are to be closed."""
 
@@ -55,8 +60,7 @@ class Direct(Reference):
     def __call__(self, model: Obai, window: Window, iterations: int, noise: Noise
                  ) -> tuple[Window, Tensor]:
         """See `inference.refine_repeatedly`. Raises ValueError for another model than its own."""
-        if model is not self.model:
-            raise ValueError('this engine was made for another model: make one for this model')
+        self._check(model)
         once = self.for_shape(window.batch, window.frames)
         packed, hidden, cell = window.packed, window.hidden, window.cell
         images = to_cells(window.images, model.config.subpixel).contiguous()
@@ -68,6 +72,22 @@ class Direct(Reference):
                 images, packed, hidden, cell, epsilon, *known)
         return replace(window, packed=packed, hidden=hidden, cell=cell, action_packed=action,
                        mask=from_cells(mask)), energy
+
+    def descend(self, model: Obai, window: Window, steps: int) -> tuple[Window, Tensor]:
+        """See `descent.descend`. Raises ValueError for another model than its own."""
+        self._check(model)
+        images = to_cells(window.images, model.config.subpixel).contiguous()
+        known = circumstances(model, window)
+        silence = torch.zeros_like(window.packed[..., :model.config.latent_size])
+
+        def slope(packed: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+            gradient, energy, action, mask = self.refinement.slope(images, packed, silence, *known)
+            return gradient, energy, action, from_cells(mask)
+        return descend(model, window, steps, slope)
+
+    def _check(self, model: Obai) -> None:
+        if model is not self.model:
+            raise ValueError('this engine was made for another model: make one for this model')
 
     def for_shape(self, batch: int, frames: int) -> Callable[..., tuple[Tensor, ...]]:
         """Return what refines windows of so many sequences and frames once."""

@@ -10,9 +10,8 @@ from torch import Tensor
 
 from obai_ros.action_field import ActionField
 from obai_ros.model.belief import ActionBelief, Belief, bounded
-from obai_ros.model.descent import descend
-from obai_ros.model.engine import Engine
-from obai_ros.model.inference import Schedule, begin, refine_repeatedly
+from obai_ros.model.engine import Reference
+from obai_ros.model.inference import Schedule, begin
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.model.percept import Percept, perceive
@@ -65,7 +64,7 @@ class Filter:
     """
 
     def __init__(self, model: Obai, schedule: Schedule = Schedule(window=2),
-                 engine: Engine = refine_repeatedly):
+                 engine: Reference = Reference()):
         self.model = model.eval()
         self.schedule = schedule
         self.engine = engine
@@ -136,7 +135,7 @@ class Filter:
         """Return window and energy, lower after a descent if the schedule asks for one."""
         if not self.schedule.descent:
             return window, energy
-        return descend(self.model, window, self.schedule.descent)
+        return self.engine.descend(self.model, window, self.schedule.descent)
 
     def _look_again(self, state: FilterState, window: Window, energy: Tensor, jumped: Tensor
                     ) -> tuple[Window, Tensor, Tensor]:

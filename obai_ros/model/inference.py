@@ -213,9 +213,11 @@ def iterate_stream(model: Obai, window: Window, arrivals: Iterable[tuple[Tensor,
 
 @torch.no_grad()
 def infer_clip(model: Obai, images: Tensor, fields: Sequence[ActionField], schedule: Schedule,
-               noise: Noise) -> Belief:
+               noise: Noise, engine: Callable | None = None) -> Belief:
     """
     Return the final belief about each frame of a clip, fields [B, T, K, N].
+
+    engine: what refines, see `engine.Reference`; None: `refine_repeatedly` and `descend`.
 
     A frame's belief is final when it leaves the window, or at the end, where a descent may go over
     all of them. Raises ValueError for images or fields that do not fit the model.
@@ -224,18 +226,20 @@ def infer_clip(model: Obai, images: Tensor, fields: Sequence[ActionField], sched
     model.check_images(images.flatten(0, 1))
     for field in fields:
         field.check(batch, *images.shape[-2:])
+    refined = engine or refine_repeatedly
     final = []
-    window, _ = begin(model, images[:, 0], schedule, noise)
+    window, _ = begin(model, images[:, 0], schedule, noise, engine)
     for frame in range(1, frames):
         if window.frames == schedule.window:
             final.append(window.packed[:, 0])
         window = extend(model, window, images[:, frame], fields[frame - 1], schedule.window)
-        window, _ = refine_repeatedly(model, window, schedule.iterations, noise)
+        window, _ = refined(model, window, schedule.iterations, noise)
     final.extend(window.packed.unbind(1))
     packed = torch.stack(final, 1)
     if schedule.descent:
         window = whole_clip(model, images, fields[:frames - 1], packed)
-        packed = descend(model, window, schedule.descent)[0].packed
+        lowest = engine.descend if engine else descend
+        packed = lowest(model, window, schedule.descent)[0].packed
     return Belief.unpack(packed)
 
 

@@ -82,6 +82,25 @@ class Refinement(nn.Module):
         mask: [B, K, G * G, R] of the newest frame. energy: [B, K], its free energy by slot, nats.
         Both are those before the refinement, as in the reference.
         """
+        gradient, energy, action, seen = self._look(images, packed, epsilon, known, past,
+                                                    past_action, index, acceleration)
+        change, hidden, cell = self._propose(images, seen, packed, gradient, hidden, cell)
+        return (bounded(packed + change), hidden, cell, action, seen['mask'][:, -1, :, :, 0],
+                energy)
+
+    def slope(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """
+        Return what `descent.Slope` does, masks cell by cell.
+
+        inputs: those of `forward`, but for hidden and cell.
+        """
+        gradient, energy, action, seen = self._look(*inputs)
+        return gradient, energy, action, seen['mask'][:, -1, :, :, 0]
+
+    def _look(self, images: Tensor, packed: Tensor, epsilon: Tensor, known: Tensor, past: Tensor,
+              past_action: Tensor, index: Tensor, acceleration: Tensor
+              ) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
+        """Return the free energy's gradient [B, F, K, 4N], it, q(a) packed, and the mixture."""
         belief = Belief.unpack(packed)
         sd = belief.log_sd.exp()
         sample = belief.mean + sd * epsilon
@@ -96,9 +115,7 @@ class Refinement(nn.Module):
             -1)
         newest = (seen['responsibility'] * seen['likelihood'])[:, -1].sum((-1, -2, -3))
         energy = energy - self.config.beta * newest
-        change, hidden, cell = self._propose(images, seen, packed, gradient, hidden, cell)
-        return (bounded(packed + change), hidden, cell,
-                torch.cat([action.mean, action.log_sd], -1), seen['mask'][:, -1, :, :, 0], energy)
+        return gradient, energy, torch.cat([action.mean, action.log_sd], -1), seen
 
     # --- decoder, forward and backward (cf. `decoder.SubpixelDecoder`) ---------------------
 

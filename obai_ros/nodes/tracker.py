@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from obai_ros.action_field import ActionField
-from obai_ros.model.engine import Engine
+from obai_ros.model.engine import Reference
 from obai_ros.model.filter import Filter
 from obai_ros.model.pace import Pace
 
@@ -31,7 +31,7 @@ class Tracker:
     confined: see `Schedule`; seed: of the filter's noise.
     """
 
-    def __init__(self, checkpoint, device, engine: Engine, iterations: int, window: int,
+    def __init__(self, checkpoint, device, engine: Reference, iterations: int, window: int,
                  starts: int, births: int, second_look: int, confined: bool, seed: int):
         self.model_id = checkpoint.model_id
         self.size = checkpoint.config.image_size

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from obai_ros.action_field import ActionField
 from obai_ros.model.belief import Belief, bounded
+from obai_ros.model.engine import direct_engine
 from obai_ros.model.inference import Schedule, infer_clip, iterate_clip
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
@@ -44,11 +45,11 @@ def evaluate_dataset(model: Obai, dataset: Dataset, schedule: Schedule, seen: in
                          f'{dataset.images.shape[3]}, the model expects {size}x{size}')
     seen = min(seen, dataset.frames)
     rows: list[dict[str, Tensor]] = []
-    readout = Readout()
+    readout, engine = Readout(), direct_engine(model)
     for start in range(0, dataset.sequences, batch):
         images, labels, fields = dataset.part(start, start + batch, model.device)
         noise = Noise.seeded(range(start, start + len(images)), model.device)
-        belief = infer_clip(model, images[:, :seen], fields[:seen], schedule, noise)
+        belief = infer_clip(model, images[:, :seen], fields[:seen], schedule, noise, engine)
         percepts = perceive_clip(model, belief, images)
         rows.append(_score(percepts, images, labels))
         if labels is None:

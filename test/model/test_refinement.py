@@ -10,7 +10,7 @@ from obai_ros.model.compiled import Compiled, artefact, fingerprint
 from obai_ros.model.config import ModelConfig
 from obai_ros.model.engine import POINTS, SHAPES, Direct, Reference, make_engine
 from obai_ros.model.filter import Filter
-from obai_ros.model.inference import Schedule, refine_repeatedly
+from obai_ros.model.inference import Schedule, infer_clip, refine_repeatedly
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.model.refinement import Refinement, cell_index, from_cells, to_cells
@@ -49,11 +49,25 @@ def test_it_is_the_reference_to_the_last_digits(make_model, make_clip, preset, p
         torch.testing.assert_close(cost, energy, rtol=1e-10, atol=1e-7)
 
 
+@pytest.mark.parametrize('preset', ['smoke', 'fast'])
+def test_it_descends_as_the_reference_does(make_model, make_clip, preset):
+    config = ModelConfig.named(preset)
+    model = make_model(**config.to_dict())
+    images, fields = make_clip(size=config.image_size)
+    for window in windows(model, images, fields):
+        expected, energy = Reference().descend(model, window, 3)
+        found, cost = Direct(model).descend(model, window, 3)
+        for name in ('packed', 'action_packed', 'mask'):
+            torch.testing.assert_close(getattr(found, name), getattr(expected, name),
+                                       rtol=1e-7, atol=1e-7, msg=name)
+        torch.testing.assert_close(cost, energy, rtol=1e-8, atol=1e-6)
+
+
 def test_streams_are_the_same_with_second_looks_and_several_starts(make_model, make_clip):
     model, (images, fields) = make_model(), make_clip(frames=5)
     schedule = Schedule(2, 3, 2, starts=2, second_look=2, confined=True)
     percepts = []
-    for engine in (refine_repeatedly, Direct(model)):
+    for engine in (Reference(), Direct(model)):
         stream = Filter(model, schedule, engine)
         state = stream.start(batch=2, seed=1)
         for frame in range(5):
@@ -62,6 +76,14 @@ def test_streams_are_the_same_with_second_looks_and_several_starts(make_model, m
         percepts.append(percept)
     torch.testing.assert_close(percepts[1].masks, percepts[0].masks, rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(percepts[1].slot_free_energy, percepts[0].slot_free_energy)
+
+
+def test_clips_are_the_same(make_model, make_clip):
+    model, (images, fields) = make_model(), make_clip()
+    schedule = Schedule(2, 3, 2, starts=2, descent=3)
+    expected, found = (infer_clip(model, images, fields, schedule, Noise.seeded([7, 8]), engine)
+                       for engine in (None, Direct(model)))
+    torch.testing.assert_close(found.pack(), expected.pack(), rtol=1e-7, atol=1e-7)
 
 
 def test_bfloat16_stays_within_its_rounding(make_model, make_clip):
