@@ -50,9 +50,10 @@ def descend(model: Obai, window: Window, steps: int, slope: Slope | None = None
     Return the window after gradient steps of all its means, and the newest frame's free energy by
     slot [B, K] before the last of them, nats.
 
-    steps: at least 1; the more, the lower the free energy. slope: None for `slope_of`. All frames and slots move at once; the
-    spreads stay as refinement left them, and the free energy is that of the means, without
-    sampling, so that no random numbers are drawn.
+    steps: at least 1; the more, the lower the free energy. slope: None for `slope_of`.
+
+    All frames and slots move at once; the spreads stay as refinement left them. The free energy is
+    that of the means, so that no random numbers are drawn.
     """
     if steps < 1:
         raise ValueError(f'steps is {steps}: expected at least 1')
