@@ -21,10 +21,10 @@ from obai_ros.model.noise import Silence
 from obai_ros.model.obai import Obai
 from obai_ros.model.window import Window
 
-RATE = 0.06
+RATE = 0.1
 """How far a mean moves in one of the first steps, latent units; falls to zero with the last."""
 
-MEMORY = 0.9, 0.95
+MEMORY = 0.8, 0.8
 """Adam's, of gradients and of their squares."""
 
 Slope = Callable[[Tensor], tuple[Tensor, Tensor, Tensor, Tensor]]
