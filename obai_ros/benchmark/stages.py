@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -39,19 +38,19 @@ class StageClock:
         self.frames.append(dict(self._seconds))
         self._seconds.clear()
 
-    def _timed(self, owner, name: str, stage: str):
-        function = getattr(owner, name)
+    def _timed(self, owner, name: str, stage: str) -> _Timed:
+        return _Timed(getattr(owner, name), self, stage)
 
-        @functools.wraps(function)
-        def timed(*args, **named):
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Charge a stage with what happens inside the block."""
+        self._charge()
+        self._running.append(name)
+        try:
+            yield
+        finally:
             self._charge()
-            self._running.append(stage)
-            try:
-                return function(*args, **named)
-            finally:
-                self._charge()
-                self._running.pop()
-        return timed
+            self._running.pop()
 
     def _charge(self) -> None:
         """Charge the innermost stage with the time since the last call."""
@@ -60,6 +59,20 @@ class StageClock:
         if self._running:
             self._seconds[self._running[-1]] += now - self._since
         self._since = now
+
+
+class _Timed:
+    """Stands in for something that is called, and has all else that it has."""
+
+    def __init__(self, function: Callable, clock: StageClock, stage: str):
+        self._function, self._clock, self._stage = function, clock, stage
+
+    def __call__(self, *args, **named):
+        with self._clock.stage(self._stage):
+            return self._function(*args, **named)
+
+    def __getattr__(self, name: str):
+        return getattr(self._function, name)
 
 
 @contextlib.contextmanager

@@ -86,8 +86,10 @@ def test_an_engine_of_one_piece_is_one_stage():
     assert found['stages_ms']['engine']['p50'] > 0
 
 
-def test_a_descent_is_a_stage_where_there_is_one():
-    found = time_perception(Case('smoke', precision='float32', descent=2), frames=5, warm_up=2)
+@pytest.mark.parametrize('engine', ['reference', 'direct'])
+def test_a_descent_is_a_stage_where_there_is_one(engine):
+    found = time_perception(Case('smoke', engine, precision='float32', descent=2), frames=5,
+                            warm_up=2)
     assert found['stages_ms']['descent']['p50'] > 0
 
 
