@@ -38,7 +38,8 @@ def run(args: argparse.Namespace) -> int:
 
     from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint, save_checkpoint
     from obai_ros.model.device import choose_device
-    from obai_ros.training.teaching import pupil_of, teach
+    from obai_ros.training.run import hardware
+    from obai_ros.training.teaching import LESSONS, pupil_of, teach
 
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -71,10 +72,12 @@ def run(args: argparse.Namespace) -> int:
             pupil, before = earlier.model, earlier.record
         teach(teacher.model, pupil, teacher.schedule, args.steps, args.batch, args.learning_rate,
               args.seed, report)
-        record = {'taught': {
-            'by': teacher.model_id, 'steps': args.steps, 'batch': args.batch,
+        record = {
+            'stage': 'taught', 'teacher': teacher.model_id, 'steps': args.steps,
+            'batch': args.batch, 'sequences': -(-args.steps // LESSONS) * args.batch,
             'learning_rate': args.learning_rate, 'seed': args.seed,
-            'seconds': round(time.monotonic() - begun), 'before': before.get('taught')}}
+            'seconds': round(time.monotonic() - begun), 'hardware': hardware(),
+            'torch': torch.__version__, **({'before': before} if before else {})}
         model_id = save_checkpoint(args.out, pupil, record, teacher.schedule)
     except (OSError, ValueError) as error:
         print(f'obai teach: {error}', file=sys.stderr)

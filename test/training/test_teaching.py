@@ -94,7 +94,8 @@ def test_the_command_writes_a_model_that_can_be_gone_on_with(make_teacher, tmp_p
     one, two = (load_checkpoint(tmp_path / f'{name}.safetensors') for name in ('one', 'two'))
     assert two.config.preset == 'paper' and two.schedule == SCHEDULE
     assert two.model_id != one.model_id
-    assert two.record['taught']['before']['steps'] == 2
+    assert two.record['teacher'] == load_checkpoint(tmp_path / 'teacher.safetensors').model_id
+    assert two.record['before']['steps'] == 2 and two.record['sequences'] == 1
 
 
 @pytest.mark.parametrize('extra, words', [
