@@ -30,16 +30,14 @@ class StageClock:
         """Time owner.name as a stage, for each (owner, name, stage), inside the block."""
         with contextlib.ExitStack() as stack:
             for owner, name, stage in stages:
-                stack.enter_context(_replaced(owner, name, self._timed(owner, name, stage)))
+                timed = _Timed(getattr(owner, name), self, stage)
+                stack.enter_context(_replaced(owner, name, timed))
             yield self
 
     def end_frame(self) -> None:
         """Keep what the stages took since the last frame."""
         self.frames.append(dict(self._seconds))
         self._seconds.clear()
-
-    def _timed(self, owner, name: str, stage: str) -> _Timed:
-        return _Timed(getattr(owner, name), self, stage)
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:

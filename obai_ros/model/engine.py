@@ -13,7 +13,8 @@ from obai_ros.model.descent import descend
 from obai_ros.model.inference import refine_repeatedly
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
-from obai_ros.model.refinement import Refinement, cell_index, from_cells, supports, to_cells
+from obai_ros.model.pixels import cell_index, from_cells, to_cells
+from obai_ros.model.refinement import Refinement, supports
 from obai_ros.model.window import Window
 
 ENGINES = ('auto', 'reference', 'direct', 'compiled')

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from obai_ros.model.belief import ActionBelief, Belief, bounded
 from obai_ros.model.object_action import action_term, expected_action, precision
 from obai_ros.model.obai import Obai
+from obai_ros.model.pixels import to_cells
 from obai_ros.model.refiner import IMAGE_INPUTS
 
 
@@ -271,21 +272,6 @@ def supports(model: Obai) -> bool:
     config = model.config
     return (config.decoder, config.trunk, config.action_inference) == (
         'subpixel', 'patch', 'closed_form')
-
-
-def to_cells(planar: Tensor, r: int) -> Tensor:
-    """Turn [..., C, M] in planar order into [..., G * G, C, R], cell by cell."""
-    return planar.unflatten(-1, (r * r, -1)).movedim(-1, -3)
-
-
-def from_cells(cells: Tensor) -> Tensor:
-    """Turn [..., G * G, R] into [..., M] in planar order."""
-    return cells.movedim(-1, -2).flatten(-2)
-
-
-def cell_index(row: Tensor, col: Tensor, image_size: int, r: int) -> Tensor:
-    """Return the index of pixels (row, col) in 0..M-1, cell by cell."""
-    return (row // r * (image_size // r) + col // r) * r * r + row % r * r + col % r
 
 
 def _convolutions(decoder: nn.Module, trunk: nn.Module) -> list[tuple[str, nn.Module]]:

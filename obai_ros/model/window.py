@@ -91,18 +91,7 @@ STATE = 'packed', 'action_packed', 'hidden', 'cell', 'action_hidden', 'action_ce
 
 def open_window(model: Obai, image: Tensor) -> Window:
     """Begin with one frame [B, 3, H, W] and the learned initial belief."""
-    config, batch = model.config, image.shape[0]
-    slots = config.num_slots
-
-    def zeros(frames: int, size: int) -> Tensor:
-        return torch.zeros(batch, frames, slots, size, dtype=model.dtype, device=model.device)
-
-    return Window(
-        images=to_planar(image.to(model.dtype), config.subpixel)[:, None], fields=(),
-        packed=model.initial_belief(batch).pack()[:, None], action_packed=zeros(0, 4),
-        hidden=zeros(1, config.hidden_size), cell=zeros(1, config.hidden_size),
-        action_hidden=zeros(0, config.action_hidden_size),
-        action_cell=zeros(0, config.action_hidden_size))
+    return whole_clip(model, image[:, None], (), model.initial_belief(len(image)).pack()[:, None])
 
 
 def whole_clip(model: Obai, images: Tensor, fields: Sequence[ActionField], packed: Tensor

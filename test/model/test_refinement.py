@@ -13,7 +13,8 @@ from obai_ros.model.filter import Filter
 from obai_ros.model.inference import Schedule, infer_clip, refine_repeatedly
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
-from obai_ros.model.refinement import Refinement, cell_index, from_cells, to_cells
+from obai_ros.model.pixels import cell_index, from_cells, to_cells
+from obai_ros.model.refinement import Refinement
 from obai_ros.model.window import coast, extend, open_window
 
 

@@ -131,6 +131,8 @@ def test_bad_messages_from_elsewhere_cost_no_frame(client, loop):
     assert frames == sorted(frames) and set(frames) == set(range(frames[-1] + 1))
     first = {message.frame: message for message in reversed(ours)}
     assert all(message == first[message.frame] for message in ours)
+    sent, answered = (collections.Counter(map(stamp_of, each)) for each in (loop.images, ours))
+    assert all(count <= max(sent[stamp], 1) for stamp, count in answered.items())
     assert loop.perception[-1].dropped == 0
 
 
