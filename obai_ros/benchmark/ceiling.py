@@ -28,7 +28,7 @@ def measure_ceiling(case: Case, seconds: float = 0.5) -> dict:
     dtype = torch.bfloat16 if case.precision == 'bfloat16' else torch.float32
     model, _ = case.model()
     layer = model.decoder.layers[1].to(dtype)
-    images, grid = case.batch * case.window * config.num_slots, config.grid_size
+    images, grid = case.batch * case.window * config.num_slots, model.decoder.grid_size
     x = torch.randn(images, layer.in_channels, grid, grid, device=device, dtype=dtype)
     x = x.contiguous(memory_format=torch.channels_last)
     side = SIDE[device.type]

@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help='refinements per frame (default: as trained)')
     parser.add_argument('--window', type=int, default=0,
                         help='frames refined together (default: as trained)')
-    parser.add_argument('--starts', type=int, default=8, metavar='N', help='begin the first frame '
+    parser.add_argument('--starts', type=int, default=3, metavar='N', help='begin the first frame '
                         'so often, keep what has the least free energy (default: 8)')
     parser.add_argument('--births', type=int, default=3, metavar='N', help='then give objects '
                         'that no slot explains one, up to so often (default: 3)')

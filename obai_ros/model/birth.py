@@ -24,7 +24,7 @@ from obai_ros.model.likelihood import mixture
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.model.patch import unexplained_patch
-from obai_ros.model.pixels import from_planar
+from obai_ros.model.pixels import as_image
 from obai_ros.model.proposal import can_propose, look, propose
 from obai_ros.model.window import put, select, Window
 
@@ -79,8 +79,8 @@ def _sketches(model: Obai, window: Window) -> tuple[Tensor, Tensor]:
     config, image = model.config, window.images[:, 0]
     output = model.decode(window.belief.mean[:, 0])
     seen = mixture(output, image, config.sigma_o)
-    owner = from_planar(seen.responsibility.argmax(1).to(torch.int32), config.subpixel)
-    pixels = from_planar(image, config.subpixel)
+    owner = as_image(seen.claims(image, config.sigma_o).argmax(1).to(torch.int32))
+    pixels = as_image(image)
     patches = {}
     for index, (one, slots) in enumerate(zip(pixels.cpu().numpy(), owner[:, 0].cpu().numpy())):
         patch = unexplained_patch(one, slots, config.sigma_o)

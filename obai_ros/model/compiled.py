@@ -26,7 +26,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from obai_ros.model import refinement
+from obai_ros.model import decoding, glimpse, interpolation, looking, refinement
 from obai_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from obai_ros.model.engine import POINTS, Direct
 from obai_ros.model.obai import Obai
@@ -36,6 +36,9 @@ MODEL = 'model.safetensors'
 AGREEMENT = 0.1
 """By how much lambda and the LSTM's state may differ between engines; rounding to bfloat16 makes
 some .02."""
+
+WRITTEN_OUT = refinement, decoding, looking, interpolation, glimpse
+"""Modules of which compiled code is made."""
 
 
 class Compiled(Direct):
@@ -176,8 +179,8 @@ def fingerprint(model: Obai) -> str:
     flags = next((line for line in cpu.read_text().splitlines() if line.startswith('flags')),
                  '') if cpu.exists() else ''
     for part in (json.dumps(model.config.to_dict()), model.precision, torch.__version__,
-                 str(torch.get_num_threads()), flags, Path(refinement.__file__).read_text(),
-                 str(POINTS)):
+                 str(torch.get_num_threads()), flags, str(POINTS),
+                 *(Path(module.__file__).read_text() for module in WRITTEN_OUT)):
         digest.update(part.encode() + b'\0')
     return digest.hexdigest()[:16]
 
@@ -203,7 +206,7 @@ def example(model: Obai, shape: tuple[int, int]) -> tuple[Tensor, ...]:
         return torch.randn(batch, frames, *sizes, generator=generator)
 
     return (
-        noise(config.grid_size ** 2, 3, config.subpixel ** 2).sigmoid(),
+        noise(config.image_size, 3, config.image_size).sigmoid(),
         model.initial.detach().expand(batch, frames, slots, 4 * size).clone(),
         noise(slots, config.hidden_size).tanh(), noise(slots, config.hidden_size),
         noise(slots, size), torch.tensor(False),

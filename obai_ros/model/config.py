@@ -20,17 +20,19 @@ class ModelConfig:
     """K: how many objects, the background included, an image is explained by."""
     latent_size: int = 16
     """N: size of a slot's state s, and of its derivative s'."""
-    decoder: str = 'subpixel'
-    """broadcast: the paper's, at full resolution. subpixel: on a coarse grid, then shuffled."""
+    decoder: str = 'glimpse'
+    """broadcast: the paper's, at full resolution. glimpse: in a square that moves and grows with
+    the object (see `glimpse`)."""
     channels: int = 48
     """Channels of the decoder's hidden layers."""
-    subpixel: int = 4
-    """r: each cell of the subpixel decoder's grid covers r x r px. 1 for broadcast."""
-    trunk: str = 'patch'
-    """Convolutions of the refinement network: strided (the paper's) or patch (cheap)."""
+    texels: int = 32
+    """Rows and columns of a glimpse, a multiple of 16; other decoders have none."""
+    trunk: str = 'glimpse'
+    """Convolutions of the refinement network: strided (the paper's), or glimpse (what the slot's
+    square shows closely, and the image roughly)."""
     hidden_size: int = 128
     """Units of the refinement network's LSTM and of the layer before it."""
-    initial_belief: str = 'shared'
+    initial_belief: str = 'per_slot'
     """lambda_0. shared: one for all slots, which only noise tells apart (the paper's). per_slot:
     each slot begins with its own, so that one can learn to begin with the background."""
     action_inference: str = 'closed_form'
@@ -46,13 +48,13 @@ class ModelConfig:
     """Standard deviation of the noise of object actions, px/frame^2 (eq. 7)."""
 
     def __post_init__(self):
-        choices = {'decoder': ('broadcast', 'subpixel'), 'trunk': ('strided', 'patch'),
+        choices = {'decoder': ('broadcast', 'glimpse'), 'trunk': ('strided', 'glimpse'),
                    'initial_belief': ('shared', 'per_slot'),
                    'action_inference': ('network', 'closed_form')}
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f'{name} is {getattr(self, name)!r}: expected one of {allowed}')
-        for name in ('image_size', 'latent_size', 'channels', 'subpixel', 'hidden_size'):
+        for name in ('image_size', 'latent_size', 'channels', 'hidden_size'):
             if getattr(self, name) < 1:
                 raise ValueError(f'{name} is {getattr(self, name)}: expected at least 1')
         if not 2 <= self.num_slots <= 254:
@@ -60,20 +62,14 @@ class ModelConfig:
         for name in ASSUMED:
             if not getattr(self, name) > 0:
                 raise ValueError(f'{name} is {getattr(self, name)}: expected a positive number')
-        if self.decoder == 'broadcast' and self.subpixel != 1:
-            raise ValueError(f'subpixel is {self.subpixel}: the broadcast decoder works on whole '
-                             f'pixels, set it to 1')
-        if self.image_size % self.subpixel:
-            raise ValueError(f'image_size {self.image_size} is not a multiple of subpixel '
-                             f'{self.subpixel}: the image cannot be tiled by its cells')
-        if self.trunk == 'patch' and self.grid_size % 4:
-            raise ValueError(f'the grid of {self.grid_size} cells is not a multiple of 4, which '
-                             f'the patch trunk needs: change image_size or subpixel')
-
-    @property
-    def grid_size(self) -> int:
-        """G: cells per side of the decoder's grid."""
-        return self.image_size // self.subpixel
+        if (self.decoder == 'glimpse') != (self.trunk == 'glimpse'):
+            raise ValueError(f'the decoder is {self.decoder} and the trunk {self.trunk}: glimpses '
+                             f'are drawn and looked at by the same square, set both or none')
+        if self.decoder == 'glimpse' and (self.texels < 16 or self.texels % 16
+                                          or self.image_size % 16 or self.latent_size < 4):
+            raise ValueError(f'a glimpse of {self.texels} texels in an image of '
+                             f'{self.image_size} px with {self.latent_size} latents: expected '
+                             f'multiples of 16, and at least 4 latents')
 
     @staticmethod
     def named(name: str) -> ModelConfig:
@@ -96,9 +92,9 @@ class ModelConfig:
 
 PRESETS = {
     'fast': ModelConfig(),
-    'paper': ModelConfig(preset='paper', decoder='broadcast', channels=32, subpixel=1,
-                         trunk='strided', action_inference='network'),
+    'paper': ModelConfig(preset='paper', decoder='broadcast', channels=32, trunk='strided',
+                         initial_belief='shared', action_inference='network'),
     # For tests of the machinery: too small to learn anything worth having.
-    'smoke': ModelConfig(preset='smoke', image_size=32, latent_size=8, channels=8, subpixel=4,
-                         hidden_size=16),
+    'smoke': ModelConfig(preset='smoke', image_size=32, latent_size=8, channels=8,
+                         texels=16, hidden_size=16),
 }

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from obai_ros.model.config import ModelConfig
+from obai_ros.model.glimpse import PLACE, drawing, spread
 from obai_ros.model.pixels import coordinates
 
 
@@ -20,6 +21,7 @@ class BroadcastDecoder(nn.Module):
 
     def __init__(self, config: ModelConfig):
         super().__init__()
+        self.grid_size = config.image_size
         self.register_buffer('grid', coordinates(config.image_size), persistent=False)
         sizes = [config.latent_size + 2] + 4 * [config.channels] + [4]
         self.layers = nn.ModuleList(
@@ -37,36 +39,60 @@ class BroadcastDecoder(nn.Module):
         return self.layers[-1](x).contiguous().view(len(state), 4, size * size)
 
 
-class SubpixelDecoder(nn.Module):
-    """
-    A broadcast decoder on a coarse grid whose last layer draws the r x r px of each cell.
+TEXEL_CELL = 4
+"""Texels per side of a cell of the grid on which a glimpse is computed."""
 
-    About a twentieth of the broadcast decoder's operations, and edges stay sharp
-    because every pixel has an output of its own (nothing is interpolated).
+ROUGH = 4
+"""Points per side of the grid that draws what fills an image."""
+
+
+class GlimpseDecoder(nn.Module):
+    """
+    Draws an object in the square that its state says, whatever its place and size.
+
+    Colours and mask logits of the square's texels come from the rest of the state, and pixels
+    interpolate between them: edges are where interpolated logits cross, to a fraction of a pixel.
+    Outside, and added inside, are colours from a grid of a few points, enough for a background,
+    and one mask logit for all of the image: where something is, only the square can say.
     """
 
     def __init__(self, config: ModelConfig):
         super().__init__()
-        channels, r = config.channels, config.subpixel
-        self.register_buffer('grid', coordinates(config.grid_size), persistent=False)
-        self.state = nn.Linear(config.latent_size, channels)
-        self.position = nn.Conv2d(2, channels, 1)
-        self.mix = nn.Conv2d(channels, channels, 1)
+        self.channels, self.image_size, self.texels = (config.channels, config.image_size,
+                                                       config.texels)
+        self.grid_size = config.texels // TEXEL_CELL
+        self.register_buffer('spread', spread(ROUGH, config.image_size), persistent=False)
+        self.state = nn.Linear(config.latent_size - PLACE, config.hidden_size)
+        self.grow = nn.Linear(config.hidden_size, config.channels * self.grid_size ** 2)
         self.layers = nn.ModuleList(
-            nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
-        self.out = nn.Conv2d(channels, 4 * r * r, 3, padding=1)
+            nn.Conv2d(config.channels, config.channels, 3, padding=1) for _ in range(2))
+        self.out = nn.Conv2d(config.channels, 4 * TEXEL_CELL ** 2, 3, padding=1)
+        self.rough = nn.Linear(config.hidden_size, 3 * ROUGH ** 2 + 1)
 
     def forward(self, state: Tensor) -> Tensor:
         """Turn states [S, N] into [S, 4, M]: RGB before the sigmoid, and the mask logit."""
-        # Latent and coordinates enter one linear layer; computed apart, each is done once only.
-        position = self.position(self.grid.to(state.dtype)[None])
-        x = F.elu(self.state(state)[:, :, None, None] + position)
-        x = F.elu(self.mix(x.contiguous(memory_format=torch.channels_last)))
+        rows, columns = drawing(state, self.texels, self.image_size)
+        x = F.elu(self.state(state[:, PLACE:]))
+        rough = self._everywhere(self.rough(x))
+        x = F.elu(self.grow(x)).view(-1, self.channels, self.grid_size, self.grid_size)
+        x = x.contiguous(memory_format=torch.channels_last)
         for layer in self.layers:
             x = F.elu(layer(x))
-        return self.out(x).contiguous().view(len(state), 4, -1)
+        texels = F.pixel_shuffle(self.out(x), TEXEL_CELL)                  # [S, 4, E, E]
+        # Logits of edges have to be exact: the products stay in the precision of states.
+        with torch.autocast(state.device.type, enabled=False):
+            drawn = rows[:, None] @ texels.to(state.dtype) @ columns[:, None].mT
+            output = drawn + self.spread @ rough.to(state.dtype) @ self.spread.mT
+        return output.flatten(2)
+
+
+    @staticmethod
+    def _everywhere(rough: Tensor) -> Tensor:
+        """Turn [S, 3 * 16 + 1] into [S, 4, 4, 4]: the mask logit is the same at all points."""
+        colour, logit = rough.split([3 * ROUGH ** 2, 1], -1)
+        return torch.cat([colour, logit.expand(-1, ROUGH ** 2)], -1).view(-1, 4, ROUGH, ROUGH)
 
 
 def make_decoder(config: ModelConfig) -> nn.Module:
-    kinds = {'broadcast': BroadcastDecoder, 'subpixel': SubpixelDecoder}
+    kinds = {'broadcast': BroadcastDecoder, 'glimpse': GlimpseDecoder}
     return kinds[config.decoder](config)

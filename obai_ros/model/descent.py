@@ -21,8 +21,10 @@ from obai_ros.model.noise import Silence
 from obai_ros.model.obai import Obai
 from obai_ros.model.window import Window
 
-RATE = 0.1
-"""How far a mean moves in one of the first steps, latent units; falls to zero with the last."""
+RATE = 0.02
+"""How far a mean moves in one of the first steps, latent units; falls to zero with the last. In
+places this is a third of a pixel: what refinement leaves off with is closer than a pixel already,
+and longer steps would first lead away from it."""
 
 MEMORY = 0.8, 0.8
 """Adam's, of gradients and of their squares."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from obai_ros.model.belief import ActionBelief, Belief
 from obai_ros.model.config import ModelConfig
+from obai_ros.model.glimpse import pushed
 
 
 class Dynamics(nn.Module):
@@ -17,7 +18,10 @@ class Dynamics(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.sigma_s = config.sigma_s
-        self.D = nn.Parameter(0.02 * torch.randn(config.latent_size, 2))
+        D = 0.02 * torch.randn(config.latent_size, 2)
+        if config.decoder == 'glimpse':
+            D = pushed(config.latent_size, config.image_size) + 0.1 * D
+        self.D = nn.Parameter(D)
         """[N, 2], latent units per px/frame^2: what an acceleration does to the derivative."""
 
     def push(self, acceleration: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from obai_ros.model.descent import descend
 from obai_ros.model.inference import refine_repeatedly
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
-from obai_ros.model.pixels import cell_index, from_cells, to_cells
+from obai_ros.model.pixels import as_image
 from obai_ros.model.refinement import Refinement, supports
 from obai_ros.model.window import Window
 
@@ -64,7 +64,7 @@ class Direct(Reference):
         self._check(model)
         once = self.for_shape(window.batch, window.frames)
         packed, hidden, cell = window.packed, window.hidden, window.cell
-        images = to_cells(window.images, model.config.subpixel).contiguous()
+        images = in_rows(window.images)
         known = circumstances(model, window)
         for _ in range(iterations):
             epsilon = noise.normal(*packed.shape[:-1], model.config.latent_size,
@@ -72,18 +72,17 @@ class Direct(Reference):
             packed, hidden, cell, action, mask, energy = once(
                 images, packed, hidden, cell, epsilon, *known)
         return replace(window, packed=packed, hidden=hidden, cell=cell, action_packed=action,
-                       mask=from_cells(mask)), energy
+                       mask=mask), energy
 
     def descend(self, model: Obai, window: Window, steps: int) -> tuple[Window, Tensor]:
         """See `descent.descend`. Raises ValueError for another model than its own."""
         self._check(model)
-        images = to_cells(window.images, model.config.subpixel).contiguous()
+        images = in_rows(window.images)
         known = circumstances(model, window)
         silence = torch.zeros_like(window.packed[..., :model.config.latent_size])
 
         def slope(packed: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-            gradient, energy, action, mask = self.refinement.slope(images, packed, silence, *known)
-            return gradient, energy, action, from_cells(mask)
+            return self.refinement.slope(images, packed, silence, *known)
         return descend(model, window, steps, slope)
 
     def _check(self, model: Obai) -> None:
@@ -95,9 +94,14 @@ class Direct(Reference):
         return self.refinement
 
 
+def in_rows(images: Tensor) -> Tensor:
+    """Turn images [..., C, M] into rows of pixels, [..., H, C, W]."""
+    return as_image(images).transpose(-3, -2).contiguous()
+
+
 def circumstances(model: Obai, window: Window) -> tuple[Tensor, ...]:
     """Return what no refinement changes, as `Refinement.forward` takes it, from `known` on."""
-    batch, config = window.batch, model.config
+    batch = window.batch
     points = max([POINTS, *(field.row.shape[1] for field in window.fields)])
     index = window.images.new_zeros(batch, 0, points, dtype=torch.long)
     acceleration = window.images.new_zeros(batch, 0, points, 2)
@@ -105,8 +109,8 @@ def circumstances(model: Obai, window: Window) -> tuple[Tensor, ...]:
         # Filled up with accelerations of zero: they do nothing, wherever they are.
         missing = [points - field.row.shape[1] for field in window.fields]
         index = torch.stack([
-            F.pad(cell_index(field.row, field.col, config.image_size, config.subpixel),
-                  (0, count)) for field, count in zip(window.fields, missing)], 1)
+            F.pad(field.row * field.width + field.col, (0, count))
+            for field, count in zip(window.fields, missing)], 1)
         acceleration = torch.stack([
             F.pad(field.acceleration.to(window.images.dtype), (0, 0, 0, count))
             for field, count in zip(window.fields, missing)], 1)

@@ -159,7 +159,7 @@ def _actions(model: Obai, window: Window, belief: Belief, action_packed: Tensor,
     config = model.config
     received, samples = [], []
     for frame, field in enumerate(window.fields):
-        logit = mask_at_points(model, seen.log_mask[:, frame, :, 0], field).requires_grad_()
+        logit = mask_at_points(seen.log_mask[:, frame, :, 0], field).requires_grad_()
         log_mask = torch.log_softmax(logit, -2)
         if temperature is None:
             mask = log_mask.exp()
@@ -181,7 +181,7 @@ def _actions(model: Obai, window: Window, belief: Belief, action_packed: Tensor,
     fixed = ActionBelief(action.mean.detach(), action.log_sd.detach())
     term = action_term(fixed, stacked, config.sigma_psi).sum()
     for frame, gradient in enumerate(torch.autograd.grad(term, samples)):
-        index = point_index(model, window.fields[frame], config.num_slots)
+        index = point_index(window.fields[frame], config.num_slots)
         down[:, frame, :, 3].scatter_add_(-1, index, gradient)
     return stacked.detach(), action
 

@@ -17,6 +17,7 @@ from obai_ros.model.free_energy import Evaluation, evaluate
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.model.refiner import IMAGE_INPUTS
+from obai_ros.model.seed import seeded_window
 from obai_ros.model.window import Window, extend, open_window, select, whole_clip
 
 
@@ -45,6 +46,10 @@ class Schedule:
     """Every so many frames of a stream, at the first few, and when the free energy jumps, look at
     a frame as if it were the first, if something of it is left unexplained, and keep what explains
     it better (`second_look.look_again`); 0: never. Not used on clips."""
+
+    seeds: bool = False
+    """Begin first frames with slots near what asks for an explanation (`seed.seeded_window`)
+    instead of with the learned initial belief; only models with glimpses can. Also in training."""
 
     confined: bool = False
     """From one frame of a stream to the next, forget velocities outside of the span of D: what no
@@ -76,16 +81,17 @@ class Schedule:
         """Return a schedule with other settings; 0, or None, keeps what this one has."""
         iterations = iterations or self.iterations
         first = self.first_iterations and max(self.first_iterations, iterations)
-        return Schedule(iterations, first, window or self.window, starts or self.starts,
-                        self.births if births is None else births,
-                        self.second_look if second_look is None else second_look,
-                        self.confined if confined is None else confined,
-                        self.settled if settled is None else settled,
-                        self.descent if descent is None else descent)
+        return replace(self, iterations=iterations, first_iterations=first,
+                       window=window or self.window, starts=starts or self.starts,
+                       births=self.births if births is None else births,
+                       second_look=self.second_look if second_look is None else second_look,
+                       confined=self.confined if confined is None else confined,
+                       settled=self.settled if settled is None else settled,
+                       descent=self.descent if descent is None else descent)
 
     def careful(self) -> Schedule:
         """Return the schedule with what pays where a model watches streams, once it is trained."""
-        return self.changed(starts=8, births=3, second_look=4, confined=True)
+        return self.changed(starts=3, births=3, second_look=4, confined=True)
 
     def looks_again_at(self, frame: int) -> bool:
         """Return whether a frame of a stream, counted from 0, gets a second look."""
@@ -101,6 +107,13 @@ class Schedule:
     def total(self, frames: int) -> int:
         """Return N_iter of eq. 16 for a clip."""
         return sum(self.at(frame) for frame in range(frames))
+
+
+def first_window(model: Obai, image: Tensor, schedule: Schedule, noise: Noise) -> Window:
+    """Return the window on a first frame [B, 3, H, W] that refinement begins with."""
+    if schedule.seeds:
+        return seeded_window(model, image, noise)
+    return open_window(model, image)
 
 
 def refine(model: Obai, window: Window, evaluation: Evaluation) -> Window:
@@ -181,8 +194,9 @@ def iterate_clip(model: Obai, images: Tensor, fields: Sequence[ActionField], sch
     """
     later = images[:, 1:].unbind(1)
     yield from iterate_stream(
-        model, open_window(model, images[:, 0]), zip(later, fields[:len(later)], strict=True),
-        replace(schedule, confined=False), noise, temperature, learning, first=schedule.at(0))
+        model, first_window(model, images[:, 0], schedule, noise),
+        zip(later, fields[:len(later)], strict=True), replace(schedule, confined=False), noise,
+        temperature, learning, first=schedule.at(0))
 
 
 def iterate_stream(model: Obai, window: Window, arrivals: Iterable[tuple[Tensor, ActionField]],
@@ -259,7 +273,8 @@ def begin(model: Obai, image: Tensor, schedule: Schedule, noise: Noise,
     engine = engine or refine_repeatedly
     best, lowest = None, None
     for _ in range(schedule.starts):
-        window, energy = engine(model, open_window(model, image), schedule.at(0), noise)
+        window, energy = engine(
+            model, first_window(model, image, schedule, noise), schedule.at(0), noise)
         if schedule.starts > 1:
             energy = evaluate(model, window, noise).free_energy.of_slots[:, -1]
         if best is None:

@@ -9,6 +9,10 @@ import torch
 from torch import Tensor
 
 
+PLAUSIBLE = 0.01
+"""Share of a slot in a pixel, before the image is looked at, from which on it may claim it."""
+
+
 @dataclass(frozen=True)
 class Mixture:
     """
@@ -38,6 +42,18 @@ class Mixture:
         """Return [..., K]: the same, shared among the slots by responsibility, nats."""
         return -(self.responsibility[..., 0, :] @ self.log_likelihood[..., 0, 0, :, None])[..., 0]
 
+    def claims(self, image: Tensor, sigma_o: float) -> Tensor:
+        """
+        Return [..., K, 1, M], the responsibilities of slots whose mask does not rule them out.
+
+        image: [..., 3, M]. A slot of the right colour is responsible for pixels far from where it
+        says that it is, if nobody else explains them at all; that is no explanation.
+        """
+        # Not the responsibilities themselves: those of all who may claim a pixel can be zero.
+        error = (image.unsqueeze(-3) - self.colour).square().sum(-2, keepdim=True)
+        joint = self.log_mask - error / (2.0 * sigma_o ** 2)
+        return joint.masked_fill(self.mask <= PLAUSIBLE, -torch.inf).softmax(-3)
+
     def unexplained(self, image: Tensor, sigma_o: float) -> Tensor:
         """
         Return [...]: what is left of images [..., 3, M] if each slot has one colour, nats.
@@ -46,7 +62,7 @@ class Mixture:
         can draw, only on who is where: beliefs that leave out an object, or give one slot two of
         them, leave more than those that merely draw outlines badly.
         """
-        share = self.responsibility[..., 0, :]                             # [..., K, M]
+        share = self.claims(image, sigma_o)[..., 0, :]                     # [..., K, M]
         mass = share.sum(-1)
         colour = share @ image.mT / mass.clamp(min=1.0)[..., None]
         # sum_ik r_ik |o_i - c_k|^2, with c_k the mean of its pixels

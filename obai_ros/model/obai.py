@@ -11,7 +11,7 @@ from obai_ros.model.belief import Belief
 from obai_ros.model.config import ModelConfig
 from obai_ros.model.decoder import make_decoder
 from obai_ros.model.dynamics import Dynamics
-from obai_ros.model.pixels import coordinates, to_planar
+from obai_ros.model.pixels import coordinates, in_a_row
 from obai_ros.model.refiner import ActionRefiner, StateRefiner
 
 
@@ -44,8 +44,7 @@ class Obai(nn.Module):
         """lambda_0: [1, 4N] if all slots share it, or [K, 4N]."""
         self.register_buffer('proposal', torch.zeros(7, 4 * size))
         """Table of proposals, see `proposal`; zeros before it has been fitted."""
-        xy = to_planar(coordinates(config.image_size), config.subpixel)
-        self.register_buffer('xy', xy, persistent=False)
+        self.register_buffer('xy', in_a_row(coordinates(config.image_size)), persistent=False)
 
     @property
     def device(self) -> torch.device:
@@ -61,7 +60,7 @@ class Obai(nn.Module):
                               enabled=enabled and self.precision == 'bfloat16')
 
     def decode(self, state: Tensor) -> Tensor:
-        """Turn states [..., N] into [..., 4, M]: RGB before the sigmoid, mask logit; planar."""
+        """Turn states [..., N] into [..., 4, M]: RGB before the sigmoid, mask logit."""
         with self.half():
             output = self.decoder(state.reshape(-1, state.shape[-1]))
         return output.to(self.dtype).view(*state.shape[:-1], *output.shape[1:])

@@ -22,12 +22,16 @@ BLUR = 5
 
 @dataclass(frozen=True)
 class Patch:
-    """centre (x, y) px; mass px; colour [3] in [0, 1]; cost: nats to be had by explaining it."""
+    """
+    centre (x, y) px; mass px; colour [3] in [0, 1]; cost: nats to be had by explaining it;
+    pixels: its rows and columns.
+    """
 
     centre: np.ndarray
     mass: float
     colour: np.ndarray
     cost: float
+    pixels: tuple[np.ndarray, np.ndarray]
 
 
 def unexplained_patch(image: np.ndarray, owner: np.ndarray, sigma_o: float) -> Patch | None:
@@ -55,4 +59,4 @@ def unexplained_patch(image: np.ndarray, owner: np.ndarray, sigma_o: float) -> P
     rows, columns = np.nonzero(pieces == pieces[first])
     return Patch(np.array([columns.mean() + 0.5, rows.mean() + 0.5], image.dtype),
                  float(len(rows)), image[:, rows, columns].mean(1),
-                 float(cost[rows, columns].sum()))
+                 float(cost[rows, columns].sum()), (rows, columns))

@@ -10,7 +10,7 @@ from torch import Tensor
 from obai_ros.model.belief import Belief
 from obai_ros.model.likelihood import mixture
 from obai_ros.model.obai import Obai
-from obai_ros.model.pixels import from_planar, to_planar
+from obai_ros.model.pixels import as_image, in_a_row
 from obai_ros.model.traits import traits
 
 UNLABELLED = 255
@@ -95,17 +95,16 @@ def perceive(model: Obai, belief: Belief, image: Tensor | None = None,
     [B, K] nats, by slot, passed on; zeros when unknown. iterations, jumped, renewed: passed on;
     None: nowhere.
     """
-    r = model.config.subpixel
     output = model.decode(belief.mean)
     if image is None:
-        appearance = from_planar(torch.sigmoid(output[:, :, :3]), r)
-        masks = assignment = from_planar(torch.softmax(output[:, :, 3:], 1), r)[:, :, 0]
+        appearance = as_image(torch.sigmoid(output[:, :, :3]))
+        masks = assignment = as_image(torch.softmax(output[:, :, 3], 1))
         shown = (masks[:, :, None] * appearance).sum(1)
     else:
-        seen = mixture(output, to_planar(image, r), model.config.sigma_o)
-        appearance = from_planar(seen.colour, r)
-        masks, assignment = from_planar(
-            torch.stack([seen.mask[:, :, 0], seen.responsibility[:, :, 0]], 2), r).unbind(2)
+        seen = mixture(output, in_a_row(image), model.config.sigma_o)
+        appearance = as_image(seen.colour)
+        masks = as_image(seen.mask[:, :, 0])
+        assignment = as_image(seen.responsibility[:, :, 0])
         shown = image
     mass, centroid = moments(assignment)
     background = border_mass(assignment, mass).argmax(1)

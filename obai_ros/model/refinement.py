@@ -3,12 +3,11 @@
 One refinement of a window written out, without autograd: what a fast engine runs.
 
 `free_energy.evaluate` and `inference.refine` are the reference, which is read, trained and
-trusted; this says the same for the `fast` networks with every gradient by hand, as one function
+trusted; this says the same for networks of glimpses with every gradient by hand, as one function
 from tensors to tensors that a compiler can take whole. The tests hold it against the reference.
 
-Pixels are kept cell by cell here, [G * G, C, R] with the R = r * r px of a cell side by side:
-that is how a convolution over the grid of cells leaves its channels in memory ('channels last'),
-so that nothing has to be moved between convolutions and what happens pixel by pixel.
+Images are kept in rows here, [H, C, W], the channels of a row side by side: that is how the
+products that draw them leave them (see `decoding`), and how those that look at them take them.
 """
 from __future__ import annotations
 
@@ -19,10 +18,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from obai_ros.model.belief import ActionBelief, Belief, bounded
+from obai_ros.model.decoding import Decoding
+from obai_ros.model.looking import OWN, Looking
 from obai_ros.model.object_action import action_term, expected_action, precision
 from obai_ros.model.obai import Obai
-from obai_ros.model.pixels import to_cells
-from obai_ros.model.refiner import IMAGE_INPUTS
 
 
 class Refinement(nn.Module):
@@ -38,28 +37,19 @@ class Refinement(nn.Module):
         super().__init__()
         if not supports(model):
             raise ValueError(
-                f'the written-out refinement knows subpixel decoders, patch trunks and actions in '
-                f'closed form, not the preset {model.config.preset!r}: use the reference engine')
+                f'the written-out refinement knows networks of glimpses and actions in closed '
+                f'form, not the preset {model.config.preset!r}: use the reference engine')
         self.config = config = model.config
         self.half = torch.bfloat16 if model.precision == 'bfloat16' else model.dtype
-        decoder, trunk = model.decoder, model.refiner.trunk
+        self.decoding = Decoding(model.decoder, self.half)
+        self.looking = Looking(model.refiner.trunk, model.xy, self.half)
 
-        def keep(name: str, value: Tensor, dtype=None) -> None:
-            value = value.detach().to(dtype or value.dtype).clone()
-            if value.ndim == 4:
-                value = value.contiguous(memory_format=torch.channels_last)
-            self.register_buffer(name, value, persistent=False)
+        def keep(name: str, value: Tensor) -> None:
+            self.register_buffer(name, value.detach().clone(), persistent=False)
 
-        for name, layer in _convolutions(decoder, trunk):
-            keep(f'{name}_weight', layer.weight, self.half)
-            keep(f'{name}_bias', layer.bias, self.half)
-        keep('position', decoder.position(decoder.grid[None]), self.half)
-        keep('state_weight', decoder.state.weight, self.half)
-        keep('state_bias', decoder.state.bias, self.half)
-        keep('features_weight', trunk.linear.weight, self.half)
-        keep('features_bias', trunk.linear.bias, self.half)
-        for name in ('weight_ih', 'weight_hh', 'bias_ih', 'bias_hh'):
-            keep(f'lstm_{name}', getattr(model.refiner.lstm, name))
+        lstm = model.refiner.lstm
+        keep('lstm_weight', torch.cat([lstm.weight_ih, lstm.weight_hh], 1))
+        keep('lstm_bias', lstm.bias_ih + lstm.bias_hh)
         keep('change_weight', model.refiner.out.weight)
         keep('change_bias', model.refiner.out.bias)
         keep('D', model.dynamics.D)
@@ -67,7 +57,6 @@ class Refinement(nn.Module):
         certainty = precision(model.dynamics.D, config.sigma_psi, config.sigma_s)
         keep('action_covariance', torch.linalg.inv(certainty))
         keep('action_log_sd', -0.5 * certainty.diagonal().log())
-        keep('xy', to_cells(model.xy, config.subpixel), self.half)
 
     def forward(self, images: Tensor, packed: Tensor, hidden: Tensor, cell: Tensor,
                 epsilon: Tensor, known: Tensor, past: Tensor, past_action: Tensor, index: Tensor,
@@ -75,98 +64,69 @@ class Refinement(nn.Module):
         """
         Return (packed, hidden, cell, action_packed, mask, energy) after one refinement.
 
-        images: [B, F, G * G, 3, R]. packed: [B, F, K, 4N]. hidden, cell: [B, F, K, hidden].
+        images: [B, F, H, 3, W]. packed: [B, F, K, 4N]. hidden, cell: [B, F, K, hidden].
         epsilon: [B, F, K, N], the sample of q(s) in units of its sd. known: [] bool, whether the
         window has a past; past: [B, K, 4N], past_action: [B, K, 4]: it, or anything finite.
-        index: [B, F - 1, P] int64, pixels cell by cell; acceleration: [B, F - 1, P, 2],
-        px/frame^2: the fields, filled up with zero accelerations.
-        mask: [B, K, G * G, R] of the newest frame. energy: [B, K], its free energy by slot, nats.
+        index: [B, F - 1, P] int64, pixels in 0..M-1; acceleration: [B, F - 1, P, 2], px/frame^2:
+        the fields, filled up with zero accelerations.
+        mask: [B, K, M] of the newest frame. energy: [B, K], its free energy by slot, nats.
         Both are those before the refinement, as in the reference.
         """
         gradient, energy, action, seen = self._look(images, packed, epsilon, known, past,
                                                     past_action, index, acceleration)
         change, hidden, cell = self._propose(images, seen, packed, gradient, hidden, cell)
-        return (bounded(packed + change), hidden, cell, action, seen['mask'][:, -1, :, :, 0],
-                energy)
+        return bounded(packed + change), hidden, cell, action, _newest(seen), energy
 
     def slope(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """
-        Return what `descent.Slope` does, masks cell by cell.
+        Return what `descent.Slope` does.
 
         inputs: those of `forward`, but for hidden and cell.
         """
         gradient, energy, action, seen = self._look(*inputs)
-        return gradient, energy, action, seen['mask'][:, -1, :, :, 0]
+        return gradient, energy, action, _newest(seen)
 
     def _look(self, images: Tensor, packed: Tensor, epsilon: Tensor, known: Tensor, past: Tensor,
               past_action: Tensor, index: Tensor, acceleration: Tensor
               ) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
         """Return the free energy's gradient [B, F, K, 4N], it, q(a) packed, and the mixture."""
-        belief = Belief.unpack(packed)
+        belief, beta = Belief.unpack(packed), self.config.beta
         sd = belief.log_sd.exp()
         sample = belief.mean + sd * epsilon
-        output, activations = self._decode(sample.flatten(0, 2))
-        seen = _compare(output.view(*packed.shape[:3], *output.shape[1:]), images,
-                        self.config.sigma_o)
-        down, action, received = self._act(seen, belief, index, acceleration)
-        pulled = self._pull_back(down.flatten(0, 2), activations).view_as(sample)
+        output, trace = self.decoding(sample.flatten(0, 2))
+        output = output.unflatten(0, packed.shape[:3])
+        action, received, towards = self._act(output, belief, index, acceleration)
+        seen = _compare(output, images, self.config.sigma_o)
+        down = torch.stack([
+            *((beta * gradient * colour * (1.0 - colour)).to(self.half)
+              for gradient, colour in zip(seen['colour_gradient'], seen['colour'])),
+            (beta * seen['logit_gradient'] + towards).to(self.half)], -2)
+        pulled = self.decoding.pull_back(down.flatten(0, 2), trace).view_as(sample)
         energy, gradient = self._weigh(belief, action, received, known, past, past_action)
         gradient = gradient + torch.cat(
             [pulled, torch.zeros_like(pulled), pulled * epsilon * sd, torch.zeros_like(pulled)],
             -1)
-        newest = (seen['responsibility'] * seen['likelihood'])[:, -1].sum((-1, -2, -3))
-        energy = energy - self.config.beta * newest
+        newest = (seen['responsibility'] * seen['likelihood'].unsqueeze(2))[:, -1].sum((-1, -2))
+        energy = energy - beta * newest
         return gradient, energy, torch.cat([action.mean, action.log_sd], -1), seen
-
-    # --- decoder, forward and backward (cf. `decoder.SubpixelDecoder`) ---------------------
-
-    def _decode(self, sample: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Turn [S, N] into [S, G * G, 4, R] float32, and what the way back needs."""
-        state = F.linear(sample.to(self.half), self.state_weight, self.state_bias)
-        x = F.elu(state[:, :, None, None] + self.position)
-        activations = [x.contiguous(memory_format=torch.channels_last)]
-        x = F.elu(F.conv2d(activations[-1], self.mix_weight, self.mix_bias))
-        activations.append(x)
-        for weight, bias in ((self.first_weight, self.first_bias),
-                             (self.second_weight, self.second_bias)):
-            x = F.elu(F.conv2d(x, weight, bias, padding=1))
-            activations.append(x)
-        output = F.conv2d(x, self.out_weight, self.out_bias, padding=1)
-        return output.permute(0, 2, 3, 1).reshape(
-            len(sample), self.config.grid_size ** 2, 4, -1).to(sample.dtype), activations
-
-    def _pull_back(self, down: Tensor, activations: list[Tensor]) -> Tensor:
-        """Turn gradients [S, G * G, 4, R] of the output into those of the states, [S, N]."""
-        size = self.config.grid_size
-        x = down.to(self.half).reshape(len(down), size, size, -1).permute(0, 3, 1, 2)
-        for weight, after in ((self.out_weight, activations[3]),
-                              (self.second_weight, activations[2]),
-                              (self.first_weight, activations[1])):
-            x = F.conv_transpose2d(x, weight, padding=1) * _elu_slope(after)
-        x = F.conv_transpose2d(x, self.mix_weight) * _elu_slope(activations[0])
-        return (x.sum((-1, -2), dtype=down.dtype).to(self.half) @ self.state_weight).to(down.dtype)
 
     # --- gradients in closed form -----------------------------------------------------------
 
-    def _act(self, seen: dict[str, Tensor], belief: Belief, index: Tensor, acceleration: Tensor
-             ) -> tuple[Tensor, ActionBelief, Tensor]:
+    def _act(self, output: Tensor, belief: Belief, index: Tensor, acceleration: Tensor
+             ) -> tuple[ActionBelief, Tensor, Tensor]:
         """
-        Return dL/d(decoder output), [B, F, K, G * G, 4, R], q(a) of the fields, and what slots
-        received.
-
-        The action term pulls at the mask logits of the fields' points (Appendix D).
+        Return q(a) of the fields, what slots received, and how the action term pulls at the mask
+        logits of the fields' points (Appendix D), [B, F, K, H, W].
         """
-        config = self.config
-        down = config.beta * torch.cat(
-            [seen['colour_gradient'] * seen['colour'] * (1.0 - seen['colour']),
-             seen['logit_gradient']], -2)
-        slots, pixels = seen['mask'].shape[2], seen['mask'].shape[-1]
-        points = index[:, :, None].expand(-1, -1, slots, -1)
-        mask = seen['mask'][:, :-1].flatten(3).gather(-1, points)  # [B, F - 1, K, P]
+        config, lead, width = self.config, output.shape[:3], output.shape[-1]
+        points = index[:, :, None].expand(-1, -1, lead[2], -1)
+        # The mask logit is the last of the 4 channels of a row.
+        at = points // width * 4 * width + 3 * width + points % width
+        mask = output[:, :-1].flatten(3).gather(-1, at).softmax(2)         # [B, F - 1, K, P]
         received = expected_action(mask, acceleration)
         gained = belief.velocity[:, 1:] - belief.velocity[:, :-1]
-        mean = (received / config.sigma_psi ** 2
-                + gained @ self.D / config.sigma_s ** 2) @ self.action_covariance
+        mean = _times(received / config.sigma_psi ** 2
+                      + _times(gained, self.D.T) / config.sigma_s ** 2, self.action_covariance)
         # An empty view of a constant would make torch 2.13 pack compiled code's weights wrongly.
         log_sd = self.action_log_sd.expand_as(mean) if mean.numel() else mean
         action = ActionBelief(mean, log_sd)
@@ -174,10 +134,9 @@ class Refinement(nn.Module):
         # softmax over slots.
         towards = (received - action.mean) / config.sigma_psi ** 2 @ acceleration.mT
         gradient = mask * (towards - (mask * towards).sum(2, keepdim=True))
-        # The mask logit is the last of 4 channels: where a pixel's is among a slot's outputs.
-        at = points // pixels * 4 * pixels + 3 * pixels + points % pixels
-        pulled = down[:, :-1].flatten(3).scatter_add(-1, at, gradient)
-        return torch.cat([pulled.view_as(down[:, :-1]), down[:, -1:]], 1), action, received
+        nothing = output.new_zeros(*lead, config.image_size * width)
+        pulled = torch.cat([nothing[:, 1:].scatter_add(-1, points, gradient), nothing[:, :1]], 1)
+        return action, received, pulled.view(*lead, -1, width)
 
     def _weigh(self, belief: Belief, action: ActionBelief, received: Tensor, known: Tensor,
                past: Tensor, past_action: Tensor) -> tuple[Tensor, Tensor]:
@@ -193,9 +152,9 @@ class Refinement(nn.Module):
         causes = ActionBelief(torch.cat([cause.mean[:, None], action.mean], 1),
                               torch.cat([cause.log_sd[:, None], action.log_sd], 1))
         pull = 1.0 / sigma ** 2
-        accelerated = belief.velocity - earlier.velocity - causes.mean @ self.D.t()
+        accelerated = belief.velocity - earlier.velocity - _times(causes.mean, self.D)
         moved = belief.mean - earlier.mean - belief.velocity
-        scatter = causes.variance @ self.D.t().square()
+        scatter = _times(causes.variance, self.D.square())
         transition = 0.5 * pull * (
             accelerated.square() + moved.square() + 2.0 * spread + earlier.velocity_variance
             + scatter + variance + earlier.variance).sum(-1) + (
@@ -233,33 +192,20 @@ class Refinement(nn.Module):
     def _propose(self, images: Tensor, seen: dict[str, Tensor], packed: Tensor, gradient: Tensor,
                  hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the change of lambda and the LSTM's new state, in the shape of the window."""
-        lead, beta, half = packed.shape[:3], self.config.beta, self.half
-        size = self.config.grid_size
-        cells, _, pixels = images.shape[-3:]
-
-        def wide(value: Tensor) -> Tensor:
-            """Give each slot a copy, in the precision of convolutions."""
-            return value.to(half).expand(*lead, cells, -1, pixels)
-
-        def normal(value: Tensor) -> Tensor:
-            return F.layer_norm(value, value.shape[-3:])
-
-        inputs = torch.cat([
-            wide(images.unsqueeze(2)), wide(seen['colour']), wide(seen['mask']),
-            wide(seen['log_mask'].clamp(min=-20.0) / 5.0),
-            wide(normal(beta * seen['colour_gradient'])),
-            wide(normal(beta * seen['logit_gradient'])), wide(seen['responsibility']),
-            wide(normal(seen['likelihood'])), wide(self.xy)], -2)
-        x = inputs.view(-1, size, size, IMAGE_INPUTS * pixels).permute(0, 3, 1, 2)
-        x = F.elu(F.conv2d(x, self.patch_weight, self.patch_bias))
-        for weight, bias in ((self.third_weight, self.third_bias),
-                             (self.fourth_weight, self.fourth_bias)):
-            x = F.elu(F.conv2d(x, weight, bias, stride=2, padding=1))
-        x = F.elu(F.linear(x.flatten(1), self.features_weight, self.features_bias))
+        lead, beta = packed.shape[:3], self.config.beta
+        # Log masks reach -30 and beyond, and are scaled to the size of the other inputs.
+        own = torch.stack([plane.to(self.half) for plane in (
+            *seen['colour'], seen['mask'], seen['log_mask'].clamp(min=-20.0) / 5.0,
+            *_normalised(seen['colour_gradient'], beta),
+            *_normalised((seen['logit_gradient'],), beta), seen['responsibility'])], -2)
+        likelihood = seen['likelihood']
+        likelihood = F.layer_norm(likelihood, likelihood.shape[-2:]).unsqueeze(-2)
+        x = self.looking(own.flatten(0, 2), likelihood.flatten(0, 1), images.flatten(0, 1),
+                         packed.flatten(0, 2))
         x = torch.cat([x.to(packed.dtype), packed.flatten(0, 2),
-                       F.layer_norm(gradient, gradient.shape[-1:]).flatten(0, 2)], -1)
-        gates = (F.linear(x, self.lstm_weight_ih, self.lstm_bias_ih)
-                 + F.linear(hidden.flatten(0, 2), self.lstm_weight_hh, self.lstm_bias_hh))
+                       F.layer_norm(gradient, gradient.shape[-1:]).flatten(0, 2),
+                       hidden.flatten(0, 2)], -1)
+        gates = F.linear(x, self.lstm_weight, self.lstm_bias)
         enter, forget, value, leave = gates.chunk(4, -1)
         cell = torch.sigmoid(forget) * cell.flatten(0, 2) + torch.sigmoid(enter) * value.tanh()
         hidden = torch.sigmoid(leave) * cell.tanh()
@@ -271,37 +217,53 @@ def supports(model: Obai) -> bool:
     """Tell whether a model's networks are those that are written out here."""
     config = model.config
     return (config.decoder, config.trunk, config.action_inference) == (
-        'subpixel', 'patch', 'closed_form')
+        'glimpse', 'glimpse', 'closed_form')
 
 
-def _convolutions(decoder: nn.Module, trunk: nn.Module) -> list[tuple[str, nn.Module]]:
-    return [('mix', decoder.mix), ('first', decoder.layers[0]), ('second', decoder.layers[1]),
-            ('out', decoder.out), ('patch', trunk.patch), ('third', trunk.layers[0]),
-            ('fourth', trunk.layers[1])]
+def _newest(seen: dict[str, Tensor]) -> Tensor:
+    """Return the newest frame's masks, [B, K, M]."""
+    return seen['mask'][:, -1].flatten(2)
 
 
-def _elu_slope(after: Tensor) -> Tensor:
-    """Return the derivative of ELU where it has the value `after`."""
-    return after.clamp(max=0.0) + 1.0
+def _normalised(planes: tuple[Tensor, ...], factor: float) -> list[Tensor]:
+    """Return what layer normalisation makes of planes [B, F, K, H, W] together, times a factor."""
+    mean, square = (sum(part) / len(planes) for part in zip(*(
+        (plane.mean((-2, -1), keepdim=True), plane.square().mean((-2, -1), keepdim=True))
+        for plane in planes)))
+    gain = factor * (factor ** 2 * (square - mean.square()) + 1e-5).rsqrt()
+    return [(plane - mean) * gain for plane in planes]
+
+
+def _softmax(logit: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the softmax over slots [B, F, K, H, W], and the logarithm of its denominator."""
+    largest = logit.amax(2, keepdim=True)
+    share = (logit - largest).exp()
+    total = share.sum(2, keepdim=True)
+    return share / total, largest + total.log()
+
+
+def _times(value: Tensor, matrix: Tensor) -> Tensor:
+    """Return [..., P]: matrix [P, Q] times values [..., Q], too small for a call of its own."""
+    return (value.unsqueeze(-2) * matrix).sum(-1)
 
 
 def _compare(output: Tensor, image: Tensor, sigma_o: float) -> dict[str, Tensor]:
     """
-    Return the fields of `likelihood.Mixture`, computed for a compiler to fuse.
+    Return the fields of `likelihood.Mixture`, plane by plane, for a compiler to fuse.
 
-    output: [B, F, K, G * G, 4, R]. image: [B, F, G * G, 3, R].
+    output: [B, F, K, H, 4, W]. image: [B, F, H, 3, W]. Returned are planes [B, F, K, H, W], those
+    of colours in tuples of three, but for the likelihood's, [B, F, H, W].
     """
-    colour = torch.sigmoid(output[..., :3, :])
-    logit = output[..., 3:, :]
-    log_mask = logit - torch.logsumexp(logit, 2, keepdim=True)
-    error = image.unsqueeze(2) - colour
+    *colour, logit = output.unbind(-2)
+    colour = tuple(channel.sigmoid() for channel in colour)
+    error = [channel.unsqueeze(2) - drawn for channel, drawn in zip(image.unbind(-2), colour)]
     precision = 1.0 / sigma_o ** 2
-    log_joint = log_mask - 0.5 * precision * error.square().sum(-2, keepdim=True)
-    evidence = torch.logsumexp(log_joint, 2, keepdim=True)
-    responsibility = (log_joint - evidence).exp()
-    mask = log_mask.exp()
-    return {'colour': colour, 'mask': mask, 'log_mask': log_mask,
+    joint = logit - 0.5 * precision * sum(channel.square() for channel in error)
+    mask, total = _softmax(logit)
+    responsibility, evidence = _softmax(joint)
+    return {'colour': colour, 'mask': mask, 'log_mask': logit - total,
             'responsibility': responsibility,
-            'likelihood': evidence - 3.0 * (math.log(sigma_o) + 0.5 * math.log(2 * math.pi)),
-            'colour_gradient': -precision * responsibility * error,
+            'likelihood': (evidence - total).squeeze(2) - 3.0 * (
+                math.log(sigma_o) + 0.5 * math.log(2 * math.pi)),
+            'colour_gradient': tuple(-precision * responsibility * channel for channel in error),
             'logit_gradient': mask - responsibility}

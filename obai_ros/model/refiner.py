@@ -7,9 +7,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from obai_ros.model.config import ModelConfig
+from obai_ros.model.glimpse import looking
+from obai_ros.model.pixels import as_image
 
 IMAGE_INPUTS = 16
 """Image-sized inputs of a slot and frame; `inference` lists them."""
+
+
+ROUGH = 16
+"""Rows and columns of blocks of pixels in which a glimpse trunk sees the whole image."""
 
 
 class StridedTrunk(nn.Module):
@@ -28,38 +34,56 @@ class StridedTrunk(nn.Module):
         self.image_size = config.image_size
         self.linear = nn.Linear(32 * size * size, config.hidden_size)
 
-    def forward(self, planar: Tensor) -> Tensor:
-        """Turn inputs [S, 16, M] into features [S, hidden]."""
-        x = planar.view(len(planar), IMAGE_INPUTS, self.image_size, self.image_size)
+    def forward(self, pixels: Tensor, state: Tensor) -> Tensor:
+        """Turn inputs [S, 16, M] into features [S, hidden], wherever states [S, N] are."""
+        x = as_image(pixels)
         x = x.contiguous(memory_format=torch.channels_last)
         for layer in self.layers:
             x = F.elu(layer(x))
         return F.elu(self.linear(x.flatten(1)))
 
 
-class PatchTrunk(nn.Module):
-    """A convolution over r x r patches, then two 3x3 convolutions of stride 2."""
+class GlimpseTrunk(nn.Module):
+    """Looks closely at a slot's square (see `glimpse`), and roughly at the whole image."""
 
     def __init__(self, config: ModelConfig):
         super().__init__()
-        r = config.subpixel
-        self.inputs, self.grid_size = IMAGE_INPUTS * r * r, config.grid_size
-        # In planar order a patch is a column of channels: the patch convolution is 1x1.
-        self.patch = nn.Conv2d(self.inputs, config.channels, 1)
-        self.layers = nn.ModuleList([
-            nn.Conv2d(config.channels, config.channels, 3, stride=2, padding=1),
-            nn.Conv2d(config.channels, 2 * config.channels, 3, stride=2, padding=1)])
-        features = 2 * config.channels * (config.grid_size // 4) ** 2
-        self.linear = nn.Linear(features, config.hidden_size)
+        channels = config.channels
+        self.image_size, self.texels = config.image_size, config.texels
+        block = config.image_size // ROUGH
+        pooling = torch.eye(ROUGH).repeat_interleave(block, 1) / block
+        self.register_buffer('pooling', pooling, persistent=False)
+        self.close = nn.ModuleList([
+            nn.Conv2d(IMAGE_INPUTS, channels, 4, stride=4),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1)])
+        self.rough = nn.ModuleList([
+            nn.Conv2d(IMAGE_INPUTS, channels, 3, stride=2, padding=1),
+            nn.Conv2d(channels, channels, 3, stride=2, padding=1)])
+        self.linear = nn.Linear(2 * channels * (config.texels // 8) ** 2
+                                + channels * (ROUGH // 4) ** 2, config.hidden_size)
 
-    def forward(self, planar: Tensor) -> Tensor:
-        """Turn inputs [S, 16, M] into features [S, hidden]."""
-        x = F.elu(self.patch(
-            planar.view(len(planar), self.inputs, self.grid_size, self.grid_size)))
-        x = x.contiguous(memory_format=torch.channels_last)
-        for layer in self.layers:
-            x = F.elu(layer(x))
-        return F.elu(self.linear(x.flatten(1)))
+    def _with_pooling(self, axis: Tensor) -> Tensor:
+        """Append to what texels see along an axis [S, E, H] what means over blocks do."""
+        return torch.cat([axis, self.pooling.to(axis.dtype).expand(len(axis), -1, -1)], 1)
+
+    def forward(self, pixels: Tensor, state: Tensor) -> Tensor:
+        """Turn inputs [S, 16, M] into features [S, hidden]; states [S, N] say where to look."""
+        images = as_image(pixels)
+        rows, columns = (self._with_pooling(axis).to(images.dtype) for axis in looking(
+            state.detach(), self.texels, self.image_size))
+        # Both ways of looking share the product along columns.
+        across = (images.flatten(1, 2) @ columns.mT).view(*images.shape[:3], -1)
+        close, rough = across.split([self.texels, self.pooling.shape[0]], -1)
+        close = rows[:, None, :self.texels] @ close
+        rough = rows[:, None, self.texels:] @ rough
+        close = close.contiguous(memory_format=torch.channels_last)
+        rough = rough.contiguous(memory_format=torch.channels_last)
+        for layer in self.close:
+            close = F.elu(layer(close))
+        for layer in self.rough:
+            rough = F.elu(layer(rough))
+        return F.elu(self.linear(torch.cat([close.flatten(1), rough.flatten(1)], -1)))
 
 
 class StateRefiner(nn.Module):
@@ -68,7 +92,7 @@ class StateRefiner(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         size = 4 * config.latent_size
-        trunks = {'strided': StridedTrunk, 'patch': PatchTrunk}
+        trunks = {'strided': StridedTrunk, 'glimpse': GlimpseTrunk}
         self.trunk = trunks[config.trunk](config)
         self.lstm = nn.LSTMCell(config.hidden_size + 2 * size, config.hidden_size)
         self.out = nn.Linear(config.hidden_size, size)
@@ -78,9 +102,9 @@ class StateRefiner(nn.Module):
         """
         Return the change of lambda, and the LSTM's new state.
 
-        images: [S, 16, M], planar. packed, gradient: [S, 4N]. hidden, cell: [S, hidden].
+        images: [S, 16, M]. packed, gradient: [S, 4N]. hidden, cell: [S, hidden].
         """
-        features = self.trunk(images).to(packed.dtype)
+        features = self.trunk(images, packed).to(packed.dtype)
         with torch.autocast(packed.device.type, enabled=False):
             hidden, cell = self.lstm(torch.cat([features, packed, gradient], -1), (hidden, cell))
             return self.out(hidden), hidden, cell

@@ -26,7 +26,7 @@ from obai_ros.model.inference import Schedule, begin, refine_repeatedly
 from obai_ros.model.likelihood import Mixture, mixture
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
-from obai_ros.model.pixels import from_planar
+from obai_ros.model.pixels import as_image
 from obai_ros.model.proposal import can_propose
 from obai_ros.model.window import open_window, Past, put, select, Window
 
@@ -97,13 +97,13 @@ Look = Callable[[Window, Noise], tuple[Window, Tensor]]
 def _ways(model: Obai, schedule: Schedule, engine: Engine, afresh: bool) -> Iterator[Look]:
     """Yield ways to look at the newest frame alone; they return its free energy by slot, too."""
     def mended(window: Window, noise: Noise) -> tuple[Window, Tensor]:
-        alone = replace(open_window(model, _newest(window, model)),
+        alone = replace(open_window(model, _newest(window)),
                         packed=window.packed[:, -1:], mask=window.mask)
         return give_birth(model, alone, schedule.births, noise, engine)
 
     def begun(window: Window, noise: Noise) -> tuple[Window, Tensor]:
         starts = min(schedule.starts, MOST_STARTS)
-        return begin(model, _newest(window, model), replace(schedule, starts=starts), noise,
+        return begin(model, _newest(window), replace(schedule, starts=starts), noise,
                      engine)
 
     if schedule.births and can_propose(model):
@@ -112,8 +112,8 @@ def _ways(model: Obai, schedule: Schedule, engine: Engine, afresh: bool) -> Iter
         yield begun
 
 
-def _newest(window: Window, model: Obai) -> Tensor:
-    return from_planar(window.images[:, -1], model.config.subpixel)
+def _newest(window: Window) -> Tensor:
+    return as_image(window.images[:, -1])
 
 
 def _ordered(window: Window, order: Tensor) -> Window:

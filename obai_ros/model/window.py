@@ -13,7 +13,7 @@ from obai_ros.action_field import ActionField
 from obai_ros.model.belief import ActionBelief, Belief, bounded
 from obai_ros.model.obai import Obai
 from obai_ros.model.object_action import expected_action
-from obai_ros.model.pixels import planar_index, to_planar
+from obai_ros.model.pixels import in_a_row
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Window:
     """
     F consecutive frames with their beliefs; B sequences, K slots. F is 0 while coasting.
 
-    images: [B, F, 3, M], planar. fields: F - 1 action fields; fields[f] acts between f and f+1.
+    images: [B, F, 3, M]. fields: F - 1 action fields; fields[f] acts between f and f+1.
     packed: [B, F, K, 4N], lambda of q(s, s').
     action_packed: [B, F - 1, K, 4], mean and log-sd of q(a) of each field.
     hidden, cell: [B, F, K, hidden], the state refiner's LSTM; zero for a new frame.
@@ -107,7 +107,7 @@ def whole_clip(model: Obai, images: Tensor, fields: Sequence[ActionField], packe
         return packed.new_zeros(batch, count, slots, size)
 
     return Window(
-        images=to_planar(images.to(model.dtype), config.subpixel), fields=tuple(fields),
+        images=in_a_row(images.to(model.dtype)), fields=tuple(fields),
         packed=packed, action_packed=zeros(frames - 1, 4),
         hidden=zeros(frames, config.hidden_size), cell=zeros(frames, config.hidden_size),
         action_hidden=zeros(frames - 1, config.action_hidden_size),
@@ -136,7 +136,7 @@ def extend(model: Obai, window: Window, image: Tensor, field: ActionField, size:
         return torch.cat([old, old.new_zeros(window.batch, 1, *old.shape[2:])], 1)
 
     packed_action = torch.cat([action.mean, action.log_sd], -1)[:, None]
-    new_image = to_planar(image.to(model.dtype), model.config.subpixel)[:, None]
+    new_image = in_a_row(image.to(model.dtype))[:, None]
     return replace(
         window,
         images=torch.cat([window.images, new_image], 1),
@@ -216,22 +216,22 @@ def receive(model: Obai, mask: Tensor, field: ActionField) -> ActionBelief:
     """
     Return what each slot expects to receive from a field, before any consequence is seen.
 
-    mask: [B, K, M], planar. The belief's sd is sigma_psi (eq. 7).
+    mask: [B, K, M]. The belief's sd is sigma_psi (eq. 7).
     """
-    at_points = mask_at_points(model, mask, field)
+    at_points = mask_at_points(mask, field)
     mean = expected_action(at_points, field.acceleration.to(mask.dtype))
     log_sd = torch.full_like(mean, math.log(model.config.sigma_psi))
     return ActionBelief(mean, log_sd)
 
 
-def mask_at_points(model: Obai, planar: Tensor, field: ActionField) -> Tensor:
-    """Return [B, K, P]: values of [B, K, M] (planar) at the points of a field."""
-    return planar.gather(-1, point_index(model, field, planar.shape[1]))
+def mask_at_points(pixels: Tensor, field: ActionField) -> Tensor:
+    """Return [B, K, P]: values of [B, K, M] at the points of a field."""
+    return pixels.gather(-1, point_index(field, pixels.shape[1]))
 
 
-def point_index(model: Obai, field: ActionField, slots: int) -> Tensor:
-    """Return [B, K, P] int64: planar indices of the field's points, repeated for the slots."""
-    index = planar_index(field.row, field.col, model.config.image_size, model.config.subpixel)
+def point_index(field: ActionField, slots: int) -> Tensor:
+    """Return [B, K, P] int64: where the field's points are among M pixels, for each slot."""
+    index = field.row * field.width + field.col
     return index[:, None].expand(-1, slots, -1)
 
 

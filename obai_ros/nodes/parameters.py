@@ -153,7 +153,7 @@ PERCEPTION = (
     Spec('follow_rate', False, 'Spend fewer iterations on a frame where the time between images '
          'is too short for all; for cameras, not for a simulator that waits.', change=ALWAYS),
     Spec('window', 0, 'Frames that are refined together; 0 = as the model was trained.', 0, 16),
-    Spec('starts', 8, 'How often the first frame is begun anew; the beliefs with the least free '
+    Spec('starts', 3, 'How often the first frame is begun anew; the beliefs with the least free '
          'energy are kept. Second looks are begun as often, but at most 3 times.', 1, 64),
     Spec('births', 3, 'How often, after that and at second looks, something that no slot explains '
          'may be given one; 0 = never.', 0, 64),

@@ -14,7 +14,7 @@ from obai_ros.model.inference import Schedule, infer_clip, iterate_clip
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.model.percept import Percept, perceive
-from obai_ros.model.pixels import to_planar
+from obai_ros.model.pixels import in_a_row
 from obai_ros.model.window import receive
 from obai_ros.training.dataset import Dataset
 from obai_ros.training.metrics import adjusted_rand_index
@@ -116,8 +116,7 @@ def _predict(model: Obai, last: Percept, images: Tensor, fields: Sequence[Action
     """
     percept, hard, soft = last, [], []
     for frame in range(images.shape[1]):
-        action = receive(model, to_planar(percept.masks[:, :, None],
-                                          model.config.subpixel)[:, :, 0], fields[frame])
+        action = receive(model, in_a_row(percept.masks), fields[frame])
         packed = bounded(model.dynamics.extrapolate(percept.belief, action, confined).pack())
         percept = perceive(model, Belief.unpack(packed))
         truth = images[:, frame]

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from obai_ros.action_field import ActionField
 from obai_ros.model.free_energy import Evaluation
-from obai_ros.model.inference import Schedule, iterate_clip, iterate_stream
+from obai_ros.model.inference import Schedule, first_window, iterate_clip, iterate_stream
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
-from obai_ros.model.window import Window, open_window
+from obai_ros.model.window import Window
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def stream_loss(model: Obai, window: Window | None, image: Tensor | None,
     """
     first = schedule.at(0) if window is None else 0
     total = first + frames * schedule.iterations
-    window = open_window(model, image) if window is None else window
+    window = first_window(model, image, schedule, noise) if window is None else window
     objective, window = _weighted(
         iterate_stream(model, window, arrivals, schedule, noise, temperature, learning=True,
                        first=first), total, before=0 if first else total)

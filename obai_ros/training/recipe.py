@@ -25,8 +25,8 @@ class Stage:
     steps: int
     """Optimiser steps."""
     image_size: int = 64
-    """Height and width of the images, px. Weights carry over to a multiple of the last stage's
-    size (coarse to fine)."""
+    """Height and width of the images, px: glimpses learn at one size for another (coarse to
+    fine)."""
     frames: int = 4
     """T, length of the clips."""
     action_frame: int = 1
@@ -44,6 +44,9 @@ class Stage:
     """Refinements per frame."""
     first_iterations: int | None = None
     """Refinements of the first frame; null: as many as of the others."""
+    seeds: bool = False
+    """Whether slots begin near patches that ask for an explanation (`model/seed.py`) instead of
+    with the learned initial belief; only models with glimpses can."""
     births: int = 0
     """How often, before a stream is gone on with, an object that no slot explains may be given one
     (`model/birth.py`): what a stream learns from is what a robot will meet."""
@@ -92,7 +95,7 @@ class Stage:
     @property
     def schedule(self) -> Schedule:
         return Schedule(self.iterations, self.first_iterations, self.window, births=self.births,
-                        confined=self.streams > 0)
+                        seeds=self.seeds, confined=self.streams > 0)
 
     def share(self, processes: int) -> int:
         """Return the sequences per step of each process. Raises ValueError if some are left."""
@@ -107,7 +110,7 @@ class Recipe:
     """A whole training run. Stored in checkpoints, so that a run can be resumed and repeated."""
 
     model: ModelConfig
-    """The model of the last stage; earlier stages scale its image_size and subpixel."""
+    """The model of the last stage; earlier stages may have smaller images."""
     scene: SceneConfig
     stages: tuple[Stage, ...]
     precision: str = 'bfloat16'
@@ -135,7 +138,9 @@ class Recipe:
                              f'{", ".join(ASSUMED)} can change after learning')
         self.inferring_at(self.stages[-1])
         for stage in self.stages:
-            self.model_at(stage)
+            if stage.seeds and self.model_at(stage).decoder != 'glimpse':
+                raise ValueError(f'stage {stage.name!r}: seeds say where a slot\'s square is, '
+                                 f'but a {self.model.decoder} decoder has none')
         if self.stages[-1].image_size != self.model.image_size:
             raise ValueError(
                 f'the last stage has images of {self.stages[-1].image_size} px, but the model is '
@@ -146,21 +151,13 @@ class Recipe:
                 f'a background: expected more slots than objects')
 
     def model_at(self, stage: Stage) -> ModelConfig:
-        """Return the configuration of the model during a stage: same grid, other image size."""
+        """Return the configuration of the model in a stage: only the images' size differs."""
         if stage.image_size == self.model.image_size:
             return self.model
-        if self.model.decoder != 'subpixel':
-            raise ValueError(f'stage {stage.name!r} has images of {stage.image_size} px: only a '
-                             f'subpixel decoder can change size between stages')
-        ratio, rest = divmod(self.model.image_size, stage.image_size)
-        if rest or self.model.subpixel % ratio:
-            raise ValueError(
-                f'stage {stage.name!r} has images of {stage.image_size} px, which a model for '
-                f'{self.model.image_size} px with cells of {self.model.subpixel} px cannot shrink '
-                f'to: expected {self.model.image_size} divided by a divisor of '
-                f'{self.model.subpixel}')
-        return replace(self.model, image_size=stage.image_size,
-                       subpixel=self.model.subpixel // ratio)
+        if self.model.decoder != 'glimpse':
+            raise ValueError(f'stage {stage.name!r} has images of {stage.image_size} px: only '
+                             f'networks of glimpses can change size between stages')
+        return replace(self.model, image_size=stage.image_size)
 
     def inferring_at(self, stage: Stage) -> ModelConfig:
         """Return the configuration with which a stage's weights are evaluated."""

@@ -46,6 +46,9 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
     _take_data(learner, data, image_topic, resize, say)
     folder.mkdir(parents=True, exist_ok=True)
     learner.record.update(hardware=hardware(), torch=torch.__version__)
+    if strategy == 'ddp' and any(stage.streams for stage in learner.recipe.stages):
+        # Streams that go on do not begin: lambda_0 has no gradient then.
+        strategy = 'ddp_find_unused_parameters_true'
     books = Bookkeeping(folder, minutes, validate_every, save_every_s, until, say)
     # What Lightning says at its start is about Lightning; what it warns of is meant: the loader
     # yields step numbers only, and a stage may be shorter than the interval between logs.

@@ -8,7 +8,7 @@ next frames of one of them. Gradients go back to where the step began.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -26,7 +26,8 @@ from obai_ros.training.objective import Objective, stream_loss
 from obai_ros.training.recipe import Recipe, SHORTEST
 
 LEVELS = 255.0
-"""Colours of the simulator are multiples of one by this, so that a byte holds them exactly."""
+"""Colours of the simulator are multiples of one by this, so that a byte holds them exactly. Masks
+of streams are rounded to such, so that a state is small."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class Streams:
 
         objective, window = stream_loss(model, window, stream.image, arrivals(), frames,
                                         self._stage.schedule, noise, temperature)
+        window = replace(window, mask=_in_bytes(window.mask).to(window.mask) / LEVELS)
         self._watched[turn] = Watched(latest, window, seen + frames, life)
         return objective
 
@@ -127,7 +129,8 @@ class Streams:
         if 'past.belief' in values:
             past = Past(Belief.unpack(values['past.belief']),
                         ActionBelief(*values['past.action'].chunk(2, -1)))
-        window['images'] = window['images'].float() / LEVELS
+        for each in ('images', 'mask'):
+            window[each] = window[each].to(window['packed']) / LEVELS
         return Watched(
             Stream.seen(scene, values['place'], self._scene),
             Window(**window, past=past, fields=tuple(
@@ -135,6 +138,11 @@ class Streams:
                             values[f'field{number}.acceleration'], size, size)
                 for number in range(field_count))),
             int(values['seen']), int(values['life']))
+
+
+def _in_bytes(values: Tensor) -> Tensor:
+    """Turn multiples of 1 / LEVELS into bytes, others into the nearest."""
+    return (values * LEVELS).round().to(torch.uint8)
 
 
 def _tensors(watched: Watched) -> dict[str, Tensor]:
@@ -146,7 +154,7 @@ def _tensors(watched: Watched) -> dict[str, Tensor]:
     for each in fields(Window):
         if each.name not in ('fields', 'past'):
             values[f'window.{each.name}'] = getattr(window, each.name)
-    values['window.images'] = (window.images * LEVELS).round().to(torch.uint8)
+    values |= {f'window.{name}': _in_bytes(getattr(window, name)) for name in ('images', 'mask')}
     for number, field in enumerate(window.fields):
         values |= {f'field{number}.row': field.row, f'field{number}.col': field.col,
                    f'field{number}.acceleration': field.acceleration}

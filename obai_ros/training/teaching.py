@@ -23,7 +23,7 @@ from obai_ros.model.config import ASSUMED, ModelConfig
 from obai_ros.model.inference import Schedule, image_inputs, iterate_clip
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
-from obai_ros.model.pixels import from_planar, to_planar
+from obai_ros.model.pixels import as_image, in_a_row
 from obai_ros.training.muon import Muon
 
 COLOUR_SD = 0.1
@@ -101,9 +101,10 @@ def lessons(teacher: Obai, schedule: Schedule, batch: int, generator: torch.Gene
                 state = belief.mean + belief.log_sd.exp() * noise.normal(*belief.mean.shape)
                 inputs = image_inputs(teacher, window, evaluation)[:, -1]
                 with teacher.half():
-                    features = teacher.refiner.trunk(inputs.flatten(0, 1)).to(state.dtype)
-                yield Lesson(state, from_planar(teacher.decode(state), config.subpixel),
-                             from_planar(inputs, config.subpixel),
+                    features = teacher.refiner.trunk(
+                        inputs.flatten(0, 1), state.flatten(0, 1)).to(state.dtype)
+                yield Lesson(state, as_image(teacher.decode(state)),
+                             as_image(inputs),
                              features.unflatten(0, inputs.shape[:2]))
 
 
@@ -114,16 +115,16 @@ def lesson_loss(pupil: Obai, lesson: Lesson) -> tuple[Tensor, Tensor]:
     Drawings, nats per pixel: the divergence of its masks from the teacher's, and the colours'
     squared error in units of COLOUR_SD, where they show. Features: mean squared error.
     """
-    r = pupil.config.subpixel
     drawn = pupil.decode(lesson.state)
-    told = to_planar(lesson.output, r)
+    told = in_a_row(lesson.output)
     masks = torch.softmax(told[:, :, 3], 1)
     divergence = (masks * (torch.log_softmax(told[:, :, 3], 1)
                            - torch.log_softmax(drawn[:, :, 3], 1))).sum(1).mean()
     error = (drawn[:, :, :3].sigmoid() - told[:, :, :3].sigmoid()).square().sum(2)
     colours = ((masks + HIDDEN) * error).sum(1).mean() / (2.0 * COLOUR_SD ** 2)
     with pupil.half():
-        features = pupil.refiner.trunk(to_planar(lesson.inputs, r).flatten(0, 1))
+        features = pupil.refiner.trunk(in_a_row(lesson.inputs).flatten(0, 1),
+                                       lesson.state.flatten(0, 1))
     return divergence + colours, F.mse_loss(features.float().view_as(lesson.features),
                                             lesson.features)
 

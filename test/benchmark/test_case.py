@@ -14,7 +14,7 @@ from obai_ros.model import device
     ({'batch': 0}, 'batch is 0: expected at least 1'),
     ({'iterations': 0}, 'iterations is 0: expected at least 1'),
     ({'slots': 1}, 'num_slots is 1: expected 2..254'),
-    ({'image_size': 50}, 'image_size 50 is not a multiple of subpixel 4'),
+    ({'image_size': 50}, 'image of 50 px'),
 ])
 def test_what_cannot_be_measured_is_a_sentence(wrong, sentence):
     with pytest.raises(ValueError, match=sentence):

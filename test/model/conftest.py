@@ -20,6 +20,12 @@ def make_model():
     return make
 
 
+@pytest.fixture(params=['smoke', 'fast'])
+def glimpses(request):
+    """Return configurations of networks of glimpses: of two sizes, in turn."""
+    return ModelConfig.named(request.param)
+
+
 @pytest.fixture
 def make_clip():
     """Return a function that makes random images [B, T, 3, H, W] and a field per frame."""

@@ -43,7 +43,7 @@ def plain_free_energy(model, window, packed, action_packed, fixed_action, epsilo
     action = (fixed_action if fixed_action is not None
               else ActionBelief(*action_packed.chunk(2, -1)))
     for frame, field in enumerate(window.fields):
-        mask = mask_at_points(model, log_mask[:, frame].exp(), field)
+        mask = mask_at_points(log_mask[:, frame].exp(), field)
         received = mask @ field.acceleration.double()
         total = total + action_term(action[:, frame], received, config.sigma_psi).sum()
         total = total - action[:, frame].entropy().sum()

@@ -78,7 +78,7 @@ def test_a_new_frame_begins_where_the_dynamics_lead(make_model, make_clip, kind)
 
 def test_slots_are_interchangeable(make_model, make_clip):
     """Permuting the noise over slots permutes the beliefs, and does nothing else."""
-    model, (images, fields) = make_model(), make_clip()
+    model, (images, fields) = make_model(initial_belief='shared'), make_clip()
     order = torch.tensor([2, 0, 3, 1])
     schedule = Schedule(2, None, 2)
     one = infer_clip(model, images, fields, schedule, Fixed())

@@ -2,6 +2,7 @@
 import math
 
 import numpy as np
+import pytest
 import torch
 from scipy.special import logsumexp
 from scipy.stats import norm
@@ -81,7 +82,7 @@ def test_far_colours_and_extreme_logits_stay_finite():
 def test_what_assignments_leave_unexplained_is_the_spread_of_colours_within_slots():
     output, image = random_output()
     seen = mixture(output, image, SIGMA)
-    share = seen.responsibility[:, :, 0].numpy()
+    share = seen.claims(image, SIGMA)[:, :, 0].numpy()
     left = np.zeros(2)
     for b in range(2):
         for k in range(4):
@@ -89,6 +90,18 @@ def test_what_assignments_leave_unexplained_is_the_spread_of_colours_within_slot
             away = np.square(image[b].numpy() - colour[:, None]).sum(0)
             left[b] += share[b, k] @ away / (2 * SIGMA ** 2)
     assert torch.allclose(seen.unexplained(image, SIGMA), torch.from_numpy(left), rtol=1e-9)
+
+
+def test_who_is_not_there_claims_nothing_whatever_the_colour():
+    colours = torch.tensor([[0.9, 0.9, 0.9], [0.1, 0.1, 0.1]])
+    logit = torch.tensor([[0.0, 0.0, 0.0], [-8.0, -5.0, 8.0]])
+    output = torch.cat([torch.logit(colours)[:, :, None].expand(-1, -1, 3), logit[:, None]], 1)
+    image = torch.full((1, 3, 3), 0.1)
+    seen = mixture(output[None], image, 0.05)
+    assert (seen.responsibility[0, 1, 0] > 0.99).all()
+    claims = seen.claims(image, 0.05)
+    assert claims[0, 0, 0].tolist() == pytest.approx([1.0, 1.0, 0.0], abs=1e-6)
+    assert torch.allclose(claims.sum(1), torch.ones(1, 1, 3))
 
 
 def test_an_object_that_is_left_out_stays_unexplained_and_a_blurred_one_does_not():

@@ -7,7 +7,7 @@ import torch
 
 from obai_ros.model.config import PRESETS, ModelConfig
 from obai_ros.model.obai import Obai
-from obai_ros.model.pixels import from_planar, planar_index, to_planar
+from obai_ros.model.pixels import as_image, in_a_row
 
 
 def count(module):
@@ -36,31 +36,18 @@ def test_decoders_and_refiners_agree_on_shapes(name):
     assert change.shape == (5, size)
 
 
-def test_planar_order_is_a_permutation_that_its_index_describes():
+def test_pixels_in_a_row_come_back_as_an_image():
     image = torch.arange(2 * 8 * 8).view(2, 8, 8)
-    for r in (1, 2, 4):
-        planar = to_planar(image, r)
-        assert torch.equal(from_planar(planar, r), image)
-        row, col = torch.tensor([5, 0, 7]), torch.tensor([3, 7, 7])
-        assert torch.equal(planar[:, planar_index(row, col, 8, r)], image[:, row, col])
-
-
-def test_patch_trunk_is_a_convolution_over_patches():
-    """In planar order, what looks like a 1x1 convolution covers r x r px with stride r."""
-    model = Obai(ModelConfig.named('smoke'))
-    r, trunk = model.config.subpixel, model.refiner.trunk
-    image = torch.randn(2, 16, 32, 32)
-    planar = to_planar(image, r).view(2, -1, 32 // r, 32 // r)
-    kernel = trunk.patch.weight.view(-1, 16, r, r)
-    expected = torch.nn.functional.conv2d(image, kernel, trunk.patch.bias, stride=r)
-    assert torch.allclose(trunk.patch(planar), expected, atol=1e-5)
+    row = in_a_row(image)
+    assert torch.equal(row[:, 5 * 8 + 3], image[:, 5, 3])
+    assert torch.equal(as_image(row), image)
 
 
 @pytest.mark.parametrize('changes, complaint', [
     ({'decoder': 'mlp'}, "decoder is 'mlp'"), ({'num_slots': 1}, 'num_slots is 1'),
-    ({'sigma_o': 0.0}, 'sigma_o is 0.0'), ({'image_size': 30}, 'not a multiple of subpixel'),
-    ({'image_size': 40}, 'grid of 10 cells'), ({'latent_size': 0}, 'latent_size is 0'),
-    ({'decoder': 'broadcast'}, 'subpixel is 4')])
+    ({'sigma_o': 0.0}, 'sigma_o is 0.0'), ({'image_size': 30}, 'image of 30 px'),
+    ({'texels': 24}, 'glimpse of 24 texels'), ({'latent_size': 0}, 'latent_size is 0'),
+    ({'latent_size': 3}, 'with 3 latents'), ({'decoder': 'broadcast'}, 'the trunk glimpse')])
 def test_impossible_configurations_are_refused(changes, complaint):
     with pytest.raises(ValueError, match=complaint):
         replace(ModelConfig.named('smoke'), **changes)

@@ -13,7 +13,6 @@ from obai_ros.model.filter import Filter
 from obai_ros.model.inference import Schedule, infer_clip, refine_repeatedly
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
-from obai_ros.model.pixels import cell_index, from_cells, to_cells
 from obai_ros.model.refinement import Refinement
 from obai_ros.model.window import coast, extend, open_window
 
@@ -39,7 +38,7 @@ def windows(model, images, fields):
 @pytest.mark.parametrize('preset', ['smoke', 'fast'])
 def test_it_is_the_reference_to_the_last_digits(make_model, make_clip, preset, points):
     config = ModelConfig.named(preset)
-    model = make_model(**{**config.to_dict(), 'initial_belief': 'per_slot'})
+    model = make_model(**config.to_dict())
     images, fields = make_clip(size=config.image_size, points=points)
     for window in windows(model, images, fields):
         expected, energy = refine_repeatedly(model, window, 2, Noise.seeded([7, 8]))
@@ -99,16 +98,12 @@ def test_bfloat16_stays_within_its_rounding(make_model, make_clip):
     assert found.packed.dtype == cost.dtype == torch.float32
 
 
-def test_cells_are_another_order_of_the_same_pixels():
-    planar = torch.arange(3 * 64.).view(3, 64)  # 3 channels of 8 x 8 px in cells of 4 x 4
-    cells = to_cells(planar, 4)
-    assert cells.shape == (4, 3, 16)
-    assert torch.equal(from_cells(cells[:, 1]), planar[1])
-    image = torch.arange(64).view(8, 8)
-    flat = to_cells(torch.nn.functional.pixel_unshuffle(image[None].float(), 4).view(1, 64),
-                    4).flatten()
-    row, col = torch.tensor([0, 3, 5, 7]), torch.tensor([0, 6, 2, 7])
-    assert torch.equal(flat[cell_index(row, col, 8, 4)].long(), image[row, col])
+def test_beliefs_that_are_not_numbers_stay_what_they_are(make_model, make_clip):
+    model, (images, _) = make_model(), make_clip()
+    window = open_window(model, images[:, 0])
+    window.packed[0, 0, 1] = float('nan')
+    found, _ = Direct(model)(model, window, 1, Noise.seeded([7, 8]))
+    assert found.packed[0].isnan().any() and torch.isfinite(found.packed[1]).all()
 
 
 def test_an_engine_serves_its_own_model_only(make_model, make_clip):
