@@ -85,7 +85,12 @@ class Case:
             if checkpoint.config.image_size == self.config.image_size:
                 config = replace(checkpoint.config, num_slots=self.config.num_slots)
                 model = Obai(config, self.precision)
-                model.load_state_dict(checkpoint.model.state_dict())
+                weights = checkpoint.model.state_dict()
+                known = len(weights['initial'])
+                if known > 1:  # slots beyond those that have learned begin as the last of them
+                    slots = torch.arange(config.num_slots).clamp(max=known - 1)
+                    weights['initial'] = weights['initial'][slots]
+                model.load_state_dict(weights)
                 return model.to(self.device), f'bundled {checkpoint.model_id}'
         with torch.random.fork_rng():
             torch.manual_seed(0)

@@ -46,9 +46,7 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
     _take_data(learner, data, image_topic, resize, say)
     folder.mkdir(parents=True, exist_ok=True)
     learner.record.update(hardware=hardware(), torch=torch.__version__)
-    if strategy == 'ddp' and any(stage.streams for stage in learner.recipe.stages):
-        # Streams that go on do not begin: lambda_0 has no gradient then.
-        strategy = 'ddp_find_unused_parameters_true'
+    strategy = lenient(strategy, learner.recipe)
     books = Bookkeeping(folder, minutes, validate_every, save_every_s, until, say)
     # What Lightning says at its start is about Lightning; what it warns of is meant: the loader
     # yields step numbers only, and a stage may be shorter than the interval between logs.
@@ -81,6 +79,16 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
                         learner.stage.schedule)
         say(f'weights: {path}')
     return finished
+
+
+def lenient(strategy: str, recipe: Recipe) -> str:
+    """
+    Return the strategy, but that parameters without a gradient are no error where there are some:
+    streams that are gone on with do not begin with lambda_0.
+    """
+    if strategy == 'ddp' and any(stage.streams for stage in recipe.stages):
+        return 'ddp_find_unused_parameters_true'
+    return strategy
 
 
 def _take_data(learner: Learner, path: Path | None, image_topic: str, resize: str, say) -> None:

@@ -56,7 +56,7 @@ def test_two_commands_are_compared(capsys):
 
 @pytest.mark.parametrize('arguments, sentence', [
     (['--device', 'cuda:9'], 'device cuda:9 is not there'),
-    (['--image-size', '50'], 'image_size 50 is not a multiple'),
+    (['--image-size', '50'], 'an image of 50 px'),
     (['--command', 'ls'], '--command is what --against is compared with'),
     (['--against', f'{sys.executable} -c "raise SystemExit(4)"', '--command', 'true'],
      'ended with exit code 4'),

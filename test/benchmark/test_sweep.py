@@ -29,6 +29,6 @@ def test_a_figure_has_a_panel_for_each_setting(tmp_path):
 
 def test_a_ceiling_is_that_of_the_faster_operation():
     found = measure_ceiling(Case('smoke', precision='float32', batch=2), seconds=0.05)
-    assert found['convolution'] == '3x3, 8 channels, 16 slot-frames of 8x8'
+    assert found['convolution'] == '3x3, 8 channels, 16 slot-frames of 4x4'
     assert found['gflops'] == max(found['convolution_gflops'], found['matmul_gflops']) > 0.1
     assert found['copy_mb'] == 16 * 16 * 32 * 32 * 4 / 1e6 and found['copy_gb_s'] > 0.1

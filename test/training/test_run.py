@@ -132,6 +132,21 @@ def test_two_processes_have_the_gradients_of_one_with_the_joint_batch(recipe, tm
             assert (found[name] - parameter.grad).abs().max() <= 1e-4 * scale, name
 
 
+def test_two_processes_learn_from_streams_that_go_on(recipe, tmp_path):
+    """The second step begins with no first belief: nothing of it reaches lambda_0."""
+    stage = replace(recipe.stages[1], steps=3, streams=1, frames=1, longest=9)
+    path = tmp_path / 'recipe.yaml'
+    path.write_text(json.dumps(replace(recipe, stages=(stage,)).to_dict()))
+    done = subprocess.run(
+        [sys.executable, '-m', 'obai_ros.cli', 'train', '--recipe', str(path), '--out',
+         str(tmp_path / 'out'), '--device', 'cpu', '--devices', '2', '--strategy', 'ddp',
+         '--threads', '1', '--validate-every', '100'],
+        env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)}, capture_output=True,
+        text=True, timeout=110)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert load_state(tmp_path / 'out' / STATE).step == 3
+
+
 def test_the_command_stops_in_time_and_refuses_to_overwrite(tmp_path):
     def obai(*args):
         return subprocess.run(
