@@ -13,7 +13,7 @@ from obai_ros.training.carry_over import carried_over
 
 
 @pytest.mark.parametrize('name, preset', [('fast', 'fast'), ('paper', 'paper'),
-                                          ('smoke', 'smoke')])
+                                          ('smoke', 'smoke'), ('onward', 'fast')])
 def test_bundled_recipes_are_sound_and_survive_json(name, preset):
     recipe = read_recipe(preset_path(name))
     assert recipe.model.preset == preset
