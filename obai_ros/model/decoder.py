@@ -85,7 +85,6 @@ class GlimpseDecoder(nn.Module):
             output = drawn + self.spread @ rough.to(state.dtype) @ self.spread.mT
         return output.flatten(2)
 
-
     @staticmethod
     def _everywhere(rough: Tensor) -> Tensor:
         """Turn [S, 3 * 16 + 1] into [S, 4, 4, 4]: the mask logit is the same at all points."""

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 PLACE = 3
-"""Dimensions of a state that say where its square is: x, y, and the logarithm of its side."""
+"""Dimensions of a state that say where its square is: x, y, and size, see `place_of`."""
 
 REACH = 0.25
 """A step of one in x or y moves the square by so much of the image's side."""

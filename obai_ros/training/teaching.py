@@ -2,7 +2,7 @@
 """
 Teaching: networks of another kind learn from a model that can see already.
 
-The networks of `paper` take nineteen times the operations of `fast`'s, and weights that learn to
+The networks of `paper` take 38 times the operations of `fast`'s, and weights that learn to
 see with them take days of a CPU core. What is the same in both is taken over; the decoder is
 taught to draw what the teacher draws, the convolutions of refinement to say what the teacher's say
 (distillation: G. Hinton and others, 2015, arXiv:1503.02531). Nobody labels anything here either.
