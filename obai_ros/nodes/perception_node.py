@@ -85,12 +85,19 @@ class PerceptionNode(ManagedNode):
             qos_overriding_options=qos.overridable())
         self._images = image_input.subscribe(
             self, self.settings.image_transport, self._receive_image, qos.IMAGE_IN)
+        # The queue of images holds one. What was applied to an image that a newer one has pushed
+        # out of it may say that the newer one does not follow, and nothing but its arrival tells
+        # of that image. Hence actions that have come are received before an image is looked at:
+        # the executor takes subscriptions before conditions.
+        self._due = self.create_guard_condition(
+            lambda: self._worker.do(self._process_newest))
         self._health.watch(self._images.topic_name)
         self.get_logger().info(f'active: waiting for images on {self._images.topic_name}')
 
     def stop(self):
         self.destroy_subscription(self._images)
         self.destroy_subscription(self._actions)
+        self.destroy_guard_condition(self._due)
         self._health.watch(None)
         self._frames.clear()
         self._applied.interrupt()
@@ -121,7 +128,7 @@ class PerceptionNode(ManagedNode):
         fitted = fit(self.settings.resize, width, height, self._tracker.size)
         self._frames.put(_nanoseconds(message), (
             message.header, fitted, fitted.picture_to_grid(picture), time.monotonic() - begin))
-        self._worker.do(self._process_newest)
+        self._due.trigger()
 
     def _receive_action(self, message):
         if not self.active:

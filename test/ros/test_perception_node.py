@@ -131,6 +131,26 @@ def test_frames_follow_each_other_through_the_applied_actions(client, camera):
     assert camera.node.says('starts anew: the scene was reset')
 
 
+def test_a_cut_behind_an_image_that_was_never_received_is_noticed(client, camera):
+    actions = client.heard_publisher(ActionField, 'applied_action_field')
+    assert camera(picture(1)).frame == 0
+    for second in range(1, 41, 4):
+        actions.publish(applied(second))
+        assert camera(picture(second + 1)).frame == 1
+        # All at once, while the node has no time: image + 2 is pushed out of the queue by + 3.
+        camera.node.process.send_signal(signal.SIGSTOP)
+        actions.publish(applied(second + 1))
+        camera.images.publish(picture(second + 2))
+        actions.publish(applied(second + 2, cut=True))
+        camera.images.publish(picture(second + 3))
+        camera.node.process.send_signal(signal.SIGCONT)
+        client.until(lambda: stamp_of(camera.slots[-1]) == stamp_of(picture(second + 3)),
+                     'the image after the cut')
+        assert camera.slots[-1].frame == 0
+        actions.publish(applied(second + 3, cut=True))
+        assert camera(picture(second + 4)).frame == 0
+
+
 def test_a_simulator_that_was_started_anew_at_once_is_noticed_by_its_numbers(client, camera):
     actions = client.heard_publisher(ActionField, 'applied_action_field')
     seen = []
