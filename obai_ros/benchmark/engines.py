@@ -12,7 +12,7 @@ def ready_engine(name: str, model: Obai, shapes: Sequence[tuple[int, int]]) -> t
     """
     Return what refines beliefs and the name of what it is: reference, direct or compiled.
 
-    name: one of `engine.ENGINES`. shapes: (sequences, frames) of the windows to come. Code that
+    name: one of `engine.ENGINES`. shapes: of what is to come, see `engine.shapes_of`. Code that
     was asked for is compiled before this returns, half a minute for each shape that has not been
     compiled before. Raises RuntimeError, in a sentence, when the engine that was asked for is not
     to be had: a node goes on with another, a benchmark must not.

@@ -74,6 +74,7 @@ class Rig:
             inner.append((self.filter.engine, 'descend', 'descent'))
         return [(self, 'convert', 'convert'), (self.filter, 'step', 'rest of the filter'),
                 (self.model, 'decode', 'decode'), *inner,
+                (self.filter.engine, 'describe', 'describe'),
                 (filter_module, 'perceive', 'describe'), (self, 'publish', 'publish')]
 
 
@@ -95,7 +96,8 @@ def time_perception(case: Case, frames: int, warm_up: int = 10) -> dict:
     each stage; the means add up to `clocked_mean_ms`. decode: the decoder. gradient: mixture,
     vector-Jacobian product and latent terms. refine: inputs of the refinement network, and the
     network. describe: percept from beliefs, less its decoding. engine: an engine other than the
-    reference, its decoding included, in place of gradient and refine. descent: gradient steps
+    reference, in place of gradient and refine; decoding is part of it then, as of describe, and
+    has no stage of its own. descent: gradient steps
     after refinement, where the case has any, less their decoding.
     """
     rig = Rig(case)

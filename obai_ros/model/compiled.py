@@ -26,9 +26,10 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from obai_ros.model import decoding, glimpse, interpolation, looking, refinement
+from obai_ros.model import (decoding, describing, glimpse, interpolation, looking, percept,
+                            refinement, traits)
 from obai_ros.model.checkpoint import load_checkpoint, save_checkpoint
-from obai_ros.model.engine import POINTS, Direct
+from obai_ros.model.engine import PERCEPT, POINTS, Direct
 from obai_ros.model.obai import Obai
 
 MODEL = 'model.safetensors'
@@ -37,7 +38,8 @@ AGREEMENT = 0.1
 """By how much lambda and the LSTM's state may differ between engines; rounding to bfloat16 makes
 some .02."""
 
-WRITTEN_OUT = refinement, decoding, looking, interpolation, glimpse
+WRITTEN_OUT = (refinement, decoding, looking, interpolation, glimpse, describing, percept,
+               traits)
 """Modules of which compiled code is made."""
 
 
@@ -45,10 +47,10 @@ class Compiled(Direct):
     """
     Runs compiled code for the shapes that it has it for, and the written-out code for others.
 
-    shapes: (sequences, frames) of the windows to compile for. say: takes a sentence when
-    compiling begins and when its result is put to work; warn: one when it is not to be had.
-    folder: where compiled code is kept; None: in the user's cache. fresh: compile what is not
-    there yet. Raises ValueError for networks that are not written out.
+    shapes: (sequences, frames) of the windows to compile for, and (sequences, PERCEPT). say: takes
+    a sentence when compiling begins and when its result is put to work; warn: one when it is not
+    to be had. folder: where compiled code is kept; None: in the user's cache. fresh: compile what
+    is not there yet. Raises ValueError for networks that are not written out.
     """
 
     name = 'compiled'
@@ -78,13 +80,14 @@ class Compiled(Direct):
     def for_shape(self, batch: int, frames: int) -> Callable[..., tuple[Tensor, ...]]:
         if self._process is not None and self._process.poll() is not None:
             self._finish()
+        written_out = super().for_shape(batch, frames)
         compiled = self._loaded.get((batch, frames))
         if compiled is None:
-            return self.refinement
+            return written_out
 
         def once(*tensors: Tensor) -> tuple[Tensor, ...]:
-            if tensors[-1].shape[-2] > POINTS:
-                return self.refinement(*tensors)
+            if frames != PERCEPT and tensors[-1].shape[-2] > POINTS:
+                return written_out(*tensors)
             # The code takes it for granted that tensors lie in memory as those it was made with.
             return tuple(compiled(*(tensor.contiguous() for tensor in tensors)))
         return once
@@ -117,9 +120,10 @@ class Compiled(Direct):
 
     @torch.no_grad()
     def _agrees(self, code: Callable, shape: tuple[int, int]) -> bool:
-        """Tell whether compiled code refines as the written-out code does: compilers err, too."""
+        """Tell whether compiled code does what the written-out code does: compilers err, too."""
         inputs = example(self.model, shape)
-        expected, found = self.refinement(*inputs)[:3], code(*inputs)[:3]
+        # What is compared are lambda and the LSTM's state, or all that shows where slots are.
+        expected, found = super().for_shape(*shape)(*inputs)[:3], code(*inputs)[:3]
         return all(bool(((mine - other).abs() < AGREEMENT).all())
                    for mine, other in zip(expected, found))
 
@@ -196,8 +200,8 @@ def _obstacle(model: Obai) -> str:
 
 
 def example(model: Obai, shape: tuple[int, int]) -> tuple[Tensor, ...]:
-    """Return inputs of `Refinement` for windows of (sequences, frames): noise to begin with."""
-    batch, frames = shape
+    """Return inputs of what is compiled for a shape: noise to begin with."""
+    batch, frames = shape[0], shape[1] or 1
     config = model.config
     slots, size = config.num_slots, config.latent_size
     generator = torch.Generator().manual_seed(0)
@@ -205,6 +209,9 @@ def example(model: Obai, shape: tuple[int, int]) -> tuple[Tensor, ...]:
     def noise(*sizes: int) -> Tensor:
         return torch.randn(batch, frames, *sizes, generator=generator)
 
+    if shape[1] == PERCEPT:
+        return (noise(slots, size)[:, 0],
+                noise(3, config.image_size, config.image_size)[:, 0].sigmoid())
     return (
         noise(config.image_size, 3, config.image_size).sigmoid(),
         model.initial.detach().expand(batch, frames, slots, 4 * size).clone(),
@@ -215,10 +222,10 @@ def example(model: Obai, shape: tuple[int, int]) -> tuple[Tensor, ...]:
         torch.zeros(batch, frames - 1, POINTS, 2))
 
 
-def compile_refinement(model: Obai, shape: tuple[int, int], path: Path) -> None:
-    """Write the code that refines windows of `shape` to a file, whole or not at all."""
+def compile_for(model: Obai, shape: tuple[int, int], path: Path) -> None:
+    """Write the code for a shape to a file, whole or not at all."""
     with torch.no_grad(), tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-        program = torch.export.export(refinement.Refinement(model).eval(),
+        program = torch.export.export(Direct(model).for_shape(*shape).eval(),
                                       example(model, shape))
         written = torch._inductor.aoti_compile_and_package(
             program, package_path=str(Path(scratch) / 'code.pt2'),
@@ -244,7 +251,7 @@ def main(folder: str, precision: str, shapes: str) -> None:
         for shape in json.loads(shapes):
             path = artefact(Path(folder), shape)
             if not path.exists():
-                compile_refinement(model, tuple(shape), path)
+                compile_for(model, tuple(shape), path)
 
 
 if __name__ == '__main__':

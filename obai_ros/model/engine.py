@@ -10,9 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from obai_ros.model.descent import descend
+from obai_ros.model.describing import Describing
 from obai_ros.model.inference import refine_repeatedly
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
+from obai_ros.model.percept import Description, describe
 from obai_ros.model.pixels import as_image
 from obai_ros.model.refinement import Refinement, supports
 from obai_ros.model.window import Window
@@ -24,6 +26,9 @@ Engine = Callable[[Obai, Window, int, Noise], tuple[Window, Tensor]]
 
 POINTS = 8
 """Points of an action field that need no special care; planners send one per slot."""
+
+PERCEPT = 0
+"""Instead of a number of frames: what describes percepts, not what refines windows."""
 
 
 class Reference:
@@ -38,6 +43,10 @@ class Reference:
     def descend(self, model: Obai, window: Window, steps: int) -> tuple[Window, Tensor]:
         """See `descent.descend`."""
         return descend(model, window, steps)
+
+    def describe(self, model: Obai, mean: Tensor, image: Tensor) -> Description:
+        """See `percept.describe`."""
+        return describe(model, mean, image)
 
     def close(self) -> None:
         """Leave nothing running; engines that are used no longer are to be closed."""
@@ -56,6 +65,7 @@ class Direct(Reference):
     def __init__(self, model: Obai):
         self.model = model
         self.refinement = Refinement(model)
+        self.describing = Describing(self.refinement.decoding, model.config.sigma_o)
 
     @torch.no_grad()
     def __call__(self, model: Obai, window: Window, iterations: int, noise: Noise
@@ -85,13 +95,19 @@ class Direct(Reference):
             return self.refinement.slope(images, packed, silence, *known)
         return descend(model, window, steps, slope)
 
+    @torch.no_grad()
+    def describe(self, model: Obai, mean: Tensor, image: Tensor) -> Description:
+        """See `percept.describe`. Raises ValueError for another model than its own."""
+        self._check(model)
+        return Description(*self.for_shape(len(mean), PERCEPT)(mean, image))
+
     def _check(self, model: Obai) -> None:
         if model is not self.model:
             raise ValueError('this engine was made for another model: make one for this model')
 
     def for_shape(self, batch: int, frames: int) -> Callable[..., tuple[Tensor, ...]]:
-        """Return what refines windows of so many sequences and frames once."""
-        return self.refinement
+        """Return what refines windows of a shape once, or describes their percepts."""
+        return self.describing if frames == PERCEPT else self.refinement
 
 
 def in_rows(images: Tensor) -> Tensor:
@@ -129,8 +145,13 @@ def direct_engine(model: Obai) -> Engine:
     return Direct(model) if supports(model) else Reference()
 
 
-SHAPES = ((1, 1), (1, 2))
-"""(sequences, frames) of the windows of one stream whose window has the usual two frames."""
+def shapes_of(batch: int, window: int) -> tuple[tuple[int, int], ...]:
+    """Return the shapes that streams need: percepts, first frames, and full windows."""
+    return tuple((batch, frames) for frames in sorted({PERCEPT, 1, window}))
+
+
+SHAPES = shapes_of(1, 2)
+"""Those of one stream whose window has the usual two frames."""
 
 
 def make_engine(name: str, model: Obai, say: Callable[[str], None], warn: Callable[[str], None],
@@ -140,8 +161,8 @@ def make_engine(name: str, model: Obai, say: Callable[[str], None], warn: Callab
 
     name: one of ENGINES; auto: compiled if code for these shapes is in the user's cache,
     otherwise direct, as far as the model's networks allow. shapes: (sequences, frames) of the
-    windows that it is to be fast for. say, warn: take sentences about how compiling goes, and
-    about what could not be had. Raises ValueError for an unknown name.
+    windows that it is to be fast for, see `shapes_of`. say, warn: take sentences about how
+    compiling goes, and about what could not be had. Raises ValueError for an unknown name.
     """
     if name not in ENGINES:
         raise ValueError(f'engine is {name!r}: expected one of {", ".join(ENGINES)}')

@@ -112,8 +112,9 @@ class Filter:
             window, energy = self._descend(window, energy)
             jumped = energy.sum(-1) > state.energy + JUMP * window.images.shape[-1]
             window, energy, renewed = self._look_again(state, window, energy, jumped)
-        percept = perceive(model, window.belief[:, -1], image, energy, iterations, jumped,
-                           renewed)
+        belief = window.belief[:, -1]
+        percept = perceive(model, belief, image, energy, iterations, jumped, renewed,
+                           self.engine.describe(model, belief.mean, image))
         return replace(state, window=window.detach(), frame=state.frame + 1,
                        energy=percept.free_energy), percept
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -84,43 +85,66 @@ MIN_PIXELS = 4
 """A slot that wins fewer pixels than this explains nothing that could be pointed at."""
 
 
+class Description(NamedTuple):
+    """The fields of a percept that say how its slots look, see `Percept`."""
+
+    appearance: Tensor
+    masks: Tensor
+    assignment: Tensor
+    mass: Tensor
+    centroid: Tensor
+    traits: Tensor
+    background: Tensor
+    empty: Tensor
+
+
 @torch.no_grad()
 def perceive(model: Obai, belief: Belief, image: Tensor | None = None,
              free_energy: Tensor | None = None, iterations: int = 0,
-             jumped: Tensor | None = None, renewed: Tensor | None = None) -> Percept:
+             jumped: Tensor | None = None, renewed: Tensor | None = None,
+             described: Description | None = None) -> Percept:
     """
     Decode the means of beliefs [B, K, N] and describe the slots.
 
     image: [B, 3, H, W] in [0, 1], which they are about; None: nobody has seen it. free_energy:
     [B, K] nats, by slot, passed on; zeros when unknown. iterations, jumped, renewed: passed on;
-    None: nowhere.
+    None: nowhere. described: what `describe` says, if an engine has said it already.
     """
-    output = model.decode(belief.mean)
+    if described is None:
+        described = describe(model, belief.mean, image)
+    if free_energy is None:
+        free_energy = torch.zeros_like(described.mass)
+    nowhere = torch.zeros_like(described.background, dtype=torch.bool)
+    return Percept(belief=belief, **described._asdict(), entropy=belief.entropy(),
+                   slot_free_energy=free_energy, iterations=iterations,
+                   jumped=nowhere if jumped is None else jumped,
+                   renewed=nowhere if renewed is None else renewed)
+
+
+@torch.no_grad()
+def describe(model: Obai, mean: Tensor, image: Tensor | None = None) -> Description:
+    """Decode means [B, K, N] and say how slots look; image: as in `perceive`."""
+    output = model.decode(mean)
     if image is None:
         appearance = as_image(torch.sigmoid(output[:, :, :3]))
-        masks = assignment = as_image(torch.softmax(output[:, :, 3], 1))
-        shown = (masks[:, :, None] * appearance).sum(1)
-    else:
-        seen = mixture(output, in_a_row(image), model.config.sigma_o)
-        appearance = as_image(seen.colour)
-        masks = as_image(seen.mask[:, :, 0])
-        assignment = as_image(seen.responsibility[:, :, 0])
-        shown = image
+        masks = as_image(torch.softmax(output[:, :, 3], 1))
+        return describe_planes(appearance, masks, masks, (masks[:, :, None] * appearance).sum(1))
+    seen = mixture(output, in_a_row(image), model.config.sigma_o)
+    return describe_planes(as_image(seen.colour), as_image(seen.mask[:, :, 0]),
+                           as_image(seen.responsibility[:, :, 0]), image)
+
+
+def describe_planes(appearance: Tensor, masks: Tensor, assignment: Tensor, shown: Tensor
+                    ) -> Description:
+    """Return what follows from the first three; shown: the image or its likeness [B, 3, H, W]."""
     mass, centroid = moments(assignment)
     background = border_mass(assignment, mass).argmax(1)
     # Cheaper than to ask each pixel for its winner.
     won = (assignment == assignment.amax(1, keepdim=True)).sum((-1, -2))
     slots = torch.arange(masks.shape[1], device=masks.device)
     empty = (won < MIN_PIXELS) & (slots != background[:, None])
-    if free_energy is None:
-        free_energy = torch.zeros_like(mass)
-    nowhere = torch.zeros_like(background, dtype=torch.bool)
-    return Percept(belief=belief, masks=masks, appearance=appearance, assignment=assignment,
-                   mass=mass, centroid=centroid, traits=traits(assignment, shown, mass, centroid),
-                   background=background, empty=empty, entropy=belief.entropy(),
-                   slot_free_energy=free_energy, iterations=iterations,
-                   jumped=nowhere if jumped is None else jumped,
-                   renewed=nowhere if renewed is None else renewed)
+    return Description(appearance, masks, assignment, mass, centroid,
+                       traits(assignment, shown, mass, centroid), background, empty)
 
 
 def moments(masks: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,6 +13,8 @@ from obai_ros.model.filter import Filter
 from obai_ros.model.inference import Schedule, infer_clip, refine_repeatedly
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
+from obai_ros.model.percept import describe
+from obai_ros.model.pixels import as_image
 from obai_ros.model.refinement import Refinement
 from obai_ros.model.window import coast, extend, open_window
 
@@ -86,6 +88,17 @@ def test_clips_are_the_same(make_model, make_clip):
     torch.testing.assert_close(found.pack(), expected.pack(), rtol=1e-7, atol=1e-7)
 
 
+@pytest.mark.parametrize('preset', ['smoke', 'fast'])
+def test_percepts_are_the_same(make_model, make_clip, preset):
+    model = make_model(**ModelConfig.named(preset).to_dict())
+    images, _ = make_clip(size=model.config.image_size)
+    mean = open_window(model, images[:, 0]).belief.mean[:, 0]
+    expected = Reference().describe(model, mean, images[:, 1])
+    found = Direct(model).describe(model, mean, images[:, 1])
+    for name, value in expected._asdict().items():
+        torch.testing.assert_close(getattr(found, name), value, rtol=1e-9, atol=1e-9, msg=name)
+
+
 def test_bfloat16_stays_within_its_rounding(make_model, make_clip):
     torch.manual_seed(0)
     model = Obai(ModelConfig.named('smoke'), 'bfloat16').eval()
@@ -139,6 +152,7 @@ def test_compiled_code_agrees_and_is_kept_for_the_next_start(stream, tmp_path):
     engine = Compiled(model, SHAPES, said.append, silent, tmp_path)
     expected = [engine(model, each, 2, Noise.seeded([3]))  # not compiled yet
                 for each in (first, window)]
+    percept = first.belief.mean[:, 0], as_image(first.images[:, 0])
     engine.wait()
     assert said[0].startswith('compiling') and said[1].startswith('compiled code is at work')
     again = Compiled(model, SHAPES, silent, silent, tmp_path, fresh=False)
@@ -149,6 +163,10 @@ def test_compiled_code_agrees_and_is_kept_for_the_next_start(stream, tmp_path):
             torch.testing.assert_close(found.packed, refined.packed, rtol=1e-4, atol=1e-4)
             torch.testing.assert_close(found.mask, refined.mask, rtol=1e-4, atol=1e-4)
             torch.testing.assert_close(cost, energy, rtol=1e-4, atol=0)
+        described = each.describe(model, *percept)
+        for name, value in describe(model, *percept)._asdict().items():
+            torch.testing.assert_close(getattr(described, name), value, rtol=1e-4, atol=1e-4,
+                                       msg=name)
     # More points than it was compiled for are no obstacle.
     many = ActionField(*torch.zeros(2, 1, POINTS + 1, dtype=torch.long),
                        torch.randn(1, POINTS + 1, 2), 32, 32)
