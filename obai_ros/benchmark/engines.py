@@ -10,10 +10,10 @@ from obai_ros.model.obai import Obai
 
 def ready_engine(name: str, model: Obai, shapes: Sequence[tuple[int, int]]) -> tuple[Engine, str]:
     """
-    Return what refines beliefs and the name of what it is: reference, direct or compiled.
+    Return what refines beliefs and the name of what it is: one of `engine.ENGINES` but auto.
 
-    name: one of `engine.ENGINES`. shapes: of what is to come, see `engine.shapes_of`. Code that
-    was asked for is compiled before this returns, half a minute for each shape that has not been
+    name: any of those. shapes: of what is to come, see `engine.shapes_of`. Code that was asked for
+    is compiled before this returns, half a minute for each shape that has not been
     compiled before. Raises RuntimeError, in a sentence, when the engine that was asked for is not
     to be had: a node goes on with another, a benchmark must not.
     """
@@ -24,6 +24,8 @@ def ready_engine(name: str, model: Obai, shapes: Sequence[tuple[int, int]]) -> t
         engine.wait()
         if engine.missing:
             found = 'direct'
+    if found == 'graphs' and not set(shapes) <= set(engine.shapes):
+        found = 'direct'
     if name not in ('auto', found):
         raise RuntimeError(f'engine {name} cannot be measured: {warned[-1]}, in a node')
     return engine, found

@@ -112,20 +112,12 @@ class Compiled(Direct):
             if not path.exists():
                 continue
             code = torch._inductor.aoti_load_package(str(path))
-            if self._agrees(code, shape):
+            # Compilers err, too.
+            if agrees(code, super().for_shape(*shape), example(self.model, shape)):
                 self._loaded[shape] = code
             else:
                 self._wrong.append(shape)
                 path.unlink()
-
-    @torch.no_grad()
-    def _agrees(self, code: Callable, shape: tuple[int, int]) -> bool:
-        """Tell whether compiled code does what the written-out code does: compilers err, too."""
-        inputs = example(self.model, shape)
-        # What is compared are lambda and the LSTM's state, or all that shows where slots are.
-        expected, found = super().for_shape(*shape)(*inputs)[:3], code(*inputs)[:3]
-        return all(bool(((mine - other).abs() < AGREEMENT).all())
-                   for mine, other in zip(expected, found))
 
     def _begin(self) -> None:
         """Compile what is missing in another process, at low priority."""
@@ -197,6 +189,14 @@ def _obstacle(model: Obai) -> str:
     if shutil.which(compiler) is None:
         return f'there is no C++ compiler ({compiler}) on PATH to compile with'
     return ''
+
+
+@torch.no_grad()
+def agrees(code: Callable, written_out: Callable, inputs: tuple[Tensor, ...]) -> bool:
+    """Tell whether code does what the written-out code does."""
+    # What is compared are lambda and the LSTM's state, or all that shows where slots are.
+    return all(bool(((mine - other).abs() < AGREEMENT).all())
+               for mine, other in zip(written_out(*inputs)[:3], code(*inputs)[:3]))
 
 
 def example(model: Obai, shape: tuple[int, int]) -> tuple[Tensor, ...]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`percept.describe` written out, as a compiler can take it whole: beliefs to what slots look like.
+"""`percept.describe` written out, as a compiler can take it whole: what slots look like.
 
 Images are in rows on the way, [H, C, W], as in `decoding`.
 """
@@ -20,7 +20,7 @@ class Describing(nn.Module):
         self.decoding, self.sigma_o = decoding, sigma_o
 
     def forward(self, mean: Tensor, image: Tensor) -> tuple[Tensor, ...]:
-        """Return the fields of a `percept.Description`; mean: [B, K, N], image: [B, 3, H, W] in [0, 1]."""
+        """Return `percept.Description`'s fields; mean [B, K, N], image [B, 3, H, W] in [0, 1]."""
         output, _ = self.decoding(mean.flatten(0, 1))
         *colour, logit = output.unflatten(0, mean.shape[:2]).unbind(-2)    # [B, K, H, W] each
         colour = [channel.sigmoid() for channel in colour]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who computes refinements: the readable reference, the same written out, or that compiled."""
+"""Who computes refinements: the reference, the same written out, or that compiled or recorded."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from obai_ros.model.pixels import as_image
 from obai_ros.model.refinement import Refinement, supports
 from obai_ros.model.window import Window
 
-ENGINES = ('auto', 'reference', 'direct', 'compiled')
+ENGINES = ('auto', 'reference', 'direct', 'compiled', 'graphs')
 
 Engine = Callable[[Obai, Window, int, Noise], tuple[Window, Tensor]]
 """What does the work of `inference.refine_repeatedly`, with its arguments and results."""
@@ -136,7 +136,8 @@ def circumstances(model: Obai, window: Window) -> tuple[Tensor, ...]:
     else:
         past = window.past.belief.pack()
         cause = torch.cat([window.past.action.mean, window.past.action.log_sd], -1)
-    known = torch.tensor(window.past is not None, device=past.device)
+    # Not torch.tensor(): to bring a number to a GPU, it waits until all work there is done.
+    known = torch.full((), window.past is not None, dtype=torch.bool, device=past.device)
     return known, past, cause, index, acceleration
 
 
@@ -159,20 +160,24 @@ def make_engine(name: str, model: Obai, say: Callable[[str], None], warn: Callab
     """
     Return the engine of that name for a model, or the best there is, and say why.
 
-    name: one of ENGINES; auto: compiled if code for these shapes is in the user's cache,
-    otherwise direct, as far as the model's networks allow. shapes: (sequences, frames) of the
-    windows that it is to be fast for, see `shapes_of`. say, warn: take sentences about how
-    compiling goes, and about what could not be had. Raises ValueError for an unknown name.
+    name: one of ENGINES; auto: graphs on a GPU; compiled if code for these shapes is in the
+    user's cache; otherwise direct, as far as the model's networks allow. shapes: (sequences,
+    frames) of the windows that it is to be fast for, see `shapes_of`. say, warn: take sentences
+    about how compiling goes, and about what could not be had. Raises ValueError for an unknown
+    name.
     """
     if name not in ENGINES:
         raise ValueError(f'engine is {name!r}: expected one of {", ".join(ENGINES)}')
     if name == 'reference' or not supports(model):
-        if name in ('direct', 'compiled'):
+        if name not in ('auto', 'reference'):
             warn(f'there is no {name} engine for the networks of the preset '
                  f'{model.config.preset!r}: the reference engine takes over')
         return Reference()
-    if name == 'direct' or (name == 'auto' and model.device.type != 'cpu'):
+    if name == 'direct':
         return Direct(model)
+    if name == 'graphs' or (name == 'auto' and model.device.type == 'cuda'):
+        from obai_ros.model.graphs import Graphs
+        return Graphs(model, shapes, warn)
     from obai_ros.model.compiled import Compiled
     if name == 'compiled':
         return Compiled(model, shapes, say, warn)

@@ -51,7 +51,8 @@ class Noise:
                              f'{len(self.generators)} streams')
         rows = [function(shape[1:], generator=generator, dtype=dtype)
                 for generator in self.generators]
-        return torch.stack(rows).to(self.device)
+        # Numbers in ordinary memory are copied before this returns; the host need not wait longer.
+        return torch.stack(rows).to(self.device, non_blocking=True)
 
 
 class Silence(Noise):

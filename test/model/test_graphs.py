@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine of recordings: CUDA graphs where there is a GPU, else a stand-in for them."""
+from dataclasses import replace
+
+import pytest
+import torch
+
+from obai_ros.action_field import ActionField
+from obai_ros.model.engine import POINTS, SHAPES, Direct, make_engine
+from obai_ros.model.graphs import Graphs, Recording
+from obai_ros.model.inference import refine_repeatedly
+from obai_ros.model.noise import Noise
+from obai_ros.model.window import extend, open_window
+
+
+def silent(sentence):
+    raise AssertionError(f'nothing was to be said, but it said: {sentence}')
+
+
+class StandIn(Recording):
+    """Reads and writes the same memory at each call, as a CUDA graph does."""
+
+    def __init__(self, function, inputs):
+        self._inputs = tuple(value.clone() for value in inputs)
+        self._outputs = tuple(value.clone() for value in function(*self._inputs))
+        self._function, self._graph = function, self
+        self.replays = 0
+
+    def replay(self):
+        self.replays += 1
+        for kept, value in zip(self._outputs, self._function(*self._inputs), strict=True):
+            kept.copy_(value)
+
+
+@pytest.fixture
+def make_stream(make_model, make_clip):
+    """Return make(device): (model, windows of one stream: of one frame and of two)."""
+    def make(device='cpu'):
+        model, (images, fields) = make_model().float().to(device), make_clip(batch=1)
+        images = images.float().to(device)
+        first = open_window(model, images[:, 0])
+        seen = refine_repeatedly(model, first, 1, Noise.seeded([1], device))[0]
+        return model, (first, extend(model, seen, images[:, 1], fields[0].to(device), 2))
+    return make
+
+
+@pytest.fixture
+def stream(make_stream):
+    return make_stream()
+
+
+def refined(engine, model, window):
+    window, energy = engine(model, window, 3, Noise.seeded([3], window.images.device))
+    return window.packed, window.hidden, window.action_packed, window.mask, energy
+
+
+def described(engine, model, window):
+    return engine.describe(model, window.belief.mean[:, -1],
+                           window.images[:, -1].unflatten(-1, (32, 32)))
+
+
+def assert_the_same(found, expected, atol=0.0):
+    for mine, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(mine.cpu(), other.cpu(), rtol=0.0, atol=atol)
+
+
+def test_replays_are_the_written_out_code_and_nothing_is_written_over(stream):
+    model, windows = stream
+    made = []
+    engine = Graphs(model, SHAPES, silent, lambda *case: made.append(StandIn(*case)) or made[-1])
+    assert engine.shapes == list(SHAPES)
+    answers = [ask(engine, model, window) for window in windows for ask in (refined, described)]
+    for window in windows:  # what later replays write is not what earlier ones gave
+        for ask in (refined, described):
+            assert_the_same(answers.pop(0), ask(Direct(model), model, window))
+    assert all(recording.replays for recording in made)
+    # More points than it was recorded for are no obstacle.
+    many = ActionField(*torch.zeros(2, 1, POINTS + 1, dtype=torch.long),
+                       torch.randn(1, POINTS + 1, 2), 32, 32)
+    crowded = replace(windows[1], fields=(many,))
+    assert_the_same(refined(engine, model, crowded), refined(Direct(model), model, crowded))
+
+
+def test_a_recording_that_errs_is_not_put_to_work(stream):
+    model, windows = stream
+
+    def wrong(function, inputs):
+        return lambda *tensors: tuple(value + 1.0 for value in function(*tensors))
+    said = []
+    engine = Graphs(model, SHAPES, said.append, wrong)
+    assert not engine.shapes and len(said) == len(SHAPES)
+    assert 'gives other results than it should: the direct engine takes over' in said[0]
+    assert_the_same(refined(engine, model, windows[1]), refined(Direct(model), model, windows[1]))
+
+
+def test_what_cannot_be_recorded_costs_nothing_but_a_warning(stream):
+    model, windows = stream
+
+    def failing(function, inputs):
+        raise RuntimeError('operation not permitted when stream is capturing\nmore about it')
+    said = []
+    engine = Graphs(model, SHAPES, said.append, failing)
+    sentence, = said
+    assert sentence == ('recording CUDA graphs failed (operation not permitted when stream is '
+                        'capturing): the direct engine takes over')
+    assert_the_same(refined(engine, model, windows[0]), refined(Direct(model), model, windows[0]))
+
+
+def test_without_a_gpu_the_direct_engine_works_and_says_so(stream):
+    model, windows = stream
+    said = []
+    engine = make_engine('graphs', model, silent, said.append)
+    assert said == ['CUDA graphs are for a GPU, not for cpu: the direct engine takes over']
+    assert_the_same(refined(engine, model, windows[0]), refined(Direct(model), model, windows[0]))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='there is no GPU here')
+def test_on_a_gpu_graphs_give_what_the_direct_engine_gives(make_stream):
+    model, windows = make_stream('cuda')
+    engine = make_engine('auto', model, silent, silent)
+    assert engine.shapes == list(SHAPES)
+    for window in windows:
+        for ask in (refined, described):
+            assert_the_same(ask(engine, model, window), ask(Direct(model), model, window), 1e-4)
