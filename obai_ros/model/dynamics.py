@@ -18,11 +18,15 @@ class Dynamics(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.sigma_s = config.sigma_s
-        D = 0.02 * torch.randn(config.latent_size, 2)
-        if config.decoder == 'glimpse':
-            D = pushed(config.latent_size, config.image_size) + 0.1 * D
-        self.D = nn.Parameter(D)
+        moves = config.decoder == 'glimpse'
+        self.D = nn.Parameter(pushed(config.latent_size, config.image_size) if moves
+                              else 0.02 * torch.randn(config.latent_size, 2))
         """[N, 2], latent units per px/frame^2: what an acceleration does to the derivative."""
+        if moves:
+            # What moves a square changes nothing else of it. Left to learn how else it might, D
+            # takes up some appearance, and `confined` velocities lead there and fall short.
+            self.D.register_hook(
+                lambda slope: torch.cat([slope[:2], torch.zeros_like(slope[2:])]))
 
     def push(self, acceleration: Tensor) -> Tensor:
         """Return D a: [..., 2] px/frame^2 -> [..., N]."""

@@ -77,3 +77,18 @@ def test_packing_is_reversible(parts):
     again = Belief.unpack(belief.pack())
     assert torch.equal(again.velocity_log_sd, belief.velocity_log_sd)
     assert torch.equal(again.velocity, belief.velocity)
+
+
+@pytest.mark.parametrize('preset, learned', [('smoke', 2), ('fast', 2), ('paper', 16)])
+def test_accelerations_move_squares_and_learn_to_do_nothing_else(parts, preset, learned):
+    config = ModelConfig.named(preset)
+    dynamics, generator = Dynamics(config).double(), parts[-1]
+    before, now = (random_belief(generator, config.latent_size) for _ in range(2))
+    dynamics.transition_term(now, before, parts[3]).backward()
+    assert (dynamics.D.grad[:learned] != 0).all()
+    assert (dynamics.D.grad[learned:] == 0).all()
+    if preset != 'paper':  # and confined velocities lead straight on
+        velocity = torch.zeros(config.latent_size).double()
+        velocity[:2] = torch.tensor([0.3, -0.2])
+        assert torch.allclose(dynamics.confined(velocity), velocity)
+        assert (dynamics.confined(now.velocity)[2:] == 0).all()
