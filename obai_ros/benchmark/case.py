@@ -12,8 +12,8 @@ from obai_ros.model.config import ModelConfig
 from obai_ros.model.device import choose_device, choose_precision
 from obai_ros.model.engine import ENGINES, shapes_of
 from obai_ros.model.filter import Filter
-from obai_ros.model.inference import Schedule
 from obai_ros.model.obai import Obai
+from obai_ros.model.schedule import Schedule
 
 @dataclass(frozen=True)
 class Case:
@@ -67,7 +67,8 @@ class Case:
     def schedule(self) -> Schedule:
         births = Schedule().careful().births if self.second_look else 0
         return Schedule(self.iterations, None, self.window, births=births,
-                        second_look=self.second_look, descent=self.descent)
+                        second_look=self.second_look, descent=self.descent,
+                        exact_velocities=True)
 
     @property
     def torch_device(self) -> torch.device:

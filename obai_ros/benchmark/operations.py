@@ -8,9 +8,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from obai_ros.model.config import ModelConfig
-from obai_ros.model.inference import Schedule
 from obai_ros.model.obai import Obai
 from obai_ros.model.refiner import IMAGE_INPUTS
+from obai_ros.model.schedule import Schedule
 
 
 @dataclass(frozen=True)

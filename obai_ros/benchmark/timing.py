@@ -12,8 +12,8 @@ from obai_ros.environment.scene import SceneConfig
 from obai_ros.environment.sequences import sample_sequences
 from obai_ros.model.config import ModelConfig
 from obai_ros.model.filter import Filter
-from obai_ros.model.inference import Schedule
 from obai_ros.model.obai import Obai
+from obai_ros.model.schedule import Schedule
 from obai_ros.training.learner import draw_batch
 from obai_ros.training.objective import composite_loss
 from obai_ros.training.recipe import Recipe

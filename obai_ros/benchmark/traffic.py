@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from obai_ros.model.config import ModelConfig
-from obai_ros.model.inference import Schedule
 from obai_ros.model.obai import Obai
 from obai_ros.model.refiner import IMAGE_INPUTS
+from obai_ros.model.schedule import Schedule
 
 DECODED, IMAGE = 4, 3
 """Numbers per pixel that a slot is decoded to, and that an image has."""

@@ -11,8 +11,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from obai_ros.model.config import ModelConfig
-from obai_ros.model.inference import Schedule
 from obai_ros.model.obai import Obai
+from obai_ros.model.schedule import Schedule
 from obai_ros.share import share_folder
 from obai_ros.whole_file import write_bytes, write_json
 

@@ -11,10 +11,11 @@ from torch import Tensor
 from obai_ros.action_field import ActionField
 from obai_ros.model.belief import ActionBelief, Belief, bounded
 from obai_ros.model.engine import Reference
-from obai_ros.model.inference import Schedule, begin
+from obai_ros.model.inference import begin, finished
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.model.percept import Percept, perceive
+from obai_ros.model.schedule import Schedule
 from obai_ros.model.second_look import JUMP, look_again
 from obai_ros.model.window import Window, coast, extend, newest_belief
 
@@ -112,6 +113,7 @@ class Filter:
             window, energy = self._descend(window, energy)
             jumped = energy.sum(-1) > state.energy + JUMP * window.images.shape[-1]
             window, energy, renewed = self._look_again(state, window, energy, jumped)
+        window = finished(model, window, self.schedule)
         belief = window.belief[:, -1]
         percept = perceive(model, belief, image, energy, iterations, jumped, renewed,
                            self.engine.describe(model, belief.mean, image))

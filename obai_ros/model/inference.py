@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -17,96 +17,10 @@ from obai_ros.model.free_energy import Evaluation, evaluate
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.model.refiner import IMAGE_INPUTS
+from obai_ros.model.schedule import Schedule
 from obai_ros.model.seed import seeded_window
+from obai_ros.model.velocity import best_velocities
 from obai_ros.model.window import Window, extend, open_window, select, whole_clip
-
-
-EARLY = 3
-"""A second look is due at each of so many frames after the first, too: objects that are missed
-at first are gone soon."""
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long inference looks at a video."""
-
-    iterations: int = 4
-    """Refinements per frame (4 in the paper)."""
-    first_iterations: int | None = None
-    """Refinements of the first frame, where slots have to find their objects; None: as many."""
-    window: int = 4
-    """Frames that are refined together. The paper's window grows to the whole clip, 4."""
-    starts: int = 1
-    """How often the first frame is begun anew, with other noise, before the beliefs with the
-    least free energy are kept; second looks as often, up to a limit. Not used in training."""
-    births: int = 0
-    """How often, after the first frame and at second looks, an object that no slot explains may be
-    given one (`birth.give_birth`). Not used in training."""
-    second_look: int = 0
-    """Every so many frames of a stream, at the first few, and when the free energy jumps, look at
-    a frame as if it were the first, if something of it is left unexplained, and keep what explains
-    it better (`second_look.look_again`); 0: never. Not used on clips."""
-
-    seeds: bool = False
-    """Begin first frames with slots near what asks for an explanation (`seed.seeded_window`)
-    instead of with the learned initial belief; only models with glimpses can. Also in training."""
-
-    confined: bool = False
-    """From one frame of a stream to the next, forget velocities outside of the span of D: what no
-    acceleration can bring about does not move by itself either. In the paper's clips it has no
-    time to; over long streams latents would wander. On clips, of predicted frames only."""
-
-    settled: float = 0.0
-    """Nats per pixel: leave off refining a frame of a stream, but the first, as soon as a
-    refinement has lowered its free energy by less; 0: never. Not used on clips."""
-
-    descent: int = 0
-    """Gradient steps that follow the refinements of each frame of a stream, or those of the last
-    frame of a clip, all of which is then gone over (`descent.descend`). Not used in training."""
-
-    def __post_init__(self):
-        for name in ('iterations', 'window', 'starts'):
-            if getattr(self, name) < 1:
-                raise ValueError(f'{name} is {getattr(self, name)}: expected at least 1')
-        for name in ('births', 'second_look', 'settled', 'descent'):
-            if getattr(self, name) < 0:
-                raise ValueError(f'{name} is {getattr(self, name)}: expected 0 or more')
-        if self.first_iterations is not None and self.first_iterations < 1:
-            raise ValueError(f'first_iterations is {self.first_iterations}: expected at least 1')
-
-    def changed(self, iterations: int = 0, window: int = 0, starts: int = 0,
-                births: int | None = None, second_look: int | None = None,
-                confined: bool | None = None, settled: float | None = None,
-                descent: int | None = None) -> Schedule:
-        """Return a schedule with other settings; 0, or None, keeps what this one has."""
-        iterations = iterations or self.iterations
-        first = self.first_iterations and max(self.first_iterations, iterations)
-        return replace(self, iterations=iterations, first_iterations=first,
-                       window=window or self.window, starts=starts or self.starts,
-                       births=self.births if births is None else births,
-                       second_look=self.second_look if second_look is None else second_look,
-                       confined=self.confined if confined is None else confined,
-                       settled=self.settled if settled is None else settled,
-                       descent=self.descent if descent is None else descent)
-
-    def careful(self) -> Schedule:
-        """Return the schedule with what pays where a model watches streams, once it is trained."""
-        return self.changed(starts=3, births=3, second_look=4, confined=True)
-
-    def looks_again_at(self, frame: int) -> bool:
-        """Return whether a frame of a stream, counted from 0, gets a second look."""
-        return self.second_look > 0 and frame > 0 and (
-            frame <= EARLY or frame % self.second_look == 0)
-
-    def at(self, frame: int) -> int:
-        """Return the number of refinements that follow the arrival of a frame."""
-        if frame == 0 and self.first_iterations is not None:
-            return self.first_iterations
-        return self.iterations
-
-    def total(self, frames: int) -> int:
-        """Return N_iter of eq. 16 for a clip."""
-        return sum(self.at(frame) for frame in range(frames))
 
 
 def first_window(model: Obai, image: Tensor, schedule: Schedule, noise: Noise) -> Window:
@@ -215,6 +129,7 @@ def iterate_stream(model: Obai, window: Window, arrivals: Iterable[tuple[Tensor,
         yield step, window, evaluation
         window = refine(model, window, evaluation)
         step += 1
+    window = finished(model, window, schedule)
     for image, field in arrivals:
         window = extend(model, window, image, field, schedule.window, schedule.confined)
         for _ in range(schedule.iterations):
@@ -222,6 +137,7 @@ def iterate_stream(model: Obai, window: Window, arrivals: Iterable[tuple[Tensor,
             yield step, window, evaluation
             window = refine(model, window, evaluation)
             step += 1
+        window = finished(model, window, schedule)
     yield step, window, evaluate(model, window, noise, temperature, learning)
 
 
@@ -243,17 +159,20 @@ def infer_clip(model: Obai, images: Tensor, fields: Sequence[ActionField], sched
     refined = engine or refine_repeatedly
     final = []
     window, _ = begin(model, images[:, 0], schedule, noise, engine)
+    window = finished(model, window, schedule)
     for frame in range(1, frames):
         if window.frames == schedule.window:
             final.append(window.packed[:, 0])
         window = extend(model, window, images[:, frame], fields[frame - 1], schedule.window)
         window, _ = refined(model, window, schedule.iterations, noise)
+        window = finished(model, window, schedule)
     final.extend(window.packed.unbind(1))
     packed = torch.stack(final, 1)
     if schedule.descent:
         window = whole_clip(model, images, fields[:frames - 1], packed)
         lowest = engine.descend if engine else descend
-        packed = lowest(model, window, schedule.descent)[0].packed
+        window, _ = lowest(model, window, schedule.descent)
+        packed = finished(model, window, schedule).packed
     return Belief.unpack(packed)
 
 
@@ -297,3 +216,8 @@ def refine_repeatedly(model: Obai, window: Window, iterations: int, noise: Noise
         evaluation = evaluate(model, window, noise)
         window = refine(model, window, evaluation)
     return window, evaluation.free_energy.of_slots[:, -1]
+
+
+def finished(model: Obai, window: Window, schedule: Schedule) -> Window:
+    """Return a window after the refinements of its newest frame as they left it, or better."""
+    return best_velocities(model, window) if schedule.exact_velocities else window

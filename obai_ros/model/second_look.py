@@ -22,12 +22,13 @@ from torch import Tensor
 from obai_ros.model.belief import ActionBelief, Belief, bounded
 from obai_ros.model.birth import give_birth
 from obai_ros.model.engine import Engine
-from obai_ros.model.inference import Schedule, begin, refine_repeatedly
+from obai_ros.model.inference import begin, refine_repeatedly
 from obai_ros.model.likelihood import Mixture, mixture
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.model.pixels import as_image
 from obai_ros.model.proposal import can_propose
+from obai_ros.model.schedule import Schedule
 from obai_ros.model.window import open_window, Past, put, select, Window
 
 MARGIN = 5.0

@@ -10,9 +10,10 @@ from torch import Tensor
 from obai_ros.model.belief import Belief
 from obai_ros.model.checkpoint import Checkpoint
 from obai_ros.model.filter import predict
-from obai_ros.model.inference import Schedule, infer_clip
+from obai_ros.model.inference import infer_clip
 from obai_ros.model.noise import Noise
 from obai_ros.model.percept import Percept, perceive
+from obai_ros.model.schedule import Schedule
 from obai_ros.planning.feef import eq14
 from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.report.page import Page

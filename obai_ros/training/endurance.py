@@ -8,7 +8,7 @@ from obai_ros.environment.scene import SceneConfig
 from obai_ros.environment.stream import begin_stream, go_on
 from obai_ros.model.checkpoint import Checkpoint
 from obai_ros.model.filter import Filter
-from obai_ros.model.inference import Schedule
+from obai_ros.model.schedule import Schedule
 from obai_ros.training.matching import matched_slots
 from obai_ros.training.readout import MIN_VISIBLE, centres
 from obai_ros.training.validation import frame_scores

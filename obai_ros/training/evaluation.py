@@ -10,11 +10,12 @@ from torch import Tensor
 from obai_ros.action_field import ActionField
 from obai_ros.model.belief import Belief, bounded
 from obai_ros.model.engine import direct_engine
-from obai_ros.model.inference import Schedule, infer_clip, iterate_clip
+from obai_ros.model.inference import infer_clip, iterate_clip
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.model.percept import Percept, perceive
 from obai_ros.model.pixels import in_a_row
+from obai_ros.model.schedule import Schedule
 from obai_ros.model.window import receive
 from obai_ros.training.dataset import Dataset
 from obai_ros.training.metrics import adjusted_rand_index

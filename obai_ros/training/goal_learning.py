@@ -16,7 +16,7 @@ from obai_ros.environment.shapes import SHAPES
 from obai_ros.model.checkpoint import Checkpoint
 from obai_ros.model.engine import direct_engine
 from obai_ros.model.filter import Filter
-from obai_ros.model.inference import Schedule
+from obai_ros.model.schedule import Schedule
 from obai_ros.planning.goal_bank import GoalBank, GoalBankError
 from obai_ros.training.matching import matched_slots
 

@@ -8,7 +8,7 @@ from obai_ros.environment.scene import SceneConfig
 from obai_ros.environment.sequences import sample_sequences
 from obai_ros.model.checkpoint import Checkpoint
 from obai_ros.model.filter import Filter
-from obai_ros.model.inference import Schedule
+from obai_ros.model.schedule import Schedule
 from obai_ros.training.matching import overlap
 from obai_ros.training.readout import MIN_VISIBLE, centres
 

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from obai_ros.action_field import ActionField
 from obai_ros.model.free_energy import Evaluation
-from obai_ros.model.inference import Schedule, first_window, iterate_clip, iterate_stream
+from obai_ros.model.inference import first_window, iterate_clip, iterate_stream
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
+from obai_ros.model.schedule import Schedule
 from obai_ros.model.window import Window
 
 

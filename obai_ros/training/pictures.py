@@ -9,9 +9,9 @@ from torch import Tensor
 
 from obai_ros.action_field import ActionField
 from obai_ros.model.filter import Filter
-from obai_ros.model.inference import Schedule
 from obai_ros.model.obai import Obai
 from obai_ros.model.percept import Percept
+from obai_ros.model.schedule import Schedule
 
 GAP = 2
 """Pixels between pictures."""

@@ -7,11 +7,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from obai_ros.model.inference import begin, Schedule
+from obai_ros.model.inference import begin
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.model.percept import perceive
 from obai_ros.model.proposal import fit
+from obai_ros.model.schedule import Schedule
 
 
 @torch.no_grad()

@@ -9,7 +9,7 @@ import yaml
 
 from obai_ros.environment.scene import SceneConfig
 from obai_ros.model.config import ASSUMED, ModelConfig
-from obai_ros.model.inference import Schedule
+from obai_ros.model.schedule import Schedule
 from obai_ros.share import share_folder
 
 
@@ -95,7 +95,8 @@ class Stage:
     @property
     def schedule(self) -> Schedule:
         return Schedule(self.iterations, self.first_iterations, self.window, births=self.births,
-                        seeds=self.seeds, confined=self.streams > 0)
+                        seeds=self.seeds, confined=self.streams > 0,
+                        exact_velocities=self.streams > 0)
 
     def share(self, processes: int) -> int:
         """Return the sequences per step of each process. Raises ValueError if some are left."""

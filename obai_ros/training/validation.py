@@ -8,10 +8,11 @@ from torch import Tensor
 from obai_ros.environment.scene import SceneConfig
 from obai_ros.environment.sequences import Sequences, sample_sequences
 from obai_ros.model.belief import Belief
-from obai_ros.model.inference import Schedule, infer_clip
+from obai_ros.model.inference import infer_clip
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.model.percept import Percept, perceive
+from obai_ros.model.schedule import Schedule
 from obai_ros.training.metrics import adjusted_rand_index
 from obai_ros.training.recorded import Clips
 from obai_ros.training.readout import Readout

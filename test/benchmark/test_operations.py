@@ -4,7 +4,7 @@ import pytest
 from obai_ros.benchmark.operations import count_operations, format_operations
 from obai_ros.benchmark.timing import endless, percentiles
 from obai_ros.model.config import ModelConfig
-from obai_ros.model.inference import Schedule
+from obai_ros.model.schedule import Schedule
 
 
 def test_the_paper_decoder_costs_what_its_layers_multiply_out_to():

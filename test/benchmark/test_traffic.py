@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from obai_ros.benchmark.traffic import count_traffic
 from obai_ros.model.config import ModelConfig
-from obai_ros.model.inference import Schedule
+from obai_ros.model.schedule import Schedule
 
 
 def test_the_smoke_preset_moves_what_its_layers_add_up_to():

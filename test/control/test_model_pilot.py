@@ -11,8 +11,8 @@ from obai_ros.control.task import sample_task
 from obai_ros.environment.rendering import render
 from obai_ros.environment.scene import sample_scene, SceneConfig
 from obai_ros.model.belief import Belief
-from obai_ros.model.inference import Schedule
 from obai_ros.model.percept import moments, Percept
+from obai_ros.model.schedule import Schedule
 from obai_ros.model.traits import traits
 from obai_ros.planning.goal_bank import GoalBank
 

@@ -13,10 +13,11 @@ from obai_ros.model.birth import give_birth
 from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint
 from obai_ros.model.filter import Filter
 from obai_ros.model.free_energy import evaluate
-from obai_ros.model.inference import begin, refine_repeatedly, Schedule
+from obai_ros.model.inference import begin, refine_repeatedly
 from obai_ros.model.noise import Noise
 from obai_ros.model.percept import perceive
 from obai_ros.model.proposal import can_propose, fit, look, propose
+from obai_ros.model.schedule import Schedule
 from obai_ros.model.second_look import look_again
 from obai_ros.model.window import open_window, put, select
 from obai_ros.training.matching import overlap

@@ -11,9 +11,10 @@ import torch
 from obai_ros.action_field import ActionField
 from obai_ros.model.config import ModelConfig
 from obai_ros.model.filter import Filter
-from obai_ros.model.inference import Schedule, infer_clip
+from obai_ros.model.inference import infer_clip
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
+from obai_ros.model.schedule import Schedule
 
 
 def tensors_in(value):

@@ -8,9 +8,10 @@ import torch
 from obai_ros.model.belief import ActionBelief, Belief
 from obai_ros.model.dynamics import prior_term
 from obai_ros.model.free_energy import attach, evaluate
-from obai_ros.model.inference import Schedule, iterate_clip
+from obai_ros.model.inference import iterate_clip
 from obai_ros.model.noise import Noise
 from obai_ros.model.object_action import action_term
+from obai_ros.model.schedule import Schedule
 from obai_ros.model.window import mask_at_points
 
 

@@ -10,12 +10,13 @@ from obai_ros.model.compiled import Compiled, artefact, fingerprint
 from obai_ros.model.config import ModelConfig
 from obai_ros.model.engine import POINTS, SHAPES, Direct, Reference, make_engine
 from obai_ros.model.filter import Filter
-from obai_ros.model.inference import Schedule, infer_clip, refine_repeatedly
+from obai_ros.model.inference import infer_clip, refine_repeatedly
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.model.percept import describe
 from obai_ros.model.pixels import as_image
 from obai_ros.model.refinement import Refinement
+from obai_ros.model.schedule import Schedule
 from obai_ros.model.window import coast, extend, open_window
 
 

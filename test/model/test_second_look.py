@@ -9,8 +9,9 @@ from obai_ros.model import filter as filter_module, inference, second_look
 from obai_ros.model.belief import ActionBelief
 from obai_ros.model.filter import Filter
 from obai_ros.model.free_energy import evaluate
-from obai_ros.model.inference import Schedule, begin, refine_repeatedly
+from obai_ros.model.inference import begin, refine_repeatedly
 from obai_ros.model.noise import Noise
+from obai_ros.model.schedule import Schedule
 from obai_ros.model.second_look import look_again, matched, MOST_STARTS
 from obai_ros.model.window import extend
 

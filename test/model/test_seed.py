@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from obai_ros.model.glimpse import place_of
-from obai_ros.model.inference import Schedule, begin, first_window
+from obai_ros.model.inference import begin, first_window
 from obai_ros.model.noise import Noise, Silence
+from obai_ros.model.schedule import Schedule
 from obai_ros.model.seed import patches, seeded_window
 
 

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 from obai_ros.model.config import ModelConfig
 from obai_ros.model.engine import Reference
-from obai_ros.model.inference import Schedule
 from obai_ros.model.obai import Obai
+from obai_ros.model.schedule import Schedule
 from obai_ros.nodes.tracker import Tracker
 import pytest
 import torch

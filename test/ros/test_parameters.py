@@ -4,7 +4,7 @@
 import cv2
 from harness import CHECKOUT, inside
 import numpy as np
-from obai_ros.model.inference import Schedule
+from obai_ros.model.schedule import Schedule
 from obai_ros.nodes.parameters import ALWAYS, NEVER, ParameterError, Parameters, Spec, TABLES
 import pytest
 from rcl_interfaces.msg import ParameterType

@@ -11,9 +11,9 @@ from obai_ros.environment.scene import SceneConfig
 from obai_ros.model.belief import Belief
 from obai_ros.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from obai_ros.model.config import ModelConfig
-from obai_ros.model.inference import Schedule
 from obai_ros.model.obai import Obai
 from obai_ros.model.percept import Percept
+from obai_ros.model.schedule import Schedule
 from obai_ros.training.dataset import generate_dataset
 from obai_ros.training.endurance import endurance, format_endurance, SCORES
 from obai_ros.training.evaluation import _ceiling, bootstrap_interval, evaluate_dataset

@@ -14,9 +14,9 @@ from obai_ros.environment.scene import SceneConfig
 from obai_ros.environment.sequences import sample_sequences
 from obai_ros.model.checkpoint import CheckpointError, load_checkpoint
 from obai_ros.model.config import ModelConfig
-from obai_ros.model.inference import Schedule
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
+from obai_ros.model.schedule import Schedule
 from obai_ros.training.learner import (Learner, draw_batch, learning_rate, temperature,
                                        watch_plateau)
 from obai_ros.training.objective import composite_loss

@@ -6,8 +6,8 @@ import torch
 from obai_ros.cli import main
 from obai_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from obai_ros.model.config import ModelConfig
-from obai_ros.model.inference import Schedule
 from obai_ros.model.obai import Obai
+from obai_ros.model.schedule import Schedule
 from obai_ros.training.teaching import lesson_loss, lessons, pupil_of, teach
 
 SCHEDULE = Schedule(2, 4, 2)
