@@ -35,7 +35,8 @@ class Stage:
     """Background pixels with an acceleration in that field."""
     streams: int = 0
     """Batches of streams that are kept and gone on with in turn, `frames` more frames at each
-    step (training/streams.py); 0: clips, which begin anew at each step."""
+    step (training/streams.py), with velocities in closed form; 0: clips, which begin anew at each
+    step, and whose velocities networks infer, as in the paper."""
     longest: int = 14
     """Frames after which a stream ends at the latest."""
     batch: int = 64
