@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
             dataset = generate_dataset(scene, args.sequences, 8, args.seed)
         schedule = checkpoint.schedule.changed(args.iterations, args.window, args.starts,
                                                args.births, confined=True,
-                                               descent=args.descent, exact_velocities=True)
+                                               descent=args.descent)
         bar = iter(track(range(dataset.sequences), f'{path.name}', transient=True))
         done = 0
 

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         scene = SceneConfig(image_size=checkpoint.config.image_size)
         dataset = generate_dataset(scene, args.sequences, 8, args.seed)
         schedule = checkpoint.schedule.changed(starts=3, births=3, confined=True,
-                                               descent=args.descent, exact_velocities=True)
+                                               descent=args.descent)
         print(f'evaluating {path.name} on {args.sequences} sequences ...', flush=True)
         scores = evaluate_dataset(checkpoint.model, dataset, schedule, batch=args.batch)
         page = reproduce(checkpoint, bank, dataset, scores, schedule, args.out)

@@ -41,7 +41,7 @@ class Schedule:
 
     exact_velocities: bool = False
     """After the refinements of each frame, take the velocities that have the least free energy
-    (`velocity.best_velocities`) in place of those that networks infer."""
+    (`velocity.best_velocities`) in place of those that networks infer. Also in training."""
 
     settled: float = 0.0
     """Nats per pixel: leave off refining a frame of a stream, but the first, as soon as a
@@ -80,8 +80,7 @@ class Schedule:
 
     def careful(self) -> Schedule:
         """Return the schedule with what pays where a model watches streams, once it is trained."""
-        return self.changed(starts=3, births=3, second_look=4, confined=True,
-                            exact_velocities=True)
+        return self.changed(starts=3, births=3, second_look=4, confined=True)
 
     def looks_again_at(self, frame: int) -> bool:
         """Return whether a frame of a stream, counted from 0, gets a second look."""

@@ -40,7 +40,7 @@ class Tracker:
         self._model = checkpoint.model
         self._schedule = checkpoint.schedule.changed(window=window, starts=starts,
                                                       births=births, second_look=second_look,
-                                                      confined=confined, exact_velocities=True)
+                                                      confined=confined)
         self._engine = engine
         self._seed = seed
         self._state = None
