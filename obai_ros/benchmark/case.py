@@ -67,8 +67,8 @@ class Case:
     def schedule(self) -> Schedule:
         births = Schedule().careful().births if self.second_look else 0
         return Schedule(self.iterations, None, self.window, births=births,
-                        second_look=self.second_look, descent=self.descent,
-                        exact_velocities=True)
+                        seeds=self.config.decoder == 'glimpse', second_look=self.second_look,
+                        descent=self.descent, exact_velocities=True)
 
     @property
     def torch_device(self) -> torch.device:

@@ -230,7 +230,9 @@ def _normalised(planes: tuple[Tensor, ...], factor: float) -> list[Tensor]:
     mean, square = (sum(part) / len(planes) for part in zip(*(
         (plane.mean((-2, -1), keepdim=True), plane.square().mean((-2, -1), keepdim=True))
         for plane in planes)))
-    gain = factor * (factor ** 2 * (square - mean.square()) + 1e-5).rsqrt()
+    # By rounding the difference may be less than nothing where planes hardly vary.
+    variance = (square - mean.square()).clamp(min=0.0)
+    gain = factor * (factor ** 2 * variance + 1e-5).rsqrt()
     return [(plane - mean) * gain for plane in planes]
 
 

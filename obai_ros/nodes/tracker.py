@@ -44,6 +44,7 @@ class Tracker:
         self._engine = engine
         self._seed = seed
         self._state = None
+        self.spoilt = False
         self._pace = Pace()
         self.set_effort(iterations)
 
@@ -86,17 +87,26 @@ class Tracker:
         """Take in the next picture [H, W, 3] uint8 and return its Percept.
 
         actions: fields that acted on the last picture and on each frame skipped since (None:
-        nothing did); without meaning after a restart.
+        nothing did); without meaning after a restart. `spoilt` says whether what was believed so
+        far came to nothing: then the picture was taken in as the first one.
         """
         begin = time.monotonic()
         image = to_image(picture, self.device)[None]
+        percept = self._take_in(image, actions)
+        self.spoilt = not bool(torch.isfinite(percept.belief.pack()).all())
+        if self.spoilt:
+            self.restart()
+            percept = self._take_in(image, actions)
+        self._pace.took(time.monotonic() - begin, percept.iterations)
+        return percept
+
+    def _take_in(self, image, actions):
         if self._state is None:
             self._state = self._filter.start(batch=1, seed=self._seed)
             actions = (None,)
         for action in actions[:-1]:
             self._state = self._filter.coast(self._state, action)
         self._state, percept = self._filter.step(self._state, image, actions[-1])
-        self._pace.took(time.monotonic() - begin, percept.iterations)
         return percept
 
     def predict(self) -> np.ndarray:

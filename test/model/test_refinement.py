@@ -15,7 +15,7 @@ from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.model.percept import describe
 from obai_ros.model.pixels import as_image
-from obai_ros.model.refinement import Refinement
+from obai_ros.model.refinement import Refinement, _normalised
 from obai_ros.model.schedule import Schedule
 from obai_ros.model.window import coast, extend, open_window
 
@@ -118,6 +118,14 @@ def test_beliefs_that_are_not_numbers_stay_what_they_are(make_model, make_clip):
     window.packed[0, 0, 1] = float('nan')
     found, _ = Direct(model)(model, window, 1, Noise.seeded([7, 8]))
     assert found.packed[0].isnan().any() and torch.isfinite(found.packed[1]).all()
+
+
+def test_planes_that_hardly_vary_are_normalised_to_numbers():
+    generator = torch.Generator().manual_seed(0)
+    for size in (1e2, 1e3, 1e4):
+        plane = size * torch.rand(1, 1, 64, 1, 1, generator=generator).expand(-1, -1, -1, 64, 64)
+        found, = _normalised((plane,), 2.5)
+        assert torch.isfinite(found).all()
 
 
 def test_an_engine_serves_its_own_model_only(make_model, make_clip):

@@ -57,6 +57,17 @@ def test_a_restart_forgets_everything(tracker):
     assert torch.equal(tracker.step(noise(0)).belief.mean, first)
 
 
+def test_beliefs_that_are_no_numbers_are_given_up(tracker):
+    tracker.step(noise(0))
+    tracker.step(noise(1))
+    tracker._state.window.packed[:, :, 0, 1] = float('nan')
+    percept = tracker.step(noise(2))
+    assert tracker.spoilt and tracker.frame == 0
+    assert torch.isfinite(percept.belief.pack()).all()
+    tracker.step(noise(3))
+    assert not tracker.spoilt and tracker.frame == 1
+
+
 def test_effort_may_change_from_frame_to_frame(tracker):
     def energy(**effort):
         tracker.restart()
