@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from obai_ros.model import filter as filter_module, inference, second_look
+from obai_ros.model import filter as filter_module, inference, schedule as schedule_module
+from obai_ros.model import second_look
 from obai_ros.model.belief import ActionBelief
 from obai_ros.model.filter import Filter
 from obai_ros.model.free_energy import evaluate
@@ -121,7 +122,7 @@ def test_a_stream_looks_again_when_its_schedule_says_so(make_model, make_clip, m
     model, (images, fields) = make_model(), make_clip(frames=5)
     monkeypatch.setattr(second_look, 'MARGIN', -1e9)  # anything is better
     monkeypatch.setattr(filter_module, 'JUMP', 1e9)
-    monkeypatch.setattr(inference, 'EARLY', 0)
+    monkeypatch.setattr(schedule_module, 'EARLY', 0)
     stream = Filter(model, Schedule(1, 2, 2, second_look=3))
     state = stream.start(2)
     for frame in range(5):
@@ -140,7 +141,7 @@ def test_a_jump_of_the_free_energy_brings_a_second_look_to_its_stream_only(
     quiet, jump, other = ((after.free_energy - before.free_energy) / 32 ** 2).tolist()
     assert jump > max(quiet, other) + 1.0
     monkeypatch.setattr(filter_module, 'JUMP', jump - 0.5)
-    monkeypatch.setattr(inference, 'EARLY', 0)
+    monkeypatch.setattr(schedule_module, 'EARLY', 0)
     monkeypatch.setattr(second_look, 'MARGIN', -1e9)
     stream = Filter(model, Schedule(1, 2, 2, second_look=1000))
     together = stream.start(3)
