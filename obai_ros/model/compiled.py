@@ -60,7 +60,6 @@ class Compiled(Direct):
                  folder: Path | None = None, fresh: bool = True):
         super().__init__(model)
         self._say, self._warn, self._shapes = say, warn, tuple(shapes)
-        self._loaded: dict[tuple[int, int], Callable] = {}
         self._wrong: list[tuple[int, int]] = []
         self._process: subprocess.Popen | None = None
         obstacle = _obstacle(model)
@@ -75,22 +74,12 @@ class Compiled(Direct):
     @property
     def missing(self) -> list[tuple[int, int]]:
         """Return the shapes for which there is no compiled code yet."""
-        return [shape for shape in self._shapes if shape not in self._loaded]
+        return [shape for shape in self._shapes if shape not in self.prepared]
 
     def for_shape(self, batch: int, frames: int) -> Callable[..., tuple[Tensor, ...]]:
         if self._process is not None and self._process.poll() is not None:
             self._finish()
-        written_out = super().for_shape(batch, frames)
-        compiled = self._loaded.get((batch, frames))
-        if compiled is None:
-            return written_out
-
-        def once(*tensors: Tensor) -> tuple[Tensor, ...]:
-            if frames != PERCEPT and tensors[-1].shape[-2] > POINTS:
-                return written_out(*tensors)
-            # The code takes it for granted that tensors lie in memory as those it was made with.
-            return tuple(compiled(*(tensor.contiguous() for tensor in tensors)))
-        return once
+        return super().for_shape(batch, frames)
 
     def wait(self) -> None:
         """Return when compiling has ended, well or not."""
@@ -113,8 +102,8 @@ class Compiled(Direct):
                 continue
             code = torch._inductor.aoti_load_package(str(path))
             # Compilers err, too.
-            if agrees(code, super().for_shape(*shape), example(self.model, shape)):
-                self._loaded[shape] = code
+            if agrees(code, self.written_out(shape[1]), example(self.model, shape)):
+                self.prepared[shape] = _of_contiguous(code)
             else:
                 self._wrong.append(shape)
                 path.unlink()
@@ -154,6 +143,11 @@ class Compiled(Direct):
                       f'goes on; all it said is in {self.folder}/errors.txt')
         else:
             self._say('compiled code is at work from now on')
+
+
+def _of_contiguous(code: Callable) -> Callable[..., tuple[Tensor, ...]]:
+    """Return code that takes for granted how tensors lie in memory, for tensors of any kind."""
+    return lambda *tensors: tuple(code(*(tensor.contiguous() for tensor in tensors)))
 
 
 def cache_folder() -> Path:
@@ -225,7 +219,7 @@ def example(model: Obai, shape: tuple[int, int]) -> tuple[Tensor, ...]:
 def compile_for(model: Obai, shape: tuple[int, int], path: Path) -> None:
     """Write the code for a shape to a file, whole or not at all."""
     with torch.no_grad(), tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-        program = torch.export.export(Direct(model).for_shape(*shape).eval(),
+        program = torch.export.export(Direct(model).written_out(shape[1]).eval(),
                                       example(model, shape))
         written = torch._inductor.aoti_compile_and_package(
             program, package_path=str(Path(scratch) / 'code.pt2'),

@@ -28,5 +28,6 @@ class Describing(nn.Module):
                     for seen, drawn in zip(image.unbind(1), colour))
         joint = logit - 0.5 / self.sigma_o ** 2 * error
         # A plain tuple: torch.export knows no classes of ours.
-        return tuple(describe_planes(torch.stack(colour, 2), logit.softmax(1), joint.softmax(1),
-                                     image))
+        described = describe_planes(torch.stack(colour, 2), logit.softmax(1), joint.softmax(1),
+                                    image)
+        return tuple(vars(described).values())

@@ -66,6 +66,8 @@ class Direct(Reference):
         self.model = model
         self.refinement = Refinement(model)
         self.describing = Describing(self.refinement.decoding, model.config.sigma_o)
+        # Faster code for some shapes, by (sequences, frames); it gives what written_out gives.
+        self.prepared: dict[tuple[int, int], Callable[..., tuple[Tensor, ...]]] = {}
 
     @torch.no_grad()
     def __call__(self, model: Obai, window: Window, iterations: int, noise: Noise
@@ -107,6 +109,18 @@ class Direct(Reference):
 
     def for_shape(self, batch: int, frames: int) -> Callable[..., tuple[Tensor, ...]]:
         """Return what refines windows of a shape once, or describes their percepts."""
+        written_out = self.written_out(frames)
+        prepared = self.prepared.get((batch, frames))
+        if prepared is None:
+            return written_out
+
+        def once(*tensors: Tensor) -> tuple[Tensor, ...]:
+            crowded = frames != PERCEPT and tensors[-1].shape[-2] > POINTS
+            return (written_out if crowded else prepared)(*tensors)
+        return once
+
+    def written_out(self, frames: int) -> Refinement | Describing:
+        """Return the code that does it for all shapes."""
         return self.describing if frames == PERCEPT else self.refinement
 
 

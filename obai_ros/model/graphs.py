@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from obai_ros.model.compiled import agrees, example
-from obai_ros.model.engine import PERCEPT, POINTS, Direct
+from obai_ros.model.engine import Direct
 from obai_ros.model.obai import Obai
 
 WARM_UPS = 3
@@ -34,14 +34,13 @@ class Graphs(Direct):
     def __init__(self, model: Obai, shapes: Sequence[tuple[int, int]],
                  warn: Callable[[str], None], record: Callable | None = None):
         super().__init__(model)
-        self._recordings: dict[tuple[int, int], Callable[..., tuple[Tensor, ...]]] = {}
         if record is None and model.device.type != 'cuda':
             warn(f'CUDA graphs are for a GPU, not for {model.device}: the direct engine takes '
                  'over')
             return
         for shape in shapes:
             inputs = tuple(value.to(model.device) for value in example(model, shape))
-            written_out = super().for_shape(*shape)
+            written_out = self.written_out(shape[1])
             try:
                 recording = (record or Recording)(written_out, inputs)
                 right = agrees(recording, written_out, inputs)
@@ -53,24 +52,12 @@ class Graphs(Direct):
                 warn(f'a CUDA graph for windows of (sequences, frames) {shape} gives other '
                      'results than it should: the direct engine takes over for these')
                 continue
-            self._recordings[shape] = recording
+            self.prepared[shape] = recording
 
     @property
     def shapes(self) -> list[tuple[int, int]]:
         """Return the shapes for which there is a recording."""
-        return list(self._recordings)
-
-    def for_shape(self, batch: int, frames: int) -> Callable[..., tuple[Tensor, ...]]:
-        written_out = super().for_shape(batch, frames)
-        recording = self._recordings.get((batch, frames))
-        if recording is None:
-            return written_out
-
-        def once(*tensors: Tensor) -> tuple[Tensor, ...]:
-            if frames != PERCEPT and tensors[-1].shape[-2] > POINTS:
-                return written_out(*tensors)
-            return recording(*tensors)
-        return once
+        return list(self.prepared)
 
 
 class Recording:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,11 +18,11 @@ UNLABELLED = 255
 
 
 @dataclass(frozen=True)
-class Percept:
+class Description:
     """
-    B frames as K slots see them; pixel coordinates (x right, y down) as in `environment.Scene`.
+    What K slots look like in B frames; pixel coordinates (x right, y down) as in
+    `environment.Scene`.
 
-    belief: q(s, s'), fields [B, K, N].
     masks: [B, K, H, W], mhat, sums to one over K: where slots say that they are. appearance:
     [B, K, 3, H, W] in [0, 1].
     assignment: [B, K, H, W], sums to one over K: which slot each pixel of the image belongs to,
@@ -33,6 +32,24 @@ class Percept:
     background: [B] int64: the slot with the largest mass on the image's border.
     empty: [B, K] bool: the slot is not the background, and is the best explanation of fewer
     than `MIN_PIXELS` px.
+    """
+
+    appearance: Tensor
+    masks: Tensor
+    assignment: Tensor
+    mass: Tensor
+    centroid: Tensor
+    traits: Tensor
+    background: Tensor
+    empty: Tensor
+
+
+@dataclass(frozen=True)
+class Percept(Description):
+    """
+    B frames as K slots see them: how they look, and what else is known of them.
+
+    belief: q(s, s'), fields [B, K, N].
     entropy: [B, K], nats: H(q) of the slot's state. slot_free_energy: [B, K], nats: the slot's
     share of what the frame costs, see `model.free_energy.FreeEnergy`.
     iterations: refinements that were spent on this frame. jumped: [B] bool: the free energy was
@@ -41,14 +58,6 @@ class Percept:
     """
 
     belief: Belief
-    masks: Tensor
-    appearance: Tensor
-    assignment: Tensor
-    mass: Tensor
-    centroid: Tensor
-    traits: Tensor
-    background: Tensor
-    empty: Tensor
     entropy: Tensor
     slot_free_energy: Tensor
     iterations: int
@@ -85,19 +94,6 @@ MIN_PIXELS = 4
 """A slot that wins fewer pixels than this explains nothing that could be pointed at."""
 
 
-class Description(NamedTuple):
-    """The fields of a percept that say how its slots look, see `Percept`."""
-
-    appearance: Tensor
-    masks: Tensor
-    assignment: Tensor
-    mass: Tensor
-    centroid: Tensor
-    traits: Tensor
-    background: Tensor
-    empty: Tensor
-
-
 @torch.no_grad()
 def perceive(model: Obai, belief: Belief, image: Tensor | None = None,
              free_energy: Tensor | None = None, iterations: int = 0,
@@ -115,7 +111,7 @@ def perceive(model: Obai, belief: Belief, image: Tensor | None = None,
     if free_energy is None:
         free_energy = torch.zeros_like(described.mass)
     nowhere = torch.zeros_like(described.background, dtype=torch.bool)
-    return Percept(belief=belief, **described._asdict(), entropy=belief.entropy(),
+    return Percept(belief=belief, **vars(described), entropy=belief.entropy(),
                    slot_free_energy=free_energy, iterations=iterations,
                    jumped=nowhere if jumped is None else jumped,
                    renewed=nowhere if renewed is None else renewed)

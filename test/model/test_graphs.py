@@ -55,8 +55,8 @@ def refined(engine, model, window):
 
 
 def described(engine, model, window):
-    return engine.describe(model, window.belief.mean[:, -1],
-                           window.images[:, -1].unflatten(-1, (32, 32)))
+    image = window.images[:, -1].unflatten(-1, (32, 32))
+    return vars(engine.describe(model, window.belief.mean[:, -1], image)).values()
 
 
 def assert_the_same(found, expected, atol=0.0):

@@ -96,7 +96,7 @@ def test_percepts_are_the_same(make_model, make_clip, preset):
     mean = open_window(model, images[:, 0]).belief.mean[:, 0]
     expected = Reference().describe(model, mean, images[:, 1])
     found = Direct(model).describe(model, mean, images[:, 1])
-    for name, value in expected._asdict().items():
+    for name, value in vars(expected).items():
         torch.testing.assert_close(getattr(found, name), value, rtol=1e-9, atol=1e-9, msg=name)
 
 
@@ -173,7 +173,7 @@ def test_compiled_code_agrees_and_is_kept_for_the_next_start(stream, tmp_path):
             torch.testing.assert_close(found.mask, refined.mask, rtol=1e-4, atol=1e-4)
             torch.testing.assert_close(cost, energy, rtol=1e-4, atol=0)
         described = each.describe(model, *percept)
-        for name, value in describe(model, *percept)._asdict().items():
+        for name, value in vars(describe(model, *percept)).items():
             torch.testing.assert_close(getattr(described, name), value, rtol=1e-4, atol=1e-4,
                                        msg=name)
     # More points than it was compiled for are no obstacle.

@@ -33,9 +33,12 @@ def model():
 def percept_of(masks, appearance, belief=None, background=0):
     batch, slots = masks.shape[:2]
     zeros = torch.zeros(batch, slots)
-    return Percept(belief, masks, appearance, masks, masks.sum((-1, -2)), zeros[..., None],
-                   zeros[..., None], torch.full((batch,), background), zeros.bool(), zeros, zeros,
-                   1, zeros[:, 0].bool(), zeros[:, 0].bool())
+    return Percept(
+        belief=belief, masks=masks, appearance=appearance, assignment=masks,
+        mass=masks.sum((-1, -2)), centroid=zeros[..., None], traits=zeros[..., None],
+        background=torch.full((batch,), background), empty=zeros.bool(), entropy=zeros,
+        slot_free_energy=zeros, iterations=1, jumped=zeros[:, 0].bool(),
+        renewed=zeros[:, 0].bool())
 
 
 def test_a_perfect_percept_scores_perfectly():
