@@ -84,12 +84,12 @@ class Bookkeeping(L.Callback):
     def _validate(self, trainer, learner, loss: float) -> None:
         if not trainer.is_global_zero:
             return
-        table = learn_proposals(learner.average, self.videos.images[:LOOKED_AT, 0],
-                                learner.stage.schedule)
+        schedule = learner.recipe.schedule_at(learner.stage)
+        table = learn_proposals(learner.average, self.videos.images[:LOOKED_AT, 0], schedule)
         if table is not None:
             learner.average.proposal.copy_(table)
             learner.model.proposal.copy_(table)
-        scores = validate(learner.average, self.videos, learner.stage.schedule)
+        scores = validate(learner.average, self.videos, schedule)
         steps = learner.step - self.started_at
         rate = steps * learner.stage.batch / (time.monotonic() - self.resumed)
         entry = {'stage': learner.stage.name, 'step': learner.step, 'loss': loss,
@@ -125,7 +125,7 @@ class Bookkeeping(L.Callback):
         model, videos = learner.average, self.videos
         sheet = clip_sheet(model, videos.images[:EXAMPLES].to(model.device),
                            [field[slice(EXAMPLES)].to(model.device) for field in videos.actions],
-                           learner.stage.schedule)
+                           learner.recipe.schedule_at(learner.stage))
         sequences = learner.record['sequences']
         board.add_image('validation/frame, reconstruction, slots; prediction', sheet.cpu(),
                         sequences)

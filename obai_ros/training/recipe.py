@@ -67,6 +67,11 @@ class Stage:
     final_temperature: float | None = None
 
     def __post_init__(self):
+        for counted in fields(Stage):
+            value = getattr(self, counted.name)
+            if counted.type.startswith('int') and value is not None and value != int(value):
+                raise ValueError(f'stage {self.name!r}: {counted.name} is {value}, expected a '
+                                 f'whole number')
         at_least_one = ('steps', 'frames', 'batch', 'iterations', 'window', 'warmup')
         for name in at_least_one:
             if not getattr(self, name) >= 1:
@@ -125,20 +130,21 @@ class Recipe:
     """Decay of the moving average of the weights, which is what is evaluated and shipped."""
     validation_sequences: int = 96
     inference: dict[str, float] = field(default_factory=dict)
-    """What the weights that are evaluated and shipped assume instead of what they learn with: of
-    beta, sigma_o, sigma_s, sigma_psi. Learned with much pixel noise, masks are good enough to be
-    used with little (models/NOTES.md)."""
+    """What the weights that are evaluated and shipped infer with instead of what they learn with:
+    of beta, sigma_o, sigma_s, sigma_psi, and iterations, refinements per frame. Learned with much
+    pixel noise, masks are good enough to be used with little (models/NOTES.md)."""
 
     def __post_init__(self):
         if self.optimizer not in ('adam', 'muon'):
             raise ValueError(f'the optimizer is {self.optimizer!r}: expected adam or muon')
         if not self.stages:
             raise ValueError('the recipe has no stages: expected at least one')
-        unknown = sorted(set(self.inference) - set(ASSUMED))
+        unknown = sorted(set(self.inference) - {*ASSUMED, 'iterations'})
         if unknown:
-            raise ValueError(f'inference is to assume another {", ".join(unknown)}: only '
-                             f'{", ".join(ASSUMED)} can change after learning')
+            raise ValueError(f'inference is to have another {", ".join(unknown)}: only '
+                             f'{", ".join(ASSUMED)} and iterations can change after learning')
         self.inferring_at(self.stages[-1])
+        self.schedule_at(self.stages[-1])
         for stage in self.stages:
             if stage.seeds and self.model_at(stage).decoder != 'glimpse':
                 raise ValueError(f'stage {stage.name!r}: seeds say where a slot\'s square is, '
@@ -163,7 +169,16 @@ class Recipe:
 
     def inferring_at(self, stage: Stage) -> ModelConfig:
         """Return the configuration with which a stage's weights are evaluated."""
-        return replace(self.model_at(stage), **self.inference)
+        assumed = {name: self.inference[name] for name in self.inference if name in ASSUMED}
+        return replace(self.model_at(stage), **assumed)
+
+    def schedule_at(self, stage: Stage) -> Schedule:
+        """
+        Return the schedule with which a stage's weights are evaluated. Births are for streams that
+        are learned from; who watches streams asks for them (`Schedule.careful`).
+        """
+        iterations = self.inference.get('iterations', stage.iterations)
+        return replace(stage.schedule, iterations=iterations, births=0)
 
     def scene_at(self, stage: Stage) -> SceneConfig:
         return replace(self.scene, image_size=stage.image_size)

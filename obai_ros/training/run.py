@@ -76,7 +76,7 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
     if trainer.is_global_zero:
         path = folder / f'{learner.recipe.model.preset}.safetensors'
         save_checkpoint(path, learner.average, training_record(learner, finished),
-                        learner.stage.schedule)
+                        learner.recipe.schedule_at(learner.stage))
         say(f'weights: {path}')
     return finished
 

@@ -314,9 +314,12 @@ def test_curves_have_pictures(recipe, tmp_path):
     assert fine.height == rows * stage.image_size + 2 * (rows - 1)
 
 
-def test_weights_assume_what_the_recipe_says_once_they_are_learned(recipe, tmp_path):
-    recipe = replace(recipe, inference={'sigma_o': 0.1})
+def test_weights_infer_as_the_recipe_says_once_they_are_learned(recipe, tmp_path):
+    last = replace(recipe.stages[-1], births=1, first_iterations=3)
+    recipe = replace(recipe, stages=(*recipe.stages[:-1], last),
+                     inference={'sigma_o': 0.1, 'iterations': 2})
     run(recipe, tmp_path)
     learned = load_checkpoint(tmp_path / 'smoke.safetensors')
     assert learned.config == replace(recipe.model, sigma_o=0.1)
+    assert learned.schedule == replace(last.schedule, iterations=2, births=0)
     assert Recipe.from_dict(learned.record['recipe']) == recipe
