@@ -60,7 +60,7 @@ class Compiled(Direct):
                  folder: Path | None = None, fresh: bool = True):
         super().__init__(model)
         self._say, self._warn, self._shapes = say, warn, tuple(shapes)
-        self._wrong: list[tuple[int, int]] = []
+        self._wrong: dict[tuple[int, int], str] = {}    # by shape, what is wrong with the code
         self._process: subprocess.Popen | None = None
         obstacle = _obstacle(model)
         if obstacle:
@@ -100,12 +100,18 @@ class Compiled(Direct):
             path = artefact(self.folder, shape)
             if not path.exists():
                 continue
-            code = torch._inductor.aoti_load_package(str(path))
-            # Compilers err, too.
-            if agrees(code, self.written_out(shape[1]), example(self.model, shape)):
+            try:
+                code = torch._inductor.aoti_load_package(str(path))
+                # Compilers err, too.
+                right = agrees(code, self.written_out(shape[1]), example(self.model, shape))
+            except RuntimeError as error:  # half a file, say
+                self._wrong[shape] = f'cannot be loaded ({str(error).splitlines()[0]})'
+                path.unlink()
+                continue
+            if right:
                 self.prepared[shape] = _of_contiguous(code)
             else:
-                self._wrong.append(shape)
+                self._wrong[shape] = 'gives other results than it should'
                 path.unlink()
 
     def _begin(self) -> None:
@@ -134,8 +140,9 @@ class Compiled(Direct):
         status, self._process = self._process.returncode, None
         self._load()
         if self._wrong:
-            self._warn(f'compiled code for windows of (sequences, frames) {self._wrong} gives '
-                       f'other results than it should: the direct engine goes on')
+            wrong = '; '.join(f'for {shape} it {fault}' for shape, fault in self._wrong.items())
+            self._warn(f'compiled code for windows of (sequences, frames) is of no use: {wrong}; '
+                       f'the direct engine goes on')
         elif self.missing:
             lines = (self.folder / 'errors.txt').read_text(errors='replace').split('\n')
             last = next((line for line in reversed(lines) if line.strip()), 'it said nothing')

@@ -205,7 +205,25 @@ def test_code_that_computes_something_else_is_not_put_to_work(stream, tmp_path, 
     compiling.wait()
     assert compiling.missing and not found.exists()
     sentence, = said
-    assert '[(1, 2)] gives other results than it should: the direct engine goes on' in sentence
+    assert 'for (1, 2) it gives other results than it should; the direct engine goes' in sentence
+
+
+def test_code_that_is_only_half_there_is_compiled_anew(stream, tmp_path, monkeypatch):
+    model, (_, window) = stream
+    found = artefact(tmp_path / fingerprint(model), (1, 2))
+    found.parent.mkdir()
+    found.write_bytes(b'PK half a file')
+    assert Compiled(model, [(1, 2)], silent, silent, tmp_path, fresh=False).missing
+    assert not found.exists()
+    # Nor does a node end over it where it is what a compiler has just written.
+    monkeypatch.setenv('CXX', 'false')
+    said = []
+    engine = Compiled(model, [(1, 2)], [].append, said.append, tmp_path)
+    found.write_bytes(b'PK half a file')
+    engine.wait()
+    sentence, = said
+    assert 'for (1, 2) it cannot be loaded (' in sentence
+    assert torch.isfinite(engine(model, window, 1, Noise.seeded([3]))[1]).all()
 
 
 def test_without_a_compiler_the_direct_engine_works_and_says_so(stream, tmp_path, monkeypatch):
