@@ -23,7 +23,7 @@ def ready_engine(name: str, model: Obai, shapes: Sequence[tuple[int, int]]) -> t
     if found == 'compiled':
         engine.wait()
         if engine.missing:
-            found = 'direct'
+            found = engine.until
     if found == 'graphs' and not set(shapes) <= set(engine.shapes):
         found = 'direct'
     if name not in ('auto', found):

@@ -17,10 +17,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     case.add_argument('--preset', choices=('fast', 'paper', 'smoke'), default='fast')
     case.add_argument('--engine', choices=('auto', 'reference', 'direct', 'compiled',
                                                'graphs'),
-                      default='auto', help='what computes the same beliefs; auto: graphs on a '
-                      'GPU, compiled where code lies ready (not with --sweep), otherwise direct '
-                      'where that can be; compiled: compiles first, half a minute for each length '
-                      'of window; graphs: recorded on a GPU, and replayed')
+                      default='auto', help='what computes the same beliefs; auto: compiled '
+                      'where code lies ready (not with --sweep), otherwise graphs on a GPU and '
+                      'direct elsewhere, where that can be; compiled: compiles first, half a '
+                      'minute for each length of window; graphs: recorded on a GPU, and replayed')
     case.add_argument('--device', default='cpu', help='auto, cpu, cuda or cuda:N')
     case.add_argument('--precision', choices=('auto', 'float32', 'bfloat16'), default='auto',
                       help='auto: bfloat16 where the device computes with it')

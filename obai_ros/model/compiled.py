@@ -2,10 +2,11 @@
 """
 The direct engine compiled ahead of time, and kept for the next start.
 
-Compiling takes half a minute for each length of window. A process of its own does it while the
-direct engine works; the result goes to a folder of the user's cache, from which the next start
-takes it within milliseconds. It depends on the weights, the number of threads, the processor and
-the version of torch, and its folder's name on all of them.
+Compiling takes half a minute for each length of window. A process of its own does it while another
+engine works; the result goes to a folder of the user's cache, from which the next start takes it
+within milliseconds. It depends on the weights, the number of threads, the processor and the
+version of torch, and its folder's name on all of them. On a GPU fewer kernels are left, and those
+are recorded (`graphs`); until then, recordings of the written-out code work.
 """
 from __future__ import annotations
 
@@ -28,15 +29,13 @@ from torch import Tensor
 
 from obai_ros.model import (decoding, describing, glimpse, interpolation, looking, percept,
                             refinement, traits)
+from obai_ros.model.agreement import agrees, example
 from obai_ros.model.checkpoint import load_checkpoint, save_checkpoint
-from obai_ros.model.engine import PERCEPT, POINTS, Direct
+from obai_ros.model.engine import POINTS, Direct
+from obai_ros.model.graphs import Graphs, Recording
 from obai_ros.model.obai import Obai
 
 MODEL = 'model.safetensors'
-
-AGREEMENT = 0.1
-"""By how much lambda and the LSTM's state may differ between engines; rounding to bfloat16 makes
-some .02."""
 
 WRITTEN_OUT = (refinement, decoding, looking, interpolation, glimpse, describing, percept,
                traits)
@@ -50,21 +49,29 @@ class Compiled(Direct):
     shapes: (sequences, frames) of the windows to compile for, and (sequences, PERCEPT). say: takes
     a sentence when compiling begins and when its result is put to work; warn: one when it is not
     to be had. folder: where compiled code is kept; None: in the user's cache. fresh: compile what
-    is not there yet. Raises ValueError for networks that are not written out.
+    is not there yet. record: as in `Graphs`; None: on a GPU only. Raises ValueError for networks
+    that are not written out.
     """
 
     name = 'compiled'
 
     def __init__(self, model: Obai, shapes: Sequence[tuple[int, int]],
                  say: Callable[[str], None], warn: Callable[[str], None],
-                 folder: Path | None = None, fresh: bool = True):
+                 folder: Path | None = None, fresh: bool = True, record: Callable | None = None):
         super().__init__(model)
         self._say, self._warn, self._shapes = say, warn, tuple(shapes)
+        recorded = record is not None or model.device.type == 'cuda'
+        self._ready = (record or Recording) if recorded else _of_contiguous
+        self._compiled: set[tuple[int, int]] = set()
         self._wrong: dict[tuple[int, int], str] = {}    # by shape, what is wrong with the code
         self._process: subprocess.Popen | None = None
-        obstacle = _obstacle(model)
+        self.until = Direct.name
+        if recorded and fresh:
+            self.prepared |= Graphs(model, shapes, warn, record).prepared
+            self.until = Graphs.name if self.prepared else Direct.name
+        obstacle = _obstacle()
         if obstacle:
-            warn(f'{obstacle}: the direct engine takes over')
+            warn(f'{obstacle}: the {self.until} engine takes over')
             return
         self.folder = (folder or cache_folder()) / fingerprint(model)
         self._load()
@@ -73,8 +80,8 @@ class Compiled(Direct):
 
     @property
     def missing(self) -> list[tuple[int, int]]:
-        """Return the shapes for which there is no compiled code yet."""
-        return [shape for shape in self._shapes if shape not in self.prepared]
+        """Return the shapes for which there is no compiled code yet; `until` is what works."""
+        return [shape for shape in self._shapes if shape not in self._compiled]
 
     def for_shape(self, batch: int, frames: int) -> Callable[..., tuple[Tensor, ...]]:
         if self._process is not None and self._process.poll() is not None:
@@ -100,19 +107,24 @@ class Compiled(Direct):
             path = artefact(self.folder, shape)
             if not path.exists():
                 continue
+            inputs, gpu = example(self.model, shape), self.model.device.index
             try:
-                code = torch._inductor.aoti_load_package(str(path))
+                # An engine runs in one thread, and waiting for others cannot be recorded.
+                code = torch._inductor.aoti_load_package(
+                    str(path), run_single_threaded=True, device_index=-1 if gpu is None else gpu)
+                code = self._ready(code, inputs)
                 # Compilers err, too.
-                right = agrees(code, self.written_out(shape[1]), example(self.model, shape))
+                right = agrees(code, self.written_out(shape[1]), inputs)
             except RuntimeError as error:  # half a file, say
-                self._wrong[shape] = f'cannot be loaded ({str(error).splitlines()[0]})'
-                path.unlink()
+                self._wrong[shape] = f'cannot be put to work ({str(error).splitlines()[0]})'
+                path.unlink(missing_ok=True)
                 continue
             if right:
-                self.prepared[shape] = _of_contiguous(code)
+                self.prepared[shape] = code
+                self._compiled.add(shape)
             else:
                 self._wrong[shape] = 'gives other results than it should'
-                path.unlink()
+                path.unlink(missing_ok=True)
 
     def _begin(self) -> None:
         """Compile what is missing in another process, at low priority."""
@@ -122,18 +134,19 @@ class Compiled(Direct):
                 save_checkpoint(self.folder / MODEL, self.model, {})
             errors = open(self.folder / 'errors.txt', 'wb')
         except OSError as error:
-            self._warn(f'compiled code cannot be kept ({error}): the direct engine takes over')
+            self._warn(f'compiled code cannot be kept ({error}): the {self.until} engine takes '
+                       'over')
             return
         with errors:
             self._process = subprocess.Popen(
                 [sys.executable, '-m', 'obai_ros.model.compiled', str(self.folder),
-                 self.model.precision, json.dumps(self.missing)],
+                 self.model.precision, str(self.model.device), json.dumps(self.missing)],
                 stdin=subprocess.PIPE, stdout=errors, stderr=errors,
                 env={**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, sys.path)),
                      'OMP_NUM_THREADS': str(torch.get_num_threads()),
                      'TORCHINDUCTOR_COMPILE_THREADS': '1'})
-        self._say('compiling for this processor, for a minute or so; until then the direct '
-                  'engine works')
+        self._say(f'compiling for this processor, for a minute or so; until then the {self.until} '
+                  f'engine works')
 
     def _finish(self) -> None:
         self._process.stdin.close()
@@ -142,7 +155,7 @@ class Compiled(Direct):
         if self._wrong:
             wrong = '; '.join(f'for {shape} it {fault}' for shape, fault in self._wrong.items())
             self._warn(f'compiled code for windows of (sequences, frames) is of no use: {wrong}; '
-                       f'the direct engine goes on')
+                       f'the {self.until} engine goes on')
         elif self.missing:
             lines = (self.folder / 'errors.txt').read_text(errors='replace').split('\n')
             last = next((line for line in reversed(lines) if line.strip()), 'it said nothing')
@@ -152,8 +165,13 @@ class Compiled(Direct):
             self._say('compiled code is at work from now on')
 
 
-def _of_contiguous(code: Callable) -> Callable[..., tuple[Tensor, ...]]:
-    """Return code that takes for granted how tensors lie in memory, for tensors of any kind."""
+def _of_contiguous(code: Callable, inputs: tuple[Tensor, ...]
+                   ) -> Callable[..., tuple[Tensor, ...]]:
+    """
+    Return code that takes for granted how tensors lie in memory, for tensors of any kind.
+
+    inputs: not needed, unlike for a `Recording`.
+    """
     return lambda *tensors: tuple(code(*(tensor.contiguous() for tensor in tensors)))
 
 
@@ -175,52 +193,20 @@ def fingerprint(model: Obai) -> str:
     cpu = Path('/proc/cpuinfo')
     flags = next((line for line in cpu.read_text().splitlines() if line.startswith('flags')),
                  '') if cpu.exists() else ''
+    gpu = torch.cuda.get_device_name(model.device) if model.device.type == 'cuda' else ''
     for part in (json.dumps(model.config.to_dict()), model.precision, torch.__version__,
-                 str(torch.get_num_threads()), flags, str(POINTS),
+                 str(torch.get_num_threads()), flags, gpu, str(POINTS),
                  *(Path(module.__file__).read_text() for module in WRITTEN_OUT)):
         digest.update(part.encode() + b'\0')
     return digest.hexdigest()[:16]
 
 
-def _obstacle(model: Obai) -> str:
-    """Return why code for this model cannot be compiled here, '' if it can."""
-    if model.device.type != 'cpu':
-        return f'code is compiled for the CPU only, not for {model.device}'
+def _obstacle() -> str:
+    """Return why code cannot be compiled here, '' if it can."""
     compiler = os.environ.get('CXX', 'g++')
     if shutil.which(compiler) is None:
         return f'there is no C++ compiler ({compiler}) on PATH to compile with'
     return ''
-
-
-@torch.no_grad()
-def agrees(code: Callable, written_out: Callable, inputs: tuple[Tensor, ...]) -> bool:
-    """Tell whether code does what the written-out code does."""
-    # What is compared are lambda and the LSTM's state, or all that shows where slots are.
-    return all(bool(((mine - other).abs() < AGREEMENT).all())
-               for mine, other in zip(written_out(*inputs)[:3], code(*inputs)[:3]))
-
-
-def example(model: Obai, shape: tuple[int, int]) -> tuple[Tensor, ...]:
-    """Return inputs of what is compiled for a shape: noise to begin with."""
-    batch, frames = shape[0], shape[1] or 1
-    config = model.config
-    slots, size = config.num_slots, config.latent_size
-    generator = torch.Generator().manual_seed(0)
-
-    def noise(*sizes: int) -> Tensor:
-        return torch.randn(batch, frames, *sizes, generator=generator)
-
-    if shape[1] == PERCEPT:
-        return (noise(slots, size)[:, 0],
-                noise(3, config.image_size, config.image_size)[:, 0].sigmoid())
-    return (
-        noise(config.image_size, 3, config.image_size).sigmoid(),
-        model.initial.detach().expand(batch, frames, slots, 4 * size).clone(),
-        noise(slots, config.hidden_size).tanh(), noise(slots, config.hidden_size),
-        noise(slots, size), torch.tensor(False),
-        torch.zeros(batch, slots, 4 * size), torch.zeros(batch, slots, 4),
-        torch.zeros(batch, frames - 1, POINTS, dtype=torch.long),
-        torch.zeros(batch, frames - 1, POINTS, 2))
 
 
 def compile_for(model: Obai, shape: tuple[int, int], path: Path) -> None:
@@ -240,7 +226,7 @@ def _end_with_whoever_began() -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def main(folder: str, precision: str, shapes: str) -> None:
+def main(folder: str, precision: str, device: str, shapes: str) -> None:
     """Compile for the model in a folder; what another process has compiled is left alone."""
     os.setpgid(0, 0)
     threading.Thread(target=_end_with_whoever_began, daemon=True).start()
@@ -248,7 +234,7 @@ def main(folder: str, precision: str, shapes: str) -> None:
     with open(Path(folder) / 'lock', 'w') as lock, tempfile.TemporaryDirectory() as scratch:
         fcntl.flock(lock, fcntl.LOCK_EX)
         os.environ['TORCHINDUCTOR_CACHE_DIR'] = scratch
-        model = load_checkpoint(Path(folder) / MODEL, precision=precision).model
+        model = load_checkpoint(Path(folder) / MODEL, device, precision).model
         for shape in json.loads(shapes):
             path = artefact(Path(folder), shape)
             if not path.exists():

@@ -174,8 +174,8 @@ def make_engine(name: str, model: Obai, say: Callable[[str], None], warn: Callab
     """
     Return the engine of that name for a model, or the best there is, and say why.
 
-    name: one of ENGINES; auto: graphs on a GPU; compiled if code for these shapes is in the
-    user's cache; otherwise direct, as far as the model's networks allow. shapes: (sequences,
+    name: one of ENGINES; auto: compiled if code for these shapes is in the user's cache, otherwise
+    graphs on a GPU and direct elsewhere, as far as the model's networks allow. shapes: (sequences,
     frames) of the windows that it is to be fast for, see `shapes_of`. say, warn: take sentences
     about how compiling goes, and about what could not be had. Raises ValueError for an unknown
     name.
@@ -189,12 +189,15 @@ def make_engine(name: str, model: Obai, say: Callable[[str], None], warn: Callab
         return Reference()
     if name == 'direct':
         return Direct(model)
-    if name == 'graphs' or (name == 'auto' and model.device.type == 'cuda'):
-        from obai_ros.model.graphs import Graphs
-        return Graphs(model, shapes, warn)
     from obai_ros.model.compiled import Compiled
+    from obai_ros.model.graphs import Graphs
     if name == 'compiled':
         return Compiled(model, shapes, say, warn)
-    # No warnings: nobody asked for compiled code, it is only taken where it lies ready.
-    kept = Compiled(model, shapes, say, lambda sentence: None, fresh=False)
-    return Direct(model) if kept.missing else kept
+    if name == 'auto':
+        # No warnings: nobody asked for compiled code, it is only taken where it lies ready.
+        kept = Compiled(model, shapes, say, lambda sentence: None, fresh=False)
+        if not kept.missing:
+            return kept
+    if name == 'graphs' or model.device.type == 'cuda':
+        return Graphs(model, shapes, warn)
+    return Direct(model)

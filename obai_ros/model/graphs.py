@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from obai_ros.model.compiled import agrees, example
+from obai_ros.model.agreement import agrees, example
 from obai_ros.model.engine import Direct
 from obai_ros.model.obai import Obai
 
@@ -39,7 +39,7 @@ class Graphs(Direct):
                  'over')
             return
         for shape in shapes:
-            inputs = tuple(value.to(model.device) for value in example(model, shape))
+            inputs = example(model, shape)
             written_out = self.written_out(shape[1])
             try:
                 recording = (record or Recording)(written_out, inputs)

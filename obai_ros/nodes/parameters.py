@@ -141,8 +141,8 @@ PERCEPTION = (
     Spec('engine', 'auto', 'What computes refinements, all with the same results: reference (the '
          'readable code), direct (gradients written out, faster), compiled (fastest; compiles in '
          'the background if need be, and keeps the code in the user\'s cache), graphs (on a GPU: '
-         'recorded as a CUDA graph and replayed), or auto: graphs on a GPU, compiled where code '
-         'is in the cache, otherwise direct.',
+         'recorded as a CUDA graph and replayed), or auto: compiled where code is in the cache, '
+         'otherwise graphs on a GPU and direct elsewhere.',
          choices=('auto', 'reference', 'direct', 'compiled', 'graphs')),
     Spec('iterations', 0, 'Refinement iterations per frame; 0 = as the model was trained. Fewer '
          'are faster, more are not better without end.', 0, 64, change=ALWAYS),

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from obai_ros.action_field import ActionField
+from obai_ros.model.compiled import Compiled, artefact
 from obai_ros.model.engine import POINTS, SHAPES, Direct, make_engine
 from obai_ros.model.graphs import Graphs, Recording
 from obai_ros.model.inference import refine_repeatedly
@@ -106,6 +107,52 @@ def test_what_cannot_be_recorded_costs_nothing_but_a_warning(stream):
     assert_the_same(refined(engine, model, windows[0]), refined(Direct(model), model, windows[0]))
 
 
+def test_compiled_code_is_recorded_in_place_of_the_written_out(stream, tmp_path):
+    model, windows = stream
+    made = []
+
+    def record(*case):
+        made.append(StandIn(*case))
+        return made[-1]
+    shape = 1, windows[1].frames
+    engine = Compiled(model, [shape], [].append, silent, tmp_path, record=record)
+    assert (engine.name, engine.until, engine.missing) == ('compiled', 'graphs', [shape])
+    before = refined(engine, model, windows[1])
+    engine.wait()
+    assert not engine.missing
+    after = refined(engine, model, windows[1])
+    written_out, compiled = made
+    assert written_out.replays > 0 and compiled.replays > 0
+    expected = refined(Direct(model), model, windows[1])
+    assert_the_same(before, expected)
+    assert_the_same(after, expected, 1e-3)
+    # The next start finds it, and records nothing else.
+    again = Compiled(model, [shape], silent, silent, tmp_path, fresh=False, record=record)
+    assert not again.missing and len(made) == 3
+    assert_the_same(refined(again, model, windows[1]), after)
+
+
+def test_compiled_code_that_cannot_be_recorded_costs_nothing_but_a_warning(
+        stream, tmp_path, monkeypatch):
+    model, windows = stream
+    said, shape = [], (1, windows[1].frames)
+
+    def record(function, inputs):
+        if function is not engine_code:
+            return StandIn(function, inputs)
+        raise RuntimeError('operation not permitted when stream is capturing\nmore about it')
+    engine_code = Direct(model).written_out(shape[1])
+    monkeypatch.setattr(torch._inductor, 'aoti_load_package', lambda path, **how: engine_code)
+    monkeypatch.setenv('CXX', 'false')
+    engine = Compiled(model, [shape], [].append, said.append, tmp_path, record=record)
+    artefact(engine.folder, shape).touch()
+    engine.wait()
+    sentence, = said
+    assert ('it cannot be put to work (operation not permitted when stream is capturing); the '
+            'graphs engine goes on') in sentence
+    assert_the_same(refined(engine, model, windows[1]), refined(Direct(model), model, windows[1]))
+
+
 def test_without_a_gpu_the_direct_engine_works_and_says_so(stream):
     model, windows = stream
     said = []
@@ -117,8 +164,19 @@ def test_without_a_gpu_the_direct_engine_works_and_says_so(stream):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='there is no GPU here')
 def test_on_a_gpu_graphs_give_what_the_direct_engine_gives(make_stream):
     model, windows = make_stream('cuda')
-    engine = make_engine('auto', model, silent, silent)
+    engine = Graphs(model, SHAPES, silent)
     assert engine.shapes == list(SHAPES)
     for window in windows:
         for ask in (refined, described):
             assert_the_same(ask(engine, model, window), ask(Direct(model), model, window), 1e-4)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='there is no GPU here')
+def test_on_a_gpu_compiled_code_gives_what_the_direct_engine_gives(make_stream, tmp_path):
+    model, windows = make_stream('cuda')
+    engine = Compiled(model, SHAPES, [].append, silent, tmp_path)
+    engine.wait()
+    assert not engine.missing
+    for window in windows:
+        for ask in (refined, described):
+            assert_the_same(ask(engine, model, window), ask(Direct(model), model, window), 0.02)

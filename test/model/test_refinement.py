@@ -192,7 +192,8 @@ def test_code_that_computes_something_else_is_not_put_to_work(stream, tmp_path, 
     found.parent.mkdir()
 
     def engine(code_of, warn=silent, fresh=False):
-        monkeypatch.setattr(torch._inductor, 'aoti_load_package', lambda path: Refinement(code_of))
+        monkeypatch.setattr(torch._inductor, 'aoti_load_package',
+                            lambda path, **settings: Refinement(code_of))
         return Compiled(model, [shape], [].append, warn, tmp_path, fresh)
 
     found.touch()
@@ -222,7 +223,7 @@ def test_code_that_is_only_half_there_is_compiled_anew(stream, tmp_path, monkeyp
     found.write_bytes(b'PK half a file')
     engine.wait()
     sentence, = said
-    assert 'for (1, 2) it cannot be loaded (' in sentence
+    assert 'for (1, 2) it cannot be put to work (' in sentence
     assert torch.isfinite(engine(model, window, 1, Noise.seeded([3]))[1]).all()
 
 
