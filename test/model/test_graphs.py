@@ -7,7 +7,7 @@ import torch
 
 from obai_ros.action_field import ActionField
 from obai_ros.model.compiled import Compiled, artefact
-from obai_ros.model.engine import POINTS, SHAPES, Direct, make_engine
+from obai_ros.model.engine import PERCEPT, POINTS, SHAPES, Direct, make_engine
 from obai_ros.model.graphs import Graphs, Recording
 from obai_ros.model.inference import refine_repeatedly
 from obai_ros.model.noise import Noise
@@ -114,22 +114,22 @@ def test_compiled_code_is_recorded_in_place_of_the_written_out(stream, tmp_path)
     def record(*case):
         made.append(StandIn(*case))
         return made[-1]
-    shape = 1, windows[1].frames
+    shape = 1, PERCEPT  # what compiles soonest
     engine = Compiled(model, [shape], [].append, silent, tmp_path, record=record)
     assert (engine.name, engine.until, engine.missing) == ('compiled', 'graphs', [shape])
-    before = refined(engine, model, windows[1])
+    before = described(engine, model, windows[1])
     engine.wait()
     assert not engine.missing
-    after = refined(engine, model, windows[1])
+    after = described(engine, model, windows[1])
     written_out, compiled = made
     assert written_out.replays > 0 and compiled.replays > 0
-    expected = refined(Direct(model), model, windows[1])
+    expected = described(Direct(model), model, windows[1])
     assert_the_same(before, expected)
     assert_the_same(after, expected, 1e-3)
     # The next start finds it, and records nothing else.
     again = Compiled(model, [shape], silent, silent, tmp_path, fresh=False, record=record)
     assert not again.missing and len(made) == 3
-    assert_the_same(refined(again, model, windows[1]), after)
+    assert_the_same(described(again, model, windows[1]), after)
 
 
 def test_compiled_code_that_cannot_be_recorded_costs_nothing_but_a_warning(
