@@ -15,8 +15,7 @@ PARTS = ('perception', 'ceiling', 'planner', 'environment', 'training')
 def configure(parser: argparse.ArgumentParser) -> None:
     case = parser.add_argument_group('what is measured')
     case.add_argument('--preset', choices=('fast', 'paper', 'smoke'), default='fast')
-    case.add_argument('--engine', choices=('auto', 'reference', 'direct', 'compiled',
-                                               'graphs'),
+    case.add_argument('--engine', choices=('auto', 'reference', 'direct', 'compiled', 'graphs'),
                       default='auto', help='what computes the same beliefs; auto: compiled '
                       'where code lies ready (not with --sweep), otherwise graphs on a GPU and '
                       'direct elsewhere, where that can be; compiled: compiles first, half a '

@@ -52,6 +52,8 @@ class Schedule:
     frame of a clip, all of which is then gone over (`descent.descend`). Not used in training."""
 
     def __post_init__(self):
+        if not isinstance(self.iterations, int):
+            raise ValueError(f'iterations is {self.iterations}: expected a whole number')
         for name in ('iterations', 'window', 'starts'):
             if getattr(self, name) < 1:
                 raise ValueError(f'{name} is {getattr(self, name)}: expected at least 1')

@@ -69,7 +69,7 @@ class Stage:
     def __post_init__(self):
         for counted in fields(Stage):
             value = getattr(self, counted.name)
-            if counted.type.startswith('int') and value is not None and value != int(value):
+            if counted.type.startswith('int') and not isinstance(value, int | None):
                 raise ValueError(f'stage {self.name!r}: {counted.name} is {value}, expected a '
                                  f'whole number')
         at_least_one = ('steps', 'frames', 'batch', 'iterations', 'window', 'warmup')

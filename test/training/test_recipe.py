@@ -46,6 +46,9 @@ def test_settings_beside_a_preset_change_it_and_not_another(tmp_path):
     ('scene: {num_objects: 4}\nstages: [{name: a, steps: 1}]\n', '4 slots cannot hold 4 objects'),
     ('inference: {channels: 8}\nstages: [{name: a, steps: 1}]\n', 'another channels: only beta'),
     ('inference: {sigma_o: 0}\nstages: [{name: a, steps: 1}]\n', 'sigma_o is 0'),
+    ('stages: [{name: a, steps: 1e3}]\n', 'steps is 1000.0, expected a whole number'),
+    ('stages: [{name: a, steps: 1, window: 2.5}]\n', 'window is 2.5, expected a whole number'),
+    ('inference: {iterations: 2.5}\nstages: [{name: a, steps: 1}]\n', 'is 2.5: expected a whole'),
     ('inference: {iterations: 0}\nstages: [{name: a, steps: 1}]\n', 'iterations is 0'),
     ('[1, 2]\n', 'holds no recipe'), ('stages: [\n', 'is not YAML')])
 def test_impossible_recipes_are_refused_in_a_sentence(tmp_path, text, complaint):
