@@ -24,21 +24,22 @@ def best_velocities(model: Obai, window: Window) -> Window:
 
     Means of states and q(a) are taken as they are, spreads stay. Differentiable.
     """
-    sigma_s, pushes = model.config.sigma_s, model.dynamics.push(window.action_belief.mean)
-    belief = window.belief
-    # What each velocity ought to be by itself: how far the state has moved ...
-    moved = belief.mean - torch.cat([belief.mean[:, :1], belief.mean[:, :-1]], 1)
-    # ... and the velocity before, which is unknown but for that of the past, plus a push.
-    nothing = torch.zeros_like(belief.mean[:, :1])
-    pushed = torch.cat([nothing, pushes], 1) - torch.cat([pushes, nothing], 1)
-    wish = moved + pushed
-    if window.past is not None:
-        past = window.past
-        first = (belief.mean[:, 0] - past.belief.mean + past.belief.velocity
-                 + model.dynamics.push(past.action.mean))
-        wish = torch.cat([(wish[:, 0] + first)[:, None], wish[:, 1:]], 1)
-    weights = _weights(window.frames, window.past is not None, sigma_s).to(wish)
-    velocity = torch.einsum('fg,bgkn->bfkn', weights, wish)
+    belief, actions, past = window.belief, window.action_belief.mean, window.past
+    if past is not None:
+        means = torch.cat([past.belief.mean[:, None], belief.mean], 1)
+        actions = torch.cat([past.action.mean[:, None], actions], 1)
+    else:
+        means = torch.cat([belief.mean[:, :1], belief.mean], 1)
+        actions = torch.cat([torch.zeros_like(belief.mean[:, :1, :, :2]), actions], 1)
+    # What each velocity ought to be: how far the state has moved, and by the push before and after
+    # it more and less than its neighbours, which are unknown but for that of the past.
+    pushes = model.dynamics.push(actions)
+    wish = torch.diff(means, dim=1) + pushes
+    wish[:, :-1] -= pushes[:, 1:]
+    if past is not None:
+        wish[:, 0] += past.belief.velocity
+    weights = _weights(window.frames, past is not None, model.config.sigma_s).to(wish)
+    velocity = (weights @ wish.flatten(2)).view_as(wish)
     return replace(window, packed=replace(belief, velocity=velocity).pack())
 
 

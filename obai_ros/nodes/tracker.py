@@ -46,6 +46,7 @@ class Tracker:
         self._state = None
         self.spoilt = False
         self._pace = Pace()
+        self._effort = None  # what the filter was made for
         self.set_effort(iterations)
 
     def set_effort(self, iterations: int, settled: float = 0.0, descent: int = 0,
@@ -55,12 +56,15 @@ class Tracker:
         iterations: per frame, 0 for as trained; settled, descent: see `Schedule`; follow_rate:
         fewer iterations where images come faster than that.
         """
-        schedule = self._schedule.changed(iterations=iterations, settled=settled,
-                                          descent=descent)
-        if follow_rate:
-            fitting = self._pace.iterations(schedule.iterations)
-            schedule = dataclasses.replace(schedule, iterations=fitting)
-        self._filter = Filter(self._model, schedule, self._engine)
+        iterations = iterations or self._schedule.iterations
+        fitting = self._pace.iterations(iterations) if follow_rate else iterations
+        effort = iterations, fitting, settled, descent
+        if effort != self._effort:
+            schedule = self._schedule.changed(iterations=iterations, settled=settled,
+                                              descent=descent)
+            self._filter = Filter(self._model, dataclasses.replace(schedule, iterations=fitting),
+                                  self._engine)
+            self._effort = effort
 
     def came(self, stamp: float) -> None:
         """Note that an image came, processed or not; stamp: s."""

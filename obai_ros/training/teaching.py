@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from obai_ros.environment.scene import SceneConfig
@@ -114,7 +113,9 @@ def lesson_loss(pupil: Obai, lesson: Lesson) -> tuple[Tensor, Tensor]:
     Return how far a pupil is from what it was told: its drawings and its features, scalars.
 
     Drawings, nats per pixel: the divergence of its masks from the teacher's, and the colours'
-    squared error in units of COLOUR_SD, where they show. Features: mean squared error.
+    squared error in units of COLOUR_SD, where they show. Features: mean squared error of what
+    they add to the gates of the LSTM, which is the same in both: a teacher's features vary in
+    scale by orders of magnitude, and do not matter by their scale.
     """
     drawn = pupil.decode(lesson.state)
     told = in_a_row(lesson.output)
@@ -126,8 +127,9 @@ def lesson_loss(pupil: Obai, lesson: Lesson) -> tuple[Tensor, Tensor]:
     with pupil.half():
         features = pupil.refiner.trunk(in_a_row(lesson.inputs).flatten(0, 1),
                                        lesson.state.flatten(0, 1))
-    return divergence + colours, F.mse_loss(features.float().view_as(lesson.features),
-                                            lesson.features)
+    error = features.float().view_as(lesson.features) - lesson.features
+    gates = pupil.refiner.lstm.weight_ih[:, :error.shape[-1]].detach()
+    return divergence + colours, (error @ gates.T).square().mean()
 
 
 def teach(teacher: Obai, pupil: Obai, schedule: Schedule, steps: int, batch: int,

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A worker that fails ends the process, unless the context was gone already; it can be asked."""
+import os
 import subprocess
 import sys
 import threading
@@ -46,3 +47,19 @@ def test_whoever_asks_is_told_what_went_wrong_and_the_worker_goes_on():
     with pytest.raises(ZeroDivisionError):
         worker.ask(lambda: 1 / 0)
     assert worker.ask(lambda: 2) == 2
+
+
+@pytest.mark.parametrize('variables, expected', [
+    ({}, 'GOMP_SPINCOUNT = \'5000\''),
+    ({'GOMP_SPINCOUNT': '77'}, 'GOMP_SPINCOUNT = \'77\''),
+    ({'OMP_WAIT_POLICY': 'active'}, 'OMP_WAIT_POLICY = \'ACTIVE\'')])
+def test_threads_that_wait_go_to_sleep_soon_unless_they_were_told_how(variables, expected):
+    """Asked of libgomp itself, which reads its environment when torch brings it in."""
+    program = ('import types; from obai_ros.nodes.worker import Worker; '
+               'Worker(types.SimpleNamespace(context=None)); import torch')
+    kept = {name: value for name, value in os.environ.items()
+            if not name.startswith(('OMP_', 'GOMP_'))}
+    said = subprocess.run([sys.executable, '-c', program], text=True, capture_output=True,
+                          check=True, env={**kept, **variables, 'OMP_DISPLAY_ENV': 'verbose'})
+    assert expected in said.stderr
+    assert ('GOMP_SPINCOUNT = \'5000\'' in said.stderr) == (not variables)

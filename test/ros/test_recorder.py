@@ -17,6 +17,7 @@ pytest.importorskip('rclpy')
 from obai_ros.messages import action_field, image  # noqa: E402
 from obai_ros.msg import ActionField, Goal  # noqa: E402
 from obai_ros.nodes import qos, recorder_node  # noqa: E402
+from rclpy.duration import Duration  # noqa: E402
 from rosbags.highlevel import AnyReader  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 import yaml  # noqa: E402
@@ -36,7 +37,11 @@ class System:
 
     def play(self):
         """Publish, if somebody listens; a test calls it in place of time going by."""
-        if not (self._images.get_subscription_count() and self._applied.get_subscription_count()):
+        if not all(publisher.get_subscription_count()
+                   for publisher in (self._goal, self._images, self._applied)):
+            return
+        # What is latched travels by itself; a recording of one frame may be over before it comes.
+        if not self._goal.wait_for_all_acked(Duration(seconds=1)):
             return
         shown = Image()
         shown.header.stamp.sec = 1 + self.frame
