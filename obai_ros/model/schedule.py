@@ -32,7 +32,8 @@ class Schedule:
 
     seeds: bool = False
     """Begin first frames with slots near what asks for an explanation (`seed.seeded_window`)
-    instead of with the learned initial belief; only models with glimpses can. Also in training."""
+    instead of with the learned initial belief; for models whose first latents say where a slot is,
+    as those of glimpses do. Also in training."""
 
     confined: bool = False
     """From one frame of a stream to the next, forget velocities outside of the span of D: what no

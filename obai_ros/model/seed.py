@@ -44,8 +44,7 @@ def seeded_window(model: Obai, image: Tensor, noise: Noise) -> Window:
     """
     Return a window on images [B, 3, H, W] in which each slot but the first begins at a patch.
 
-    Slots for which there is no patch begin anywhere. The first is left for the background. Only
-    for models with glimpses.
+    Slots for which there is no patch begin anywhere. The first is left for the background.
     """
     config, window = model.config, open_window(model, image)
     size, lead = config.image_size, (window.batch, config.num_slots - 1)

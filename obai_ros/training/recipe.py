@@ -9,6 +9,7 @@ import yaml
 
 from obai_ros.environment.scene import SceneConfig
 from obai_ros.model.config import ASSUMED, ModelConfig
+from obai_ros.model.glimpse import PLACE
 from obai_ros.model.schedule import Schedule
 from obai_ros.share import share_folder
 
@@ -47,7 +48,8 @@ class Stage:
     """Refinements of the first frame; null: as many as of the others."""
     seeds: bool = False
     """Whether slots begin near patches that ask for an explanation (`model/seed.py`) instead of
-    with the learned initial belief; only models with glimpses can."""
+    with the learned initial belief. Networks of glimpses know what the first three latents say
+    then; others learn it, or were taught (`teaching`)."""
     births: int = 0
     """How often, before a stream is gone on with, an object that no slot explains may be given one
     (`model/birth.py`): what a stream learns from is what a robot will meet."""
@@ -146,9 +148,9 @@ class Recipe:
         self.inferring_at(self.stages[-1])
         self.schedule_at(self.stages[-1])
         for stage in self.stages:
-            if stage.seeds and self.model_at(stage).decoder != 'glimpse':
-                raise ValueError(f'stage {stage.name!r}: seeds say where a slot\'s square is, '
-                                 f'but a {self.model.decoder} decoder has none')
+            if stage.seeds and self.model.latent_size <= PLACE:
+                raise ValueError(f'stage {stage.name!r}: seeds say what {PLACE} latents are, and '
+                                 f'latent_size is {self.model.latent_size}: expected more')
         if self.stages[-1].image_size != self.model.image_size:
             raise ValueError(
                 f'the last stage has images of {self.stages[-1].image_size} px, but the model is '
