@@ -13,7 +13,8 @@ from obai_ros.training.carry_over import carried_over
 
 
 @pytest.mark.parametrize('name, preset', [('fast', 'fast'), ('paper', 'paper'),
-                                          ('smoke', 'smoke'), ('onward', 'fast')])
+                                          ('smoke', 'smoke'), ('onward', 'fast'),
+                                          ('taught', 'paper')])
 def test_bundled_recipes_are_sound_and_survive_json(name, preset):
     recipe = read_recipe(preset_path(name))
     assert recipe.model.preset == preset
