@@ -21,9 +21,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help='optimiser steps (default: 8000, about half an hour on a core)')
     parser.add_argument('--batch', type=int, default=4, help='videos per step (default: 4)')
     parser.add_argument('--learning-rate', type=float, default=1e-3)
-    parser.add_argument('--own', type=float, default=0.0, metavar='SHARE',
-                        help='of the videos, from 0 to 1, about which the teacher corrects what '
-                        'the pupil itself believes; twice as long (default: 0)')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     parser.add_argument('--precision', choices=('float32', 'bfloat16'), default='bfloat16',
@@ -42,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint, save_checkpoint
     from obai_ros.model.device import choose_device
     from obai_ros.training.run import hardware
-    from obai_ros.training.teaching import pupil_of, teach
+    from obai_ros.training.teaching import LESSONS, pupil_of, teach
 
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -60,8 +57,6 @@ def run(args: argparse.Namespace) -> int:
     try:
         if args.steps < 1 or args.batch < 1 or not args.learning_rate > 0:
             raise ValueError('steps, batch and learning-rate are to be positive')
-        if not 0.0 <= args.own <= 1.0:
-            raise ValueError(f'own is {args.own}: expected a share from 0 to 1')
         if args.out.suffix != '.safetensors':
             raise ValueError(f'{args.out} should end in .safetensors')
         device = choose_device(args.device)
@@ -75,12 +70,12 @@ def run(args: argparse.Namespace) -> int:
                 raise ValueError(f'{args.pupil} is configured differently from what '
                                  f'{args.preset} would be now: expected a pupil of this teacher')
             pupil, before = earlier.model, earlier.record
-        sequences = teach(teacher.model, pupil, teacher.schedule, args.steps, args.batch,
-                          args.learning_rate, args.seed, report, args.own)
+        teach(teacher.model, pupil, teacher.schedule, args.steps, args.batch, args.learning_rate,
+              args.seed, report)
         record = {
             'stage': 'taught', 'teacher': teacher.model_id, 'steps': args.steps,
-            'batch': args.batch, 'sequences': sequences,
-            'learning_rate': args.learning_rate, 'own': args.own, 'seed': args.seed,
+            'batch': args.batch, 'sequences': -(-args.steps // LESSONS) * args.batch,
+            'learning_rate': args.learning_rate, 'seed': args.seed,
             'seconds': round(time.monotonic() - begun), 'hardware': hardware(),
             'torch': torch.__version__, **({'before': before} if before else {})}
         model_id = save_checkpoint(args.out, pupil, record, teacher.schedule)

@@ -33,8 +33,7 @@ HIDDEN = 0.02
 """How much the colour of a slot counts where its mask is zero."""
 
 LESSONS = 4
-"""Lessons that are drawn from one batch of clips, at as many stages of its inference; where the
-pupil infers, which takes much longer, every stage is one."""
+"""Lessons that are drawn from one batch of clips, at as many stages of its inference."""
 
 WARMUP = 50
 """Steps over which the learning rate rises."""
@@ -43,11 +42,11 @@ WARMUP = 50
 @dataclass(frozen=True)
 class Lesson:
     """
-    What a teacher said about B frames while somebody inferred; images here are [..., H, W].
+    What a teacher said about B frames while it inferred; images here are [..., H, W].
 
-    state: [B, K, N], drawn from beliefs. output: [B, K, 4, H, W], what its decoder drew of them.
-    inputs: [B, K, 16, H, W], of refinement. features: [B, K, hidden], what its convolutions made
-    of those.
+    state: [B, K, N], drawn from its beliefs. output: [B, K, 4, H, W], what its decoder drew of
+    them. inputs: [B, K, 16, H, W], of refinement. features: [B, K, hidden], what its convolutions
+    made of those.
     """
 
     state: Tensor
@@ -85,37 +84,28 @@ def pupil_of(teacher: Obai, preset: str, precision: str = 'float32') -> Obai:
 
 
 @torch.no_grad()
-def lessons(teacher: Obai, schedule: Schedule, batch: int, generator: torch.Generator,
-            pupil: Obai | None = None, own: float = 0.0) -> Iterator[list[Lesson]]:
-    """
-    Yield lessons about B fresh videos of two frames, again and again.
-
-    own: of so many videos, from 0 to 1, the teacher tells what a pupil's beliefs look like, which
-    the pupil itself came to. What it gets wrong leads it where its teacher never is (S. Ross and
-    others, 2011, arXiv:1011.0686).
-    """
+def lessons(teacher: Obai, schedule: Schedule, batch: int, generator: torch.Generator
+            ) -> Iterator[Lesson]:
+    """Yield lessons without end, about fresh videos of two frames, B at a time."""
     config = teacher.config
     scene = SceneConfig(image_size=config.image_size)
     total = schedule.total(2)
     while True:
         videos = sample_sequences(scene, batch, 2, generator, teacher.device, (0,))
         noise = Noise(generator, teacher.device)
-        watcher, chosen = teacher, torch.randperm(total, generator=generator)[:LESSONS].tolist()
-        if own and float(torch.rand((), generator=generator)) < own:
-            watcher, chosen = pupil, range(total)
-        told = []
-        for step, window, evaluation in iterate_clip(watcher, videos.images, videos.actions,
+        chosen = set(torch.randperm(total, generator=generator)[:LESSONS].tolist())
+        for step, window, evaluation in iterate_clip(teacher, videos.images, videos.actions,
                                                      schedule, noise):
             if step in chosen:
                 belief = window.belief[:, -1]
                 state = belief.mean + belief.log_sd.exp() * noise.normal(*belief.mean.shape)
-                inputs = image_inputs(watcher, window, evaluation)[:, -1]
+                inputs = image_inputs(teacher, window, evaluation)[:, -1]
                 with teacher.half():
                     features = teacher.refiner.trunk(
                         inputs.flatten(0, 1), state.flatten(0, 1)).to(state.dtype)
-                told.append(Lesson(state, as_image(teacher.decode(state)), as_image(inputs),
-                                   features.unflatten(0, inputs.shape[:2])))
-        yield told
+                yield Lesson(state, as_image(teacher.decode(state)),
+                             as_image(inputs),
+                             features.unflatten(0, inputs.shape[:2]))
 
 
 def lesson_loss(pupil: Obai, lesson: Lesson) -> tuple[Tensor, Tensor]:
@@ -143,31 +133,25 @@ def lesson_loss(pupil: Obai, lesson: Lesson) -> tuple[Tensor, Tensor]:
 
 
 def teach(teacher: Obai, pupil: Obai, schedule: Schedule, steps: int, batch: int,
-          learning_rate: float, seed: int, report: Callable[[int, float, float], None],
-          own: float = 0.0) -> int:
+          learning_rate: float, seed: int, report: Callable[[int, float, float], None]) -> None:
     """
-    Let the networks of a pupil learn from a teacher, for as many steps; return of how many videos.
+    Let the networks of a pupil learn from a teacher, for as many steps.
 
-    schedule: how they infer. learning_rate: at the beginning; a cosine takes it to a twentieth.
-    report: told step and losses of drawings and features after each step. own: see `lessons`.
+    schedule: how the teacher infers. learning_rate: at the beginning; a cosine takes it to a
+    twentieth. report: told step and losses of drawings and features after each step.
     """
     taught = [(name, parameter) for name, parameter in pupil.named_parameters()
               if name.startswith(('decoder.', 'refiner.trunk.'))]
     optimizer = Muon(taught, learning_rate)
-    source = lessons(teacher, schedule, batch, torch.Generator(teacher.device).manual_seed(seed),
-                     pupil, own)
+    source = lessons(teacher, schedule, batch, torch.Generator(teacher.device).manual_seed(seed))
     falling = torch.optim.lr_scheduler.SequentialLR(optimizer, [
         torch.optim.lr_scheduler.LinearLR(optimizer, 1.0 / WARMUP, total_iters=WARMUP),
         torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(steps - WARMUP, 1),
                                                    learning_rate / 20.0)], [WARMUP])
-    videos, prepared = 0, []
     for step in range(steps):
-        if not prepared:
-            prepared, videos = next(source), videos + batch
-        drawing, features = lesson_loss(pupil, prepared.pop(0))
+        drawing, features = lesson_loss(pupil, next(source))
         optimizer.zero_grad(set_to_none=True)
         (drawing + features).backward()
         optimizer.step()
         falling.step()
         report(step + 1, float(drawing.detach()), float(features.detach()))
-    return videos
