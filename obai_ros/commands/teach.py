@@ -8,6 +8,9 @@ from pathlib import Path
 
 SUMMARY = "let another preset's networks learn to see from trained weights"
 
+GO_ON = {'fast': 'onward', 'paper': 'taught'}
+"""By preset, the recipe in config/train that goes on with what was taught."""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -38,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
     from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint, save_checkpoint
     from obai_ros.model.device import choose_device
+    from obai_ros.training.recipe import preset_path
     from obai_ros.training.run import hardware
     from obai_ros.training.teaching import LESSONS, pupil_of, teach
 
@@ -82,5 +86,7 @@ def run(args: argparse.Namespace) -> int:
     except (OSError, ValueError) as error:
         print(f'obai teach: {error}', file=sys.stderr)
         return 2
-    print(f'model {model_id} written to {args.out}; go on with `obai train --weights {args.out}`')
+    recipe = preset_path(GO_ON[args.preset])
+    print(f'model {model_id} written to {args.out}; go on with `obai train --recipe {recipe} '
+          f'--weights {args.out}`')
     return 0

@@ -8,6 +8,8 @@ from obai_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from obai_ros.model.config import ModelConfig
 from obai_ros.model.obai import Obai
 from obai_ros.model.schedule import Schedule
+from obai_ros.training.carry_over import carried_over
+from obai_ros.training.recipe import read_recipe
 from obai_ros.training.teaching import lesson_loss, lessons, pupil_of, teach
 
 SCHEDULE = Schedule(2, 4, 2)
@@ -102,12 +104,15 @@ def test_the_command_writes_a_model_that_can_be_gone_on_with(make_teacher, tmp_p
     assert main([*common, '--out', str(tmp_path / 'one.safetensors')]) == 0
     assert main([*common, '--pupil', str(tmp_path / 'one.safetensors'),
                  '--out', str(tmp_path / 'two.safetensors')]) == 0
-    assert '2/2  drawings' in capsys.readouterr().out
+    assert '2/2  drawings' in (said := capsys.readouterr().out)
     one, two = (load_checkpoint(tmp_path / f'{name}.safetensors') for name in ('one', 'two'))
     assert two.config.preset == 'paper' and two.schedule == SCHEDULE
     assert two.model_id != one.model_id
     assert two.record['teacher'] == load_checkpoint(tmp_path / 'teacher.safetensors').model_id
     assert two.record['before']['steps'] == 2 and two.record['sequences'] == 1
+    recipe = read_recipe(said.split('--recipe ')[1].split()[0])
+    assert recipe.schedule_at(recipe.stages[-1]).seeds
+    carried_over(two.model.state_dict(), two.config, recipe.model)
 
 
 @pytest.mark.parametrize('extra, words', [
