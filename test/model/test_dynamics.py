@@ -40,7 +40,7 @@ def test_transition_term_is_the_expectation_over_all_beliefs(parts):
     noise = torch.distributions.Normal(0.0, dynamics.sigma_s)
     log_p = (noise.log_prob(v1 - v0 - a0 @ dynamics.D.t())
              + noise.log_prob(s1 - s0 - v1)).sum(1)
-    error = log_p.std() / math.sqrt(count)
+    error = float(log_p.detach().std()) / math.sqrt(count)
     exact = dynamics.transition_term(now, before, action)
     assert abs(float((exact + log_p.mean()).detach())) < 5 * error
 
