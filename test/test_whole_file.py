@@ -29,6 +29,16 @@ def test_files_have_the_permissions_that_new_files_have(tmp_path):
     assert (tmp_path / 'whole').stat().st_mode == (tmp_path / 'plain').stat().st_mode
 
 
+def test_a_pipe_stays_a_pipe(tmp_path):
+    pipe = tmp_path / 'pipe'
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_bytes(pipe, b'through')
+    assert os.read(reader, 100) == b'through'
+    os.close(reader)
+    assert pipe.is_fifo()
+
+
 def test_json_has_no_nan(tmp_path):
     write_json(tmp_path / 'figures.json', {'a': [1.5, float('nan')], 'b': float('inf')})
     assert json.loads((tmp_path / 'figures.json').read_text()) == {'a': [1.5, None], 'b': None}

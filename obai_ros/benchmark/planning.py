@@ -10,11 +10,12 @@ import torch
 from obai_ros.benchmark.timing import percentiles
 from obai_ros.environment.shapes import SHAPES
 from obai_ros.model.belief import Belief
+from obai_ros.model.contact import Contacts
 from obai_ros.model.traits import TRAITS
 from obai_ros.planning.goal import Goal, Kind, Sight
 from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.planning.occlusion import View
-from obai_ros.planning.placement import Contacts, place
+from obai_ros.planning.placement import place
 from obai_ros.planning.planner import Planner
 from obai_ros.planning.pursuit import Pursuit
 

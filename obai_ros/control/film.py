@@ -25,7 +25,7 @@ class Camera:
 
     def __call__(self, scene: Scene, image: Tensor, move: Move) -> None:
         """Keep what is seen of one frame."""
-        labels = move.percept.labels()
+        labels = move.percept.labels
         reconstruction = move.percept.reconstruction()
         for index in range(min(self._episodes, len(image))):
             used = (move.field.acceleration[index] != 0).any(-1)

@@ -18,7 +18,7 @@ from obai_ros.planning.goal import Sight
 from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.planning.goal_image import look
 from obai_ros.planning.occlusion import View
-from obai_ros.planning.placement import contacts, place
+from obai_ros.planning.placement import place
 from obai_ros.planning.planner import Planner, PlannerConfig
 from obai_ros.planning.preference import GoalError, Preference
 from obai_ros.planning.pursuit import Pursuit
@@ -66,7 +66,7 @@ class ModelPilot:
         self._state, percept = self._filter.step(self._state, image, self._field)
         sights = Sight.of(percept)
         goal, active, belief = self._aims(sights)
-        touch = contacts(percept.assignment, percept.background)
+        touch = percept.contacts
         showing = torch.stack([sight.objects for sight in sights])
         plan = self._planner.plan(belief, goal, active, reachable=touch.reachable,
                                   view=View(percept.centroid, percept.mass, showing))

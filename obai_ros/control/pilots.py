@@ -10,9 +10,10 @@ from obai_ros.control.episodes import Move
 from obai_ros.control.task import Task
 from obai_ros.environment.scene import Scene
 from obai_ros.model.belief import Belief
+from obai_ros.model.contact import contacts
 from obai_ros.model.percept import moments
 from obai_ros.planning.occlusion import View
-from obai_ros.planning.placement import contacts, place
+from obai_ros.planning.placement import place
 from obai_ros.planning.planner import Planner, PlannerConfig
 from obai_ros.planning.preference import Preference
 

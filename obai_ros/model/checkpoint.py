@@ -14,7 +14,7 @@ from obai_ros.model.config import ModelConfig
 from obai_ros.model.obai import Obai
 from obai_ros.model.schedule import Schedule
 from obai_ros.share import share_folder
-from obai_ros.whole_file import write_bytes, write_json
+from obai_ros.whole_file import json_bytes, whole_files
 
 
 class CheckpointError(ValueError):
@@ -54,10 +54,12 @@ def save_checkpoint(path: str | Path, model: Obai, record: dict,
     digest = hashlib.sha256(weights).hexdigest()
     description = {'format': 1, 'sha256': digest, 'config': model.config.to_dict(),
                    'schedule': asdict(schedule), 'record': record}
-    # The description goes first: between the two writes it names weights that are not there
-    # yet, which loading reports, rather than weights that nobody can interpret.
-    write_json(path.with_suffix('.json'), description)
-    write_bytes(path, weights)
+    # Both are on disk before either has its name. The description goes first: between the two
+    # it names weights that are not there yet, which loading reports, rather than weights that
+    # nobody can interpret.
+    with whole_files(path.with_suffix('.json'), path) as (described, kept):
+        described.write(json_bytes(description))
+        kept.write(weights)
     return digest[:16]
 
 

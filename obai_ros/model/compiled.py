@@ -27,8 +27,8 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from obai_ros.model import (decoding, describing, glimpse, interpolation, looking, percept,
-                            refinement, traits)
+from obai_ros.model import (contact, decoding, describing, glimpse, interpolation, looking,
+                            percept, refinement, traits)
 from obai_ros.model.agreement import agrees, example
 from obai_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from obai_ros.model.engine import POINTS, Direct
@@ -38,7 +38,7 @@ from obai_ros.model.obai import Obai
 MODEL = 'model.safetensors'
 
 WRITTEN_OUT = (refinement, decoding, looking, interpolation, glimpse, describing, percept,
-               traits)
+               traits, contact)
 """Modules of which compiled code is made."""
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from obai_ros.model.belief import Belief
+from obai_ros.model.contact import Contacts, contacts
 from obai_ros.model.likelihood import mixture
 from obai_ros.model.obai import Obai
 from obai_ros.model.pixels import as_image, in_a_row
@@ -32,6 +33,8 @@ class Description:
     background: [B] int64: the slot with the largest mass on the image's border.
     empty: [B, K] bool: the slot is not the background, and is the best explanation of fewer
     than `MIN_PIXELS` px.
+    labels: [B, H, W] uint8: what the assignment says of each pixel, see `label`.
+    contact_row, contact_col, contact_probability, reachable: see `contact.Contacts`.
     """
 
     appearance: Tensor
@@ -42,6 +45,17 @@ class Description:
     traits: Tensor
     background: Tensor
     empty: Tensor
+    labels: Tensor
+    contact_row: Tensor
+    contact_col: Tensor
+    contact_probability: Tensor
+    reachable: Tensor
+
+    @property
+    def contacts(self) -> Contacts:
+        """Where each slot may be pushed."""
+        return Contacts(self.contact_row, self.contact_col, self.contact_probability,
+                        self.reachable, self.background)
 
 
 @dataclass(frozen=True)
@@ -77,17 +91,6 @@ class Percept(Description):
         """Return [B, 3, H, W]: each pixel in the colour of its most probable slot."""
         winner = self.masks.argmax(1)[:, None, None].expand(-1, 1, 3, -1, -1)
         return self.appearance.gather(1, winner)[:, 0]
-
-    def labels(self, threshold: float = 0.5) -> Tensor:
-        """
-        Return [B, H, W] uint8: 0 = background slot, k + 1 = slot k, 255 = unlabelled.
-
-        A pixel is unlabelled where even its most probable slot has less than `threshold`.
-        """
-        probability, winner = self.assignment.max(1)
-        labels = torch.where(winner == self.background[:, None, None], 0, winner + 1)
-        labels = torch.where(probability < threshold, UNLABELLED, labels)
-        return labels.to(torch.uint8)
 
 
 MIN_PIXELS = 4
@@ -139,8 +142,21 @@ def describe_planes(appearance: Tensor, masks: Tensor, assignment: Tensor, shown
     won = (assignment == assignment.amax(1, keepdim=True)).sum((-1, -2))
     slots = torch.arange(masks.shape[1], device=masks.device)
     empty = (won < MIN_PIXELS) & (slots != background[:, None])
+    touch = contacts(assignment, background)
     return Description(appearance, masks, assignment, mass, centroid,
-                       traits(assignment, shown, mass, centroid), background, empty)
+                       traits(assignment, shown, mass, centroid), background, empty,
+                       label(assignment, background), touch.row, touch.col, touch.probability, touch.reachable)
+
+
+def label(assignment: Tensor, background: Tensor, threshold: float = 0.5) -> Tensor:
+    """
+    Return [B, H, W] uint8: 0 = background slot, k + 1 = slot k, UNLABELLED: unlabelled.
+
+    A pixel is unlabelled where even its most probable slot has less than `threshold`.
+    """
+    probability, winner = assignment.max(1)
+    labels = torch.where(winner == background[:, None, None], 0, winner + 1)
+    return torch.where(probability < threshold, UNLABELLED, labels).to(torch.uint8)
 
 
 def moments(masks: Tensor) -> tuple[Tensor, Tensor]:

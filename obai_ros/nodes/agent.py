@@ -7,12 +7,13 @@ import numpy as np
 import torch
 
 from obai_ros.model.belief import Belief
+from obai_ros.model.contact import Contacts
 from obai_ros.model.filter import Filter
 from obai_ros.planning.goal import LARGEST, Sight
 from obai_ros.planning.goal_bank import GoalBank, GoalBankError
 from obai_ros.planning.goal_image import look
 from obai_ros.planning.occlusion import View
-from obai_ros.planning.placement import Contacts, place
+from obai_ros.planning.placement import place
 from obai_ros.planning.planner import Plan, Planner, PlannerConfig
 from obai_ros.planning.pursuit import Pursuit
 

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 from obai_ros.messages import beliefs
 from obai_ros.model.percept import Percept
-from obai_ros.planning.placement import contacts
+
+FACTS = ('centroid', 'mass', 'traits', 'labels', 'empty', 'entropy', 'slot_free_energy',
+         'contact_row', 'contact_col', 'contact_probability', 'reachable')
+"""What a percept and a message call by the same name."""
 
 
 def write_percept(percept: Percept, frame: int, model_id: str, messages: Sequence) -> Sequence:
@@ -16,17 +19,11 @@ def write_percept(percept: Percept, frame: int, model_id: str, messages: Sequenc
     messages: with the fields of obai_ros/SlotBeliefs. frame: number of the frame since the filter
     started.
     """
-    touch = contacts(percept.assignment, percept.background)
     belief = percept.belief
     arrays = {
         'mean': belief.mean, 'velocity': belief.velocity, 'log_sd': belief.log_sd,
-        'velocity_log_sd': belief.velocity_log_sd, 'centroid': percept.centroid,
-        'mass': percept.mass, 'traits': percept.traits, 'labels': percept.labels(),
-        'empty': percept.empty,
-        'entropy': percept.entropy,
-        'slot_free_energy': percept.slot_free_energy,
-        'contact_row': touch.row, 'contact_col': touch.col,
-        'contact_probability': touch.probability, 'reachable': touch.reachable}
+        'velocity_log_sd': belief.velocity_log_sd,
+        **{name: getattr(percept, name) for name in FACTS}}
     arrays = {name: array.cpu().numpy() for name, array in arrays.items()}
     background, free_energy = percept.background.tolist(), percept.free_energy.tolist()
     height, width = percept.masks.shape[-2:]

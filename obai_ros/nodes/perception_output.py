@@ -41,7 +41,7 @@ class PerceptionOutput:
             self._told = self._last.background, fit
             self._label_info.publish(self._label_message(header, *self._told))
         if self._label_image.get_subscription_count():
-            self._send(self._label_image, header, percept.labels()[0].cpu().numpy(), '8UC1')
+            self._send(self._label_image, header, percept.labels[0].cpu().numpy(), '8UC1')
         if self._reconstruction.get_subscription_count():
             self._send(self._reconstruction, header, picture(percept.reconstruction()[0]), 'rgb8')
         if self._prediction.get_subscription_count():

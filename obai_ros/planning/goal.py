@@ -69,7 +69,7 @@ class Sight:
         height, width = percept.masks.shape[-2:]
         objects = ~percept.empty & (percept.mass < LARGEST * height * width)
         objects.scatter_(1, percept.background[:, None], False)
-        labels = percept.labels()
+        labels = percept.labels
         return [Sight(percept.belief[b], percept.centroid[b], percept.mass[b], percept.traits[b],
                       objects[b], labels[b])
                 for b in range(len(objects))]

@@ -11,7 +11,7 @@ from obai_ros.control.task import sample_task
 from obai_ros.environment.rendering import render
 from obai_ros.environment.scene import sample_scene, SceneConfig
 from obai_ros.model.belief import Belief
-from obai_ros.model.percept import moments, Percept
+from obai_ros.model.percept import describe_planes, moments, Percept
 from obai_ros.model.schedule import Schedule
 from obai_ros.model.traits import traits
 from obai_ros.planning.goal_bank import GoalBank
@@ -44,14 +44,11 @@ def percept(scene, image, labels):
     sure = torch.full((batch, 4, LATENT), -4.0)
     belief = Belief(torch.cat([nothing, state], 1), torch.cat([nothing, velocity], 1), sure, sure)
     masks = masks[:, ORDER]
-    mass, centroid = moments(masks)
-    seen = traits(masks, image, mass, centroid)
+    described = describe_planes(masks, masks, masks, image)
+    nowhere = torch.zeros(batch, dtype=torch.bool)
     return Percept(
-        belief=belief[:, ORDER], masks=masks, appearance=masks, assignment=masks, mass=mass,
-        centroid=centroid, traits=seen, background=torch.full((batch,), 1), empty=mass < 4,
-        entropy=mass,
-        slot_free_energy=mass, iterations=1, jumped=mass[:, 0] < 0,
-        renewed=mass[:, 0] < 0)
+        belief=belief[:, ORDER], **vars(described), entropy=described.mass,
+        slot_free_energy=described.mass, iterations=1, jumped=nowhere, renewed=nowhere)
 
 
 class PerfectFilter:

@@ -66,15 +66,20 @@ def test_a_description_that_is_not_one_is_refused(saved, text):
         load_checkpoint(path)
 
 
-def test_a_failed_write_leaves_the_previous_file(saved, monkeypatch):
-    model, path, _ = saved
-    before = path.read_bytes()
+@pytest.mark.parametrize('good', [0, 1])
+def test_a_failed_write_leaves_the_previous_pair(saved, monkeypatch, good):
+    model, path, model_id = saved
+    synced = []
 
-    def full_disk(*_):
-        raise OSError(28, 'No space left on device')
+    def full_disk(_):
+        synced.append(1)
+        if len(synced) > good:
+            raise OSError(28, 'No space left on device')
 
+    with torch.no_grad():
+        model.initial.add_(1.0)
     monkeypatch.setattr('obai_ros.whole_file.os.fsync', full_disk)
     with pytest.raises(OSError, match='No space left'):
         save_checkpoint(path, model, {})
-    assert path.read_bytes() == before
-    assert [file.name for file in path.parent.iterdir() if file.name.startswith('.')] == []
+    assert load_checkpoint(path).model_id == model_id
+    assert {file.name for file in path.parent.iterdir()} == {'smoke.safetensors', 'smoke.json'}

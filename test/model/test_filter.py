@@ -14,6 +14,7 @@ from obai_ros.model.filter import Filter
 from obai_ros.model.inference import infer_clip
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
+from obai_ros.model.percept import border_mass, label, moments
 from obai_ros.model.schedule import Schedule
 
 
@@ -49,19 +50,20 @@ def test_what_a_percept_says_about_slots_is_consistent(make_model, make_clip):
     assert torch.allclose(percept.masks.sum(1), torch.ones(2, size, size).double())
     assert torch.allclose(percept.assignment.sum(1), torch.ones(2, size, size).double())
     assert torch.allclose(percept.mass.sum(1), torch.full((2,), float(size * size)).double())
-    labels = percept.labels(threshold=0.0)
+    labels = label(percept.assignment, percept.background, threshold=0.0)
     winner = percept.assignment.argmax(1)
     for index in range(2):
         background = percept.background[index]
         assert (labels[index][winner[index] == background] == 0).all()
         other = (background + 1) % 4
         assert (labels[index][winner[index] == other] == other + 1).all()
-    assert (percept.labels(threshold=1.1) == 255).all()
+    sure = percept.assignment.amax(1) >= 0.5
+    assert torch.equal(percept.labels, torch.where(sure, labels, 255))
+    assert (label(percept.assignment, percept.background, threshold=1.1) == 255).all()
     assert percept.reconstruction().shape == percept.hard_reconstruction().shape == (2, 3, 32, 32)
 
 
 def test_centroids_use_the_coordinates_of_the_environment():
-    from obai_ros.model.percept import border_mass, moments
     masks = torch.zeros(1, 2, 32, 32)
     masks[0, 0, 10:20, 4:8] = 1.0
     masks[0, 1] = 1.0 - masks[0, 0]

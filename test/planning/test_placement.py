@@ -3,7 +3,8 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d, one_hot, pad
 
-from obai_ros.planning.placement import Contacts, contacts, place
+from obai_ros.model.contact import Contacts, contacts
+from obai_ros.planning.placement import place
 
 SIZE, SCENES = 64, 600
 

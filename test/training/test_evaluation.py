@@ -12,7 +12,7 @@ from obai_ros.model.belief import Belief
 from obai_ros.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from obai_ros.model.config import ModelConfig
 from obai_ros.model.obai import Obai
-from obai_ros.model.percept import Percept
+from obai_ros.model.percept import describe_planes, Percept
 from obai_ros.model.schedule import Schedule
 from obai_ros.training.dataset import generate_dataset
 from obai_ros.training.endurance import endurance, format_endurance, SCORES
@@ -31,14 +31,12 @@ def model():
 
 
 def percept_of(masks, appearance, belief=None, background=0):
-    batch, slots = masks.shape[:2]
-    zeros = torch.zeros(batch, slots)
+    zeros = torch.zeros(masks.shape[:2])
+    described = vars(describe_planes(appearance, masks, masks, appearance[:, 0]))
+    described['background'] = torch.full((len(masks),), background)
     return Percept(
-        belief=belief, masks=masks, appearance=appearance, assignment=masks,
-        mass=masks.sum((-1, -2)), centroid=zeros[..., None], traits=zeros[..., None],
-        background=torch.full((batch,), background), empty=zeros.bool(), entropy=zeros,
-        slot_free_energy=zeros, iterations=1, jumped=zeros[:, 0].bool(),
-        renewed=zeros[:, 0].bool())
+        belief=belief, **described, entropy=zeros, slot_free_energy=zeros, iterations=1,
+        jumped=zeros[:, 0].bool(), renewed=zeros[:, 0].bool())
 
 
 def test_a_perfect_percept_scores_perfectly():
