@@ -9,18 +9,30 @@ import pathlib
 
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
-from launch.substitutions import LaunchConfiguration
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
+from launch_ros.substitutions import FindPackageShare
+
+BUNDLED = PathJoinSubstitution([FindPackageShare('obai_ros'), 'config', 'obai.yaml'])
 
 ARGUMENTS = [
     DeclareLaunchArgument(
-        'goal', default_value='all', choices=['', 'none', 'all'],
-        description='Push all objects to (goal_x, goal_y) of params_file, or nothing; '
-                    'empty: as params_file says.'),
+        'goal', default_value='', choices=['', 'none', 'all'],
+        description='Push all objects to (goal_x, goal_y) of params_file, or nothing; empty: as '
+                    'params_file says if one is given, otherwise all.'),
     DeclareLaunchArgument(
-        'episode_steps', default_value='40',
-        description='Frames until a new scene begins, 0 = never; empty: as params_file says.'),
+        'episode_steps', default_value='',
+        description='Frames until a new scene begins, 0 = never; empty: as params_file says if '
+                    'one is given, otherwise 40.'),
 ]
+
+
+def check(context):
+    """Refuse what cannot be before anything runs: launch leaves behind what it has started."""
+    steps = LaunchConfiguration('episode_steps').perform(context)
+    if steps and not steps.isdecimal():
+        raise ValueError(f'episode_steps is {steps!r}: expected a number of frames, 0 for '
+                         'scenes without end')
 
 
 def nodes(context):
@@ -28,9 +40,17 @@ def nodes(context):
     def value(name):
         return LaunchConfiguration(name).perform(context)
 
-    simulator = {'episode_steps': int(value('episode_steps'))} if value('episode_steps') else {}
-    planner = {name: value(name) for name in ('goal', 'checkpoint') if value(name)}
-    planner['use_sim_time'] = value('use_sim_time') == 'true'
+    # Who has not said what they want gets something to look at.
+    untold = value('params_file') == BUNDLED.perform(context)
+    steps = value('episode_steps') or ('40' if untold else '')
+    goal = value('goal') or ('all' if untold else '')
+    simulated = value('use_sim_time') == 'true'
+    simulator = {'episode_steps': int(steps)} if steps else {}
+    if simulated:
+        simulator['publish_clock'] = True  # there is nobody else to do it
+    planner = {'goal': goal} if goal else {}
+    planner |= {'checkpoint': value('checkpoint')} if value('checkpoint') else {}
+    planner['use_sim_time'] = simulated
     if value('autostart'):
         planner['autostart'] = value('autostart') == 'true'
     common = {
@@ -47,4 +67,5 @@ def generate_launch_description():
     # A plain path, so that `ros2 launch --show-args` can look into it.
     perception = str(pathlib.Path(__file__).with_name('perception.launch.py'))
     return LaunchDescription([
-        *ARGUMENTS, IncludeLaunchDescription(perception), OpaqueFunction(function=nodes)])
+        *ARGUMENTS, OpaqueFunction(function=check), IncludeLaunchDescription(perception),
+        OpaqueFunction(function=nodes)])

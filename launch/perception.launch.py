@@ -7,6 +7,7 @@ ros2 launch obai_ros perception.launch.py image_topic:=/camera/image_raw rviz:=t
 import os
 import pathlib
 
+from ament_index_python.packages import get_package_prefix, PackageNotFoundError
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.conditions import IfCondition
@@ -49,7 +50,14 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         'image_topic', default_value='image_raw', description='Topic of the camera images.'),
     DeclareLaunchArgument(
+        'image_transport', default_value='', choices=['', 'raw', 'compressed'],
+        description='How images come, compressed ones on <image_topic>/compressed; empty: as '
+                    'params_file says.'),
+    DeclareLaunchArgument(
         'rviz', default_value='false', choices=['true', 'false'], description='Start RViz, too.'),
+    DeclareLaunchArgument(
+        'fixed_frame', default_value='camera_optical_frame',
+        description="Frame that RViz shows things in: the frame_id of the camera's images."),
 ]
 
 
@@ -58,11 +66,19 @@ def nodes(context):
     def value(name):
         return LaunchConfiguration(name).perform(context)
 
+    # What is wrong is said before anything runs: launch leaves behind what it has started.
     if not pathlib.Path(value('params_file')).is_file():  # launch_ros would go on without
         raise FileNotFoundError(
             f'params_file {value("params_file")} does not exist: give the path of a parameter '
             'file, for instance an edited copy of config/obai.yaml')
+    if value('rviz') == 'true':
+        try:
+            get_package_prefix('rviz2')
+        except PackageNotFoundError as error:
+            raise RuntimeError('rviz is true, but the package rviz2 is not installed: install '
+                               'ros-$ROS_DISTRO-rviz2, or leave rviz out') from error
     given = {name: value(name) for name in ('device', 'checkpoint') if value(name)}
+    transport = {name: value(name) for name in ('image_transport',) if value(name)}
     if value('autostart'):
         given['autostart'] = value('autostart') == 'true'
     common = {
@@ -71,11 +87,13 @@ def nodes(context):
         'remappings': [('image_raw', value('image_topic'))]}
     clock = {'use_sim_time': value('use_sim_time') == 'true'}
     return [
-        Node(executable='perception_node', parameters=[value('params_file'), clock, given],
+        Node(executable='perception_node',
+             parameters=[value('params_file'), clock, given, transport], **common),
+        Node(executable='overlay_node', parameters=[value('params_file'), clock, transport],
              **common),
-        Node(executable='overlay_node', parameters=[value('params_file'), clock], **common),
         Node(package='rviz2', executable='rviz2', namespace=value('namespace'), output='screen',
-             arguments=['-d', PathJoinSubstitution([SHARE, 'config', 'obai.rviz'])],
+             arguments=['-d', PathJoinSubstitution([SHARE, 'config', 'obai.rviz']),
+                        '-f', value('fixed_frame')],
              parameters=[clock],
              remappings=[(f'/{topic}', value('image_topic') if topic == 'image_raw' else topic)
                          for topic in SHOWN],

@@ -49,8 +49,9 @@ def open_source(name: str, loop: bool = True, width: int = 0, height: int = 0):
         return FolderSource(path, loop)
     if path.is_file():
         return VideoSource(path, loop)
+    cameras = '' if path.suffix else f' {describe_cameras()}'
     raise CameraError(f'There is no {name!r}; expected a camera such as /dev/video0, a video '
-                      f'file, or a folder of images. {describe_cameras()}')
+                      f'file, or a folder of images.{cameras}')
 
 
 class CameraSource:

@@ -70,7 +70,12 @@ class ManagedNode(LifecycleNode):
     def on_activate(self, state):
         result = super().on_activate(state)
         self.active = True
-        self.start()
+        try:
+            self.start()
+        except Exception:
+            self.active = False
+            self.get_logger().fatal(traceback.format_exc())
+            raise
         return result
 
     def on_deactivate(self, state):
@@ -93,6 +98,13 @@ class ManagedNode(LifecycleNode):
             self.unload()
             self._configured = False
         return super().on_shutdown(state)
+
+    def on_error(self, state):
+        # A transition has failed half-way, and said so; the node is unconfigured after this.
+        if self._configured:
+            self.unload()
+            self._configured = False
+        return super().on_error(state)
 
     def destroy_node(self):
         super().destroy_node()

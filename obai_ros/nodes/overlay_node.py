@@ -9,6 +9,7 @@ markers stay on the model's grid, as actions, goals and centroids are.
 import math
 
 import numpy as np
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.time import Time
 from sensor_msgs.msg import Image
@@ -42,7 +43,9 @@ class OverlayNode(Node):
         self._inputs = {}
         self._expected = set()
         self._planned = False
-        self.create_timer(0.2, self._look_for_listeners)
+        # Not by /clock, which may stand still or not be there.
+        self.create_timer(0.2, self._look_for_listeners,
+                          clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _look_for_listeners(self):
         expected = set()

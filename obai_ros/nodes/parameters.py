@@ -13,6 +13,8 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange
 from rcl_interfaces.msg import ParameterDescriptor, ParameterType, SetParametersResult
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 
+from obai_ros.nodes import qos
+
 ALWAYS, UNCONFIGURED, NEVER = 'always', 'unconfigured', 'never'
 
 _TYPES = {
@@ -254,6 +256,7 @@ class Parameters:
         self._apply = apply
         for spec in specs:
             self._declare(spec)
+        self._check_qualities()
         self._warn_of_strangers()
         node.add_on_set_parameters_callback(self._validate)
         node.add_post_set_parameters_callback(self._changed)
@@ -275,6 +278,16 @@ class Parameters:
         if refusal:
             raise ParameterError(
                 f'parameter {refusal}; correct it on the command line or in the parameter file')
+
+    def _check_qualities(self):
+        """Refuse what rclpy would stumble over when a publisher or subscription is made."""
+        for name, parameter in self._node._parameter_overrides.items():
+            refusal = name.startswith('qos_overrides.') and qos.override_refusal(
+                name, parameter.value)
+            if refusal:
+                raise ParameterError(
+                    f'parameter {refusal}; correct it on the command line or in the parameter '
+                    'file')
 
     def _warn_of_strangers(self):
         strangers = sorted(

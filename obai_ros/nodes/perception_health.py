@@ -4,6 +4,7 @@
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock, ClockType
 from rclpy.time import Time
 
 from obai_ros.msg import PerceptionStatus
@@ -20,13 +21,16 @@ class PerceptionHealth:
         self._node = node
         self._tracker = None
         self._topic = None
+        self._idle = 'not active'
         self._quiet_since = 0.0
         self._processed = self._processed_before = 0
         self._status = PerceptionStatus()
         self._publisher = node.create_publisher(
             PerceptionStatus, '~/status', qos.DATA, qos_overriding_options=qos.overridable())
-        self._diagnostics = node.create_publisher(DiagnosticArray, '/diagnostics', qos.DATA)
-        node.create_timer(1.0, self._tick)
+        self._diagnostics = node.create_publisher(
+            DiagnosticArray, '/diagnostics', qos.DATA, qos_overriding_options=qos.overridable())
+        # Not by /clock: that it stands still is among what there may be to say.
+        node.create_timer(1.0, self._tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def begin(self, tracker) -> None:
         """Count from zero for a newly configured tracker (None: unconfigured)."""
@@ -34,9 +38,9 @@ class PerceptionHealth:
         self._processed = self._processed_before = 0
         self._status = PerceptionStatus(device=str(tracker.device) if tracker else '')
 
-    def watch(self, topic) -> None:
-        """Expect images on this topic from now on (None: do not)."""
-        self._topic = topic
+    def watch(self, topic, idle: str = 'not active') -> None:
+        """Expect images on this topic from now on; None: do not, for the reason `idle`."""
+        self._topic, self._idle = topic, idle
         self._quiet_since = time.monotonic()
 
     def seen(self) -> None:
@@ -85,7 +89,7 @@ class PerceptionHealth:
         if self._tracker is None:
             return DiagnosticStatus.ERROR, 'not configured'
         if self._topic is None:
-            return DiagnosticStatus.WARN, 'not active'
+            return DiagnosticStatus.WARN, self._idle
         if time.monotonic() - self._quiet_since > _SILENCE:
             return DiagnosticStatus.WARN, f'no image on {self._topic}'
         return DiagnosticStatus.OK, 'processing images'

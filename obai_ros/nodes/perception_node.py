@@ -91,7 +91,7 @@ class PerceptionNode(ManagedNode):
         # the executor takes subscriptions before conditions.
         self._due = self.create_guard_condition(
             lambda: self._worker.do(self._process_newest))
-        self._health.watch(self._images.topic_name)
+        self._watch()
         self.get_logger().info(f'active: waiting for images on {self._images.topic_name}')
 
     def stop(self):
@@ -219,8 +219,14 @@ class PerceptionNode(ManagedNode):
         response.message = 'the filter starts anew with the next image'
         return response
 
+    def _watch(self):
+        self._health.watch(*(self._images.topic_name,) if self._enabled else (
+            None, 'disabled by ~/enable'))
+
     def _enable(self, request, response):
         self._enabled = request.data
+        if self.active:
+            self._watch()
         response.success = True
         response.message = ('images are processed' if request.data
                             else 'images are ignored until enabled again')

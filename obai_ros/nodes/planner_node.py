@@ -108,7 +108,8 @@ class PlannerNode(ManagedNode):
                 self._agent.configure(self._planner_config(changed))
             if 'spread' in changed:
                 self._agent.pursuit.set_spread(changed['spread'])
-        if _GOAL & changed.keys():
+        # A place without a kind of goal is for later; a goal set by service or topic stays.
+        if 'goal' in changed or (_GOAL & changed.keys() and self.settings.goal != 'none'):
             self._pursue(self._goal_of_parameters({}))
 
     def _receive_slots(self, message):

@@ -8,6 +8,8 @@ can be changed without touching code, through the standard `qos_overrides` param
 `qos_overrides./obai/image_raw.subscription.reliability: reliable`.
 """
 
+import re
+
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
@@ -37,6 +39,24 @@ do not arrive together."""
 RECORD = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=200, reliability=ReliabilityPolicy.RELIABLE)
 """Any topic as subscribed by who needs every message, however busy the machine is."""
+
+
+_OVERRIDE = re.compile(r'qos_overrides\..+\.(publisher|subscription)\.(\w+)')
+
+
+def override_refusal(name: str, value) -> str:
+    """Return why `qos_overrides.*` cannot have this value, or '' if it can."""
+    match = _OVERRIDE.fullmatch(name)
+    kinds = {'history': HistoryPolicy, 'reliability': ReliabilityPolicy}
+    if match is None or match[2] not in ('depth', *kinds):
+        return (f'{name} is none, expected qos_overrides.<topic>.publisher or .subscription, and '
+                'then .history, .depth or .reliability')
+    if match[2] == 'depth':
+        good, expected = type(value) is int and value >= 0, 'an integer of 0 or more'
+    else:
+        choices = [kind.name.lower() for kind in kinds[match[2]] if kind.name != 'UNKNOWN']
+        good, expected = value in choices, f'one of {", ".join(choices)}'
+    return '' if good else f'{name} is {value!r}, expected {expected}'
 
 
 def overridable():

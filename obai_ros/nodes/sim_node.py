@@ -60,6 +60,7 @@ class SimNode(Node):
         self._action = None
         self._answerable = collections.deque(maxlen=1 if settings.synchronous else ANSWERABLE)
         self._moot = frozenset()
+        self._repeated = None          # stamp of the frame that was last sent more than once
         self._born = time.monotonic()
         self._asked = self._sent = 0.  # monotonic s: frame published first, and last
 
@@ -101,6 +102,8 @@ class SimNode(Node):
         stamp = Time.from_msg(message.header.stamp).nanoseconds
         if stamp in self._moot:
             return  # on its way when the reset came: nobody's fault
+        if stamp == self._repeated and stamp not in self._answerable:
+            return  # who is asked twice may answer twice
         if stamp not in self._answerable:
             self.complaints.add('WrongFrame', (
                 f'refused: the action field answers the image of {_seconds(stamp)}, expected '
@@ -160,6 +163,7 @@ class SimNode(Node):
                     'without an action; is the agent running and active?'))
                 self._step()
             elif now - self._sent >= self.settings.resend_period:
+                self._repeated = self._stamp
                 self._send_image()
 
     def _on_pace(self):

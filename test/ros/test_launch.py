@@ -4,6 +4,7 @@
 import signal
 import sys
 
+from ament_index_python.packages import get_package_prefix, PackageNotFoundError
 import cv2
 from harness import CHECKOUT, NodeProcess, stamp_of
 import numpy as np
@@ -16,7 +17,7 @@ sources = pytest.importorskip('launch.launch_description_sources')
 pytest.importorskip('launch_ros')
 
 SHARED = {'namespace', 'params_file', 'use_sim_time', 'autostart', 'log_level', 'device',
-          'checkpoint', 'image_topic', 'rviz'}
+          'checkpoint', 'image_topic', 'image_transport', 'rviz', 'fixed_frame'}
 EVERY = QoSProfile(depth=1000)
 
 # What `ros2 launch` does, of which the tool is not needed
@@ -109,14 +110,49 @@ def test_perception_waits_for_a_lifecycle_manager_if_told_to(client, start_launc
     ended_cleanly([launch], 2)
 
 
-@pytest.mark.parametrize('arguments, words', [
-    ({'autostart': 'perhaps'}, "autostart.*perhaps.*'true'"),
-    ({'params_file': '/nowhere.yaml'}, 'params_file /nowhere.yaml does not exist: give the path'),
-])
-def test_wrong_arguments_end_the_launch(start_launch, arguments, words):
-    launch = start_launch('perception', **arguments)
+def test_a_file_of_parameters_decides_where_no_argument_does(client, start_launch, tmp_path):
+    mine = tmp_path / 'mine.yaml'
+    mine.write_text('/**/sim_node:\n  ros__parameters: {episode_steps: 7}\n'
+                    '/**/planner_node:\n  ros__parameters: {goal: none}\n')
+    launched = [start_launch('closed_loop', namespace='mine', params_file=str(mine)),
+                start_launch('closed_loop', namespace='both', params_file=str(mine), goal='all'),
+                start_launch('closed_loop', namespace='bundled')]
+    for space, steps, goal in (('mine', 7, 'none'), ('both', 7, 'all'), ('bundled', 40, 'all')):
+        assert client.parameters(f'/{space}/sim_node')['episode_steps'] == steps
+        assert client.parameters(f'/{space}/planner_node')['goal'] == goal
+    ended_cleanly(launched, 4)
+
+
+def test_simulated_time_comes_from_the_simulator(client, start_launch, weights):
+    launch = start_launch('closed_loop', use_sim_time='true', checkpoint=weights)
+    overlays = client.collect(Image, '/overlay_node/overlay', EVERY)
+    client.until(lambda: len(overlays) > 2, 'pictures')
+    ended_cleanly([launch], 4)
+
+
+@pytest.mark.parametrize('name, arguments, words', [
+    ('perception', {'autostart': 'perhaps'}, "autostart.*perhaps.*'true'"),
+    ('perception', {'params_file': '/nowhere.yaml'},
+     'params_file /nowhere.yaml does not exist: give the path'),
+    ('closed_loop', {'episode_steps': 'abc'}, "episode_steps is 'abc': expected a number"),
+    ('closed_loop', {'episode_steps': '-1'}, "episode_steps is '-1': expected a number"),
+    ('closed_loop', {'rviz': 'true'}, 'rviz is true, but the package rviz2 is not installed')])
+def test_wrong_arguments_end_the_launch_before_any_node_starts(
+        start_launch, name, arguments, words):
+    if 'rviz' in arguments and is_installed('rviz2'):
+        pytest.skip('RViz is there')
+    launch = start_launch(name, **arguments)
     assert launch.wait() != 0
     assert launch.says(words)
+    assert not launch.says('process started')
+
+
+def is_installed(package):
+    try:
+        get_package_prefix(package)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def ended_cleanly(launched, nodes):

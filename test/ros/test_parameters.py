@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One table of parameters: the code, config/obai.yaml and what running nodes answer agree."""
 
+import re
+
 import cv2
 from harness import CHECKOUT, inside
 import numpy as np
@@ -9,6 +11,7 @@ from obai_ros.nodes.parameters import ALWAYS, NEVER, ParameterError, Parameters,
 import pytest
 from rcl_interfaces.msg import ParameterType
 from rclpy.node import Node
+from rclpy.qos import ReliabilityPolicy
 import yaml
 
 FILE = CHECKOUT / 'config' / 'obai.yaml'
@@ -104,6 +107,27 @@ def test_arguments_that_ros_cannot_read_end_a_node_in_a_sentence(start_node, tmp
         assert node.wait() == 2
         assert node.says(words)
         assert 'Traceback' not in node.output()
+
+
+@pytest.mark.parametrize('name, value, words', [
+    ('qos_overrides./image_raw.publisher.reliability', 'sometimes',
+     "is 'sometimes', expected one of .*reliable, best_effort"),
+    ('qos_overrides./image_raw.publisher.depth', -1, 'is -1, expected an integer of 0 or more'),
+    ('qos_overrides./image_raw.publisher.durability', 'volatile',
+     'is none, expected qos_overrides.<topic>.publisher or .subscription')])
+def test_qualities_that_there_are_not_are_refused_in_a_sentence(start_node, name, value, words):
+    node = start_node('sim_node', **{name: value})
+    assert node.wait() == 2
+    assert node.says(f'parameter {re.escape(name)} {words}')
+    assert 'Traceback' not in node.output()
+
+
+def test_qualities_take_effect(client, start_node):
+    start_node('sim_node', wait_for_agent=False, **{
+        'qos_overrides./image_raw.publisher.reliability': 'best_effort'})
+    client.until(lambda: client.node.get_publishers_info_by_topic('/image_raw'), 'images')
+    found = client.node.get_publishers_info_by_topic('/image_raw')[0]
+    assert found.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
 
 
 def test_the_file_reaches_nodes_in_any_namespace(client, start_node, tmp_path):

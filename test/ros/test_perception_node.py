@@ -18,6 +18,8 @@ from obai_ros.nodes import qos
 from obai_ros.nodes.perception_node import PerceptionNode
 import pytest
 import rclpy
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool, Trigger
 
@@ -415,6 +417,33 @@ def test_reset_and_enable(client, camera):
     assert client.call(SetBool, 'perception_node/enable', data=True).success
     assert stamp_of(camera(picture(5))) == 5 * 10**9
     assert len(camera.slots) == count + 1
+
+
+def test_who_is_told_to_look_away_misses_nothing(client, start_node, weights):
+    diagnostics = client.collect(DiagnosticArray, '/diagnostics')
+    start_active(client, start_node, checkpoint=weights)
+    assert client.call(SetBool, 'perception_node/enable', data=False).success
+    client.until(lambda: diagnostics and diagnostics[-1].status[0].message
+                 == 'disabled by ~/enable', 'diagnostics')
+    assert client.call(SetBool, 'perception_node/enable', data=True).success
+    client.until(lambda: diagnostics[-1].status[0].message == 'processing images', 'diagnostics')
+
+
+def test_a_start_that_fails_leaves_the_node_unconfigured(domain, weights, monkeypatch, capfd):
+    def fail(node):
+        raise RuntimeError('no subscriptions today')
+
+    monkeypatch.setattr(PerceptionNode, 'start', fail)
+    with inside(PerceptionNode, domain, checkpoint=weights, autostart=False) as node:
+        assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        node.trigger_activate()
+        assert not node.active
+        assert 'no subscriptions today' in capfd.readouterr().err
+        # What was in use is free, and may be changed.
+        assert node.set_parameters([Parameter('seed', value=3)])[0].successful
+        monkeypatch.undo()
+        assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
 
 
 def test_silence_is_explained_and_diagnosed(client, start_node, weights):

@@ -320,6 +320,19 @@ def test_parameters_change_at_run_time_or_are_refused_with_a_reason(client, plan
     assert client.parameters('planner_node')['goal_x'] == 10.
 
 
+def test_a_place_alone_replaces_no_goal(client, planner):
+    goals = client.collect(Goal, 'goal_state', qos.LATCHED)
+    asked = client.call(SetGoal, 'planner_node/set_goal', goal=Goal(kind=Goal.ALL, x=20., y=8.))
+    assert asked.success
+    client.until(lambda: goals and goals[-1].kind == Goal.ALL, 'the goal')
+    assert client.set_parameter('planner_node', 'goal_x', 10.).successful
+    assert client.set_parameter('planner_node', 'goal_y', 11.).successful
+    assert len(planner(1).row) == 2
+    assert (goals[-1].x, goals[-1].y) == (20., 8.)
+    assert client.set_parameter('planner_node', 'goal', 'all').successful
+    client.until(lambda: (goals[-1].x, goals[-1].y) == (10., 11.), 'the goal of the parameters')
+
+
 def test_missing_weights_fail_to_configure_with_a_remedy(client, start_node, tmp_path):
     node = start_node('planner_node', checkpoint=str(tmp_path / 'none.safetensors'))
     client.until(lambda: node.says('cannot be configured: .* does not exist'), 'the failure')

@@ -100,13 +100,19 @@ def test_lock_step_answers_every_frame_exactly_once(start_node, client):
 
 
 def test_an_image_is_sent_again_until_it_is_answered(start_node, client):
-    start_node('sim_node', resend_period=.1, action_timeout=60.)
+    sim = start_node('sim_node', resend_period=.1, action_timeout=60.)
     agent = Agent(client)
     client.until(lambda: len(agent.images) >= 4, 'the image four times')
     assert len(agent.stamps()) == 1 and not agent.applied
-    agent.answer(agent.images[0])
+    first = agent.images[0]
+    agent.answer(first)
     agent.await_images(2)
     assert len(agent.applied) == 1
+    agent.answer(first)  # who is asked twice may answer twice
+    agent.answer(agent.images[-1])
+    agent.await_images(3)
+    assert len(agent.applied) == 2
+    assert not sim.says('refused')
 
 
 def test_without_an_answer_it_steps_without_an_action(start_node, client):
