@@ -51,11 +51,6 @@ class ActionField:
         """Return [B, P] int64: index of each point's pixel in a flattened image."""
         return self.row * self.width + self.col
 
-    def at_pixels(self, image: Tensor) -> Tensor:
-        """Return [B, K, P]: the values of image [B, K, H, W] at the points of the field."""
-        index = self.flat_index()[:, None].expand(-1, image.shape[1], -1)
-        return image.flatten(2).gather(2, index)
-
     def dense(self) -> Tensor:
         """Return the field as [B, H, W, 2], px/frame^2."""
         field = self.acceleration.new_zeros(self.batch, self.height * self.width, 2)

@@ -38,6 +38,9 @@ def main(argv=None) -> int:
         return 130
     except ModuleNotFoundError as error:
         return _lacking(argv[0], error)
+    except OSError as error:  # a disk that is full, a file that is gone
+        print(f'obai {argv[0]}: {error}', file=sys.stderr)
+        return 2
 
 
 def _lacking(command, error) -> int:

@@ -17,6 +17,7 @@ WIDEST = 99
 ALLOWED = {
     '__init__': set(),
     'action_field': set(),
+    'arguments': set(),
     'camera': set(),
     'share': set(),
     'whole_file': set(),

@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from obai_ros.arguments import output_file
+
 SUMMARY = 'average the weights of successive runs, which is often better than any of them'
 
 
@@ -17,7 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         'are those of the first')
     parser.add_argument('--shares', type=float, nargs='+', metavar='SHARE',
                         help='how much of each (default: the same)')
-    parser.add_argument('--out', type=Path, required=True, metavar='FILE',
+    parser.add_argument('--out', type=output_file, required=True, metavar='FILE',
                         help='the mean (.safetensors; its .json beside)')
 
 

@@ -7,6 +7,8 @@ import shlex
 import sys
 from pathlib import Path
 
+from obai_ros.arguments import count, domain, output_file, output_folder, positive, threads
+
 SUMMARY = 'measure milliseconds per frame, by stage and through the node, operations, memory'
 
 PARTS = ('perception', 'ceiling', 'planner', 'environment', 'training')
@@ -23,36 +25,37 @@ def configure(parser: argparse.ArgumentParser) -> None:
     case.add_argument('--device', default='cpu', help='auto, cpu, cuda or cuda:N')
     case.add_argument('--precision', choices=('auto', 'float32', 'bfloat16'), default='auto',
                       help='auto: bfloat16 where the device computes with it')
-    case.add_argument('--iterations', type=_positive, default=4, help='default: %(default)s')
-    case.add_argument('--window', type=_positive, default=2,
+    case.add_argument('--iterations', type=positive, default=4, help='default: %(default)s')
+    case.add_argument('--window', type=positive, default=2,
                       help='frames refined together (default: %(default)s)')
-    case.add_argument('--second-look', type=int, default=0, metavar='FRAMES',
+    case.add_argument('--second-look', type=count, default=0, metavar='FRAMES',
                       help='every so many frames look at one as if it were the first, as '
                       'perception_node does every 4 (default: never)')
-    case.add_argument('--descent', type=int, default=0, metavar='N',
+    case.add_argument('--descent', type=count, default=0, metavar='N',
                       help='gradient steps that follow the refinements of each frame (default: '
                       'none)')
-    case.add_argument('--slots', type=_positive, help="K (default: the preset's)")
-    case.add_argument('--image-size', type=_positive, metavar='PX',
+    case.add_argument('--slots', type=positive, help="K (default: the preset's)")
+    case.add_argument('--image-size', type=positive, metavar='PX',
                       help="of the model (default: the preset's)")
-    case.add_argument('--batch', type=_positive, default=1, metavar='B',
+    case.add_argument('--batch', type=positive, default=1, metavar='B',
                       help='cameras watched by one filter (default: %(default)s)')
     case.add_argument('--camera', type=_size, metavar='WIDTHxHEIGHT',
                       help="of the image messages, px (default: the model's size)")
-    case.add_argument('--threads', type=_positive, help='CPU threads (default: all cores)')
+    case.add_argument('--threads', type=threads, help='CPU threads (default: all cores)')
 
     how = parser.add_argument_group('how it is measured')
-    how.add_argument('--frames', type=_positive, default=200, help='default: %(default)s')
+    how.add_argument('--frames', type=positive, default=200, help='default: %(default)s')
     how.add_argument('--only', type=_parts, default=PARTS, metavar='PART[,PART...]',
                      help=f'of {", ".join(PARTS)} (default: all)')
     how.add_argument('--node', action='store_true',
                      help='measure perception_node, in a process of its own, from image to '
                      'beliefs, instead')
-    how.add_argument('--domain', type=int, metavar='ID',
+    how.add_argument('--domain', type=domain, metavar='ID',
                      help='ROS_DOMAIN_ID for --node (default: one that is free)')
-    how.add_argument('--logs', type=Path, default=Path('out/benchmark/logs'), metavar='FOLDER',
+    how.add_argument('--logs', type=output_folder, default=Path('out/benchmark/logs'),
+                     metavar='FOLDER',
                      help='what the node says (default: %(default)s)')
-    how.add_argument('--sweep', type=Path, metavar='FILE',
+    how.add_argument('--sweep', type=output_file, metavar='FILE',
                      help='measure cost against slots, window, iterations, image size and number '
                      'of cameras instead, and draw it, PNG')
     how.add_argument('--against', metavar='COMMAND',
@@ -61,13 +64,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
                      'VALUE` is taken at its word, another is timed from start to end')
     how.add_argument('--command', metavar='COMMAND',
                      help='to compare with --against in place of perception')
-    how.add_argument('--pairs', type=_positive, default=5,
+    how.add_argument('--pairs', type=positive, default=5,
                      help='of runs with --against (default: %(default)s)')
     how.add_argument('--flops', action='store_true',
                      help='print the operations of each preset and stop')
-    how.add_argument('--endless', type=_positive, metavar='FRAMES',
+    how.add_argument('--endless', type=positive, metavar='FRAMES',
                      help='watch noise for so many frames, check memory, and stop')
-    how.add_argument('--json', type=Path, metavar='FILE', help='write the figures to this file')
+    how.add_argument('--json', type=output_file, metavar='FILE',
+                     help='write the figures to this file')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -101,6 +105,12 @@ def _report(args) -> dict:
 
     if args.command and not args.against:
         raise ValueError('--command is what --against is compared with: give both')
+    instead = [name for name in ('against', 'endless', 'node', 'sweep')
+               if getattr(args, name) not in (None, False)]
+    if len(instead) > 1:
+        raise ValueError(f'--{" and --".join(instead)} are measured one at a time: choose one')
+    if args.against is not None and not args.against.strip():
+        raise ValueError('--against is empty: expected a command')
     case = Case(args.preset, args.engine, args.device, args.precision, args.iterations,
                 args.window, args.second_look, args.slots, args.image_size, args.batch,
                 args.camera, args.descent)
@@ -199,13 +209,6 @@ def _perception(args) -> list[str]:
         if value is not None:
             words += [f'--{name.replace("_", "-")}', str(value)]
     return words + (['--camera', '{}x{}'.format(*args.camera)] if args.camera else [])
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{text} is too small, expected 1 or more')
-    return value
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+from obai_ros.arguments import domain, output_file, output_folder, positive, seed, threads
+
 SUMMARY = 'measure closed-loop control over many episodes, without ROS or through its nodes'
 
 FILMED = 4  # episodes
@@ -22,31 +24,33 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--planner', default='feef', metavar='NAME[,NAME...]',
                         help='feef, eq14 (from pixels), oracle (true states), none; several play '
                         'the same episodes (default: %(default)s)')
-    parser.add_argument('--episodes', type=_positive, default=200, help='default: %(default)s')
-    parser.add_argument('--steps', type=_positive, default=20,
+    parser.add_argument('--episodes', type=positive, default=200, help='default: %(default)s')
+    parser.add_argument('--steps', type=positive, default=20,
                         help='actions per episode (default: %(default)s)')
-    parser.add_argument('--seed', type=int, default=0,
+    parser.add_argument('--seed', type=seed, default=0,
                         help='of scenes and goals (default: %(default)s)')
     parser.add_argument('--checkpoint', type=Path,
                         help='weights (.safetensors with .json and goal bank beside; default: the '
                         'bundled model)')
     parser.add_argument('--bank', type=Path, help='goal bank (default: beside the weights)')
-    parser.add_argument('--batch', type=_positive, default=25,
+    parser.add_argument('--batch', type=positive, default=25,
                         help='episodes at once (default: %(default)s)')
     parser.add_argument('--device', default='auto', help='auto, cpu or cuda:N (default: auto)')
-    parser.add_argument('--threads', type=_positive, help='CPU threads (default: all cores)')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures to this file')
-    parser.add_argument('--plot', type=Path, metavar='FILE',
+    parser.add_argument('--threads', type=threads, help='CPU threads (default: all cores)')
+    parser.add_argument('--json', type=output_file, metavar='FILE',
+                        help='write the figures to this file')
+    parser.add_argument('--plot', type=output_file, metavar='FILE',
                         help='draw distance against time with quartiles, PNG')
-    parser.add_argument('--gif', type=Path, metavar='FILE',
+    parser.add_argument('--gif', type=output_file, metavar='FILE',
                         help=f'show the first {FILMED} episodes of the first planner that sees '
                         'pixels')
     parser.add_argument('--ros', action='store_true',
                         help='play the episodes (few!) through the real nodes, too, one by one, '
                         'and say whether they went as here; planner feef')
-    parser.add_argument('--domain', type=int, metavar='ID',
+    parser.add_argument('--domain', type=domain, metavar='ID',
                         help='ROS_DOMAIN_ID for --ros (default: one that is free)')
-    parser.add_argument('--logs', type=Path, default=Path('out/control/logs'), metavar='FOLDER',
+    parser.add_argument('--logs', type=output_folder, default=Path('out/control/logs'),
+                        metavar='FOLDER',
                         help='what the nodes say (default: %(default)s)')
 
 
@@ -58,6 +62,10 @@ def run(args: argparse.Namespace) -> int:
         torch.set_num_threads(args.threads)
     try:
         if args.ros:
+            useless = [name for name in ('plot', 'gif') if getattr(args, name)]
+            if useless or args.planner != 'feef':
+                raise ValueError('--ros compares the planner feef with itself: leave out '
+                                 f'--{useless[0] if useless else "planner"}')
             return _compare(args)
         figures, results = _benchmark(args)
     except (OSError, ValueError, RuntimeError) as error:
@@ -76,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _benchmark(args) -> tuple[dict, dict]:
     """Return figures and episodes by planner."""
-    from obai_ros.control.benchmark import FROM_PIXELS, make_pilot, play_in_parts
+    from obai_ros.control.benchmark import check_planner, FROM_PIXELS, make_pilot, play_in_parts
     from obai_ros.control.film import Camera
     from obai_ros.control.measures import summarise
     from obai_ros.control.task import sample_task
@@ -84,6 +92,8 @@ def _benchmark(args) -> tuple[dict, dict]:
     from obai_ros.planning.planner import PlannerConfig
 
     planners = args.planner.split(',')
+    for planner in planners:
+        check_planner(planner)
     filmed = next((planner for planner in planners if planner in FROM_PIXELS), None)
     if args.gif and filmed is None:
         raise ValueError(f'--gif shows what a planner sees; none of {args.planner} sees pixels')
@@ -188,10 +198,3 @@ def _print(planner: str, values: dict) -> None:
           f'{values["success_rate_2px"]:.1%} within 2 px; final distance {final["median"]:.1f} px '
           f'(90 %: {final["p90"]:.1f}); settled {settled}; wrong pushes '
           f'{values["wrong_push_rate"]:.1%}; {values["wall_s"]:.0f} s')
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{text} is not a positive number')
-    return value

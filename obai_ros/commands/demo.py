@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+from obai_ros.arguments import domain, output_file, output_folder, seed, whole
+
 SUMMARY = 'run the closed loop of ROS 2 nodes and report how well objects reach their goals'
 
 STARTUP_PATIENCE = 90.0  # s; libraries and weights are loaded meanwhile, perhaps on a busy machine
@@ -16,21 +18,22 @@ GIF_EPISODES = 4
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument('--episodes', type=_positive, default=20, help='default: %(default)s')
-    parser.add_argument('--steps', type=_positive, default=15,
+    number = whole(1, 10**6, 'a number of them')
+    parser.add_argument('--episodes', type=number, default=20, help='default: %(default)s')
+    parser.add_argument('--steps', type=number, default=15,
                         help='actions per episode (default: %(default)s)')
-    parser.add_argument('--seed', type=_seed, default=0,
+    parser.add_argument('--seed', type=seed, default=0,
                         help='of scenes and goals (default: %(default)s)')
     parser.add_argument('--checkpoint', type=Path,
                         help='weights (.safetensors with .json and goal bank beside; default: the '
                         'bundled model)')
     parser.add_argument('--device', default='auto', help='auto, cpu or cuda:N (default: auto)')
-    parser.add_argument('--out', type=Path, default=Path('out/demo'),
+    parser.add_argument('--out', type=output_folder, default=Path('out/demo'),
                         help='folder for metrics.json, closed_loop.gif, closed_loop.png and the '
                         'logs of the nodes (default: %(default)s)')
-    parser.add_argument('--json', type=Path, metavar='FILE',
+    parser.add_argument('--json', type=output_file, metavar='FILE',
                         help='write the figures to this file, too')
-    parser.add_argument('--domain', type=_domain_number, metavar='ID',
+    parser.add_argument('--domain', type=domain, metavar='ID',
                         help='ROS_DOMAIN_ID (default: one that is free on this machine)')
 
 
@@ -196,21 +199,3 @@ def _expected_errors() -> tuple[type[Exception], ...]:
 
 def _exit_on_signal(number, frame):
     raise SystemExit(128 + number)
-
-
-def _whole(low: int, high: int, what: str):
-    """Return an argparse type for whole numbers in low..high."""
-    def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = low - 1
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f'{text} is not {what}')
-        return value
-    return parse
-
-
-_positive = _whole(1, 10**6, 'a whole number from 1 to a million')
-_seed = _whole(0, 2**31 - 1, 'a whole number from 0 to 2147483647')
-_domain_number = _whole(0, 232, 'a ROS domain, which is a whole number from 0 to 232')

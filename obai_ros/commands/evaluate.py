@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from obai_ros.arguments import count, output_file, positive, seed, threads
+
 SUMMARY = 'score a model: ARI, FARI, reconstruction and prediction, beside the paper'
 
 
@@ -19,30 +21,31 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         'ones)')
     parser.add_argument('--resize', choices=('crop', 'letterbox', 'stretch'), default='crop',
                         help="how recordings are fitted to the model's images (default: crop)")
-    parser.add_argument('--sequences', type=int, default=1000,
+    parser.add_argument('--sequences', type=positive, default=1000,
                         help='how many to generate, or to use of the data set (default: 1000)')
-    parser.add_argument('--seed', type=int, default=0, help='of the videos without --dataset')
+    parser.add_argument('--seed', type=seed, default=0, help='of the videos without --dataset')
     parser.add_argument('--identity', action='store_true',
                         help='also report how often objects stay in their slots over 12 frames')
-    parser.add_argument('--streams', type=int, default=0, metavar='N',
+    parser.add_argument('--streams', type=count, default=0, metavar='N',
                         help='also watch so many streams for 24 frames each, and report how '
                         'scores hold over time')
-    parser.add_argument('--iterations', type=int, default=0,
+    parser.add_argument('--iterations', type=count, default=0,
                         help='refinements per frame (default: as trained)')
-    parser.add_argument('--window', type=int, default=0,
+    parser.add_argument('--window', type=count, default=0,
                         help='frames refined together (default: as trained)')
-    parser.add_argument('--starts', type=int, default=3, metavar='N', help='begin the first frame '
-                        'so often, keep what has the least free energy (default: 8)')
-    parser.add_argument('--births', type=int, default=3, metavar='N', help='then give objects '
-                        'that no slot explains one, up to so often (default: 3)')
-    parser.add_argument('--descent', type=int, default=0, metavar='N', help='then let beliefs '
+    parser.add_argument('--starts', type=positive, default=3, metavar='N',
+                        help='begin the first frame so often, keep what has the least free '
+                        'energy (default: %(default)s)')
+    parser.add_argument('--births', type=count, default=3, metavar='N', help='then give objects '
+                        'that no slot explains one, up to so often (default: %(default)s)')
+    parser.add_argument('--descent', type=count, default=0, metavar='N', help='then let beliefs '
                         'follow the gradient of the free energy for N steps: slow, and more '
                         'accurate (default: 0)')
-    parser.add_argument('--batch', type=int, default=32)
+    parser.add_argument('--batch', type=positive, default=32)
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     parser.add_argument('--precision', choices=('float32', 'bfloat16'), default='float32')
-    parser.add_argument('--threads', type=int, help='CPU threads (default: all cores)')
-    parser.add_argument('--json', type=Path, help='write the scores to this file')
+    parser.add_argument('--threads', type=threads, help='CPU threads (default: all cores)')
+    parser.add_argument('--json', type=output_file, help='write the scores to this file')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -62,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     try:
+        if args.image_topic and not args.dataset:
+            raise ValueError('--image-topic is about recordings: give them with --data')
         path = args.checkpoint or default_checkpoint()
         checkpoint = load_checkpoint(path, choose_device(args.device), args.precision)
         if args.dataset:

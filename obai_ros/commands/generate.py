@@ -6,18 +6,21 @@ import argparse
 import sys
 from pathlib import Path
 
+from obai_ros.arguments import output_file, positive, seed, whole
+
 SUMMARY = 'write fresh active-dSprites videos with true masks and actions to an .npz file'
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('out', type=Path, help='the file to write, for instance test.npz')
-    parser.add_argument('--sequences', type=int, default=10_000)
-    parser.add_argument('--frames', type=int, default=8,
+    parser.add_argument('out', type=output_file, help='the file to write, for instance test.npz')
+    parser.add_argument('--sequences', type=positive, default=10_000)
+    parser.add_argument('--frames', type=whole(2, 10**6, 'a length of videos'), default=8,
                         help='frames per video; 4 are seen, the rest is predicted (default: 8)')
-    parser.add_argument('--objects', type=int, default=3)
-    parser.add_argument('--size', type=int, default=64, help='image size, px (default: 64)')
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--json', type=Path, help='write a summary to this file')
+    parser.add_argument('--objects', type=positive, default=3)
+    parser.add_argument('--size', type=whole(1, 4096, 'a size of images'), default=64,
+                        help='image size, px (default: 64)')
+    parser.add_argument('--seed', type=seed, default=0)
+    parser.add_argument('--json', type=output_file, help='write a summary to this file')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -26,8 +29,8 @@ def run(args: argparse.Namespace) -> int:
     from obai_ros.whole_file import write_json
 
     try:
-        if args.sequences < 1 or args.frames < 2 or args.seed < 0:
-            raise ValueError('expected at least 1 sequence, 2 frames and a seed of 0 or more')
+        if args.out.suffix != '.npz':
+            raise ValueError(f'{args.out} should end in .npz, by which it is known again')
         scene = SceneConfig(image_size=args.size, num_objects=args.objects)
         dataset = generate_dataset(scene, args.sequences, args.frames, args.seed)
         write_dataset(args.out, dataset)

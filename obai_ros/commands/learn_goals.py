@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+from obai_ros.arguments import output_file, positive, seed, threads
+
 SUMMARY = 'learn what places look like to a model, so that goals can be set for it'
 
 
@@ -14,22 +16,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument('--checkpoint', type=Path, help='weights (.safetensors with .json beside; '
                         'default: the bundled model)')
-    parser.add_argument('--out', type=Path, metavar='FILE',
+    parser.add_argument('--out', type=output_file, metavar='FILE',
                         help='the bank (default: NAME.goals.safetensors beside the weights, where '
                         'the nodes look for it)')
-    parser.add_argument('--objects', type=int, default=10_000,
+    parser.add_argument('--objects', type=positive, default=10_000,
                         help='objects in the bank (default: %(default)s)')
-    parser.add_argument('--batch', type=int, default=32,
+    parser.add_argument('--batch', type=positive, default=32,
                         help='scenes at once (default: %(default)s)')
-    parser.add_argument('--frames', type=int, default=2,
+    parser.add_argument('--frames', type=positive, default=2,
                         help='frames per scene (default: %(default)s)')
-    parser.add_argument('--iterations', type=int,
+    parser.add_argument('--iterations', type=positive,
                         help='refinements per frame (default: as the model was trained)')
-    parser.add_argument('--seed', type=int, default=0, help='of the scenes (default: %(default)s)')
+    parser.add_argument('--seed', type=seed, default=0,
+                        help='of the scenes (default: %(default)s)')
     parser.add_argument('--device', default='auto', help='auto, cpu or cuda:N (default: auto)')
-    parser.add_argument('--threads', type=int, help='CPU threads (default: all cores; 1 is faster '
+    parser.add_argument('--threads', type=threads,
+                        help='CPU threads (default: all cores; 1 is faster '
                         'by far where other programs want them, too)')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures to this file')
+    parser.add_argument('--json', type=output_file, metavar='FILE',
+                        help='write the figures to this file')
 
 
 def run(args: argparse.Namespace) -> int:

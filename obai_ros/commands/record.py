@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+from obai_ros.arguments import more_than_zero, output_file, output_folder, positive
+
 SUMMARY = 'record a running system as an MCAP bag, to learn from, to play back or to look at'
 
 TOPICS = ('image_raw', 'camera_info', 'applied_action_field', 'action_field', 'slots',
@@ -16,17 +18,17 @@ TOPICS = ('image_raw', 'camera_info', 'applied_action_field', 'action_field', 's
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--out', type=Path,
+    parser.add_argument('--out', type=output_folder,
                         help='the folder to make (default: out/bags/DATE-TIME)')
     parser.add_argument('--topics', nargs='+', default=TOPICS, metavar='TOPIC',
                         help=f'what to record (default: {" ".join(TOPICS)})')
     parser.add_argument('--namespace', default='', help='where names that are relative begin')
-    parser.add_argument('--frames', type=_count, default=0, metavar='N',
+    parser.add_argument('--frames', type=positive, default=0, metavar='N',
                         help='stop after so many images on image_raw')
-    parser.add_argument('--duration', type=_seconds, default=0.0, metavar='SECONDS',
+    parser.add_argument('--duration', type=more_than_zero, default=0.0, metavar='SECONDS',
                         help='stop so long after the first message; without either option Ctrl-C '
                         'ends the recording')
-    parser.add_argument('--json', type=Path, metavar='FILE',
+    parser.add_argument('--json', type=output_file, metavar='FILE',
                         help='write how much was recorded to this file')
 
 
@@ -63,17 +65,3 @@ def _record(args) -> int:
             'bag': str(out), 'frames': node.frames, 'seconds': seconds, 'bytes': size,
             'messages': counts})
     return 0
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{text} is no number of frames, expected 1 or more')
-    return value
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float('inf'):
-        raise argparse.ArgumentTypeError(f'{text} is no time, expected more than 0 seconds')
-    return value

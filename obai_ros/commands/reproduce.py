@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from obai_ros.arguments import count, output_folder, positive, seed, threads
+
 SUMMARY = "write a page with the paper's Table 1 and Figures 2 to 4, made with a model"
 
 
@@ -13,14 +15,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--checkpoint', type=Path, help='weights (default: the bundled ones)')
     parser.add_argument('--bank', type=Path,
                         help='goal bank (default: the one beside the weights)')
-    parser.add_argument('--sequences', type=int, default=1000, help='fresh videos for Table 1')
-    parser.add_argument('--seed', type=int, default=0, help='of these videos')
-    parser.add_argument('--descent', type=int, default=0, metavar='N', help='then let beliefs '
+    parser.add_argument('--sequences', type=positive, default=1000,
+                        help='fresh videos for Table 1')
+    parser.add_argument('--seed', type=seed, default=0, help='of these videos')
+    parser.add_argument('--descent', type=count, default=0, metavar='N', help='then let beliefs '
                         'follow the gradient of the free energy for N steps (default: 0)')
-    parser.add_argument('--out', type=Path, default=Path('out/reproduce'))
-    parser.add_argument('--batch', type=int, default=32)
+    parser.add_argument('--out', type=output_folder, default=Path('out/reproduce'))
+    parser.add_argument('--batch', type=positive, default=32)
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
-    parser.add_argument('--threads', type=int, help='CPU threads (default: all cores)')
+    parser.add_argument('--threads', type=threads, help='CPU threads (default: all cores)')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -49,10 +52,10 @@ def run(args: argparse.Namespace) -> int:
                                                descent=args.descent)
         print(f'evaluating {path.name} on {args.sequences} sequences ...', flush=True)
         scores = evaluate_dataset(checkpoint.model, dataset, schedule, batch=args.batch)
+        print(format_table(scores), flush=True)
         page = reproduce(checkpoint, bank, dataset, scores, schedule, args.out)
     except (CheckpointError, GoalBankError, ValueError) as error:
         print(f'obai reproduce: {error}', file=sys.stderr)
         return 2
-    print(format_table(scores))
     print(f'written: {page}')
     return 0

@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from obai_ros.arguments import more_than_zero, output_file, positive, seed, threads
+
 SUMMARY = "let another preset's networks learn to see from trained weights"
 
 GO_ON = {'fast': 'onward', 'paper': 'taught'}
@@ -20,16 +22,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help='whose networks learn (default: paper)')
     parser.add_argument('--pupil', type=Path, metavar='WEIGHTS',
                         help='go on with weights that this command has written')
-    parser.add_argument('--steps', type=int, default=8000,
+    parser.add_argument('--steps', type=positive, default=8000,
                         help='optimiser steps (default: 8000, about half an hour on a core)')
-    parser.add_argument('--batch', type=int, default=4, help='videos per step (default: 4)')
-    parser.add_argument('--learning-rate', type=float, default=1e-3)
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--batch', type=positive, default=4, help='videos per step (default: 4)')
+    parser.add_argument('--learning-rate', type=more_than_zero, default=1e-3)
+    parser.add_argument('--seed', type=seed, default=0)
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     parser.add_argument('--precision', choices=('float32', 'bfloat16'), default='bfloat16',
                         help='of the convolutions (default: bfloat16)')
-    parser.add_argument('--threads', type=int, help='CPU threads (default: all cores)')
-    parser.add_argument('--out', type=Path, required=True, metavar='FILE',
+    parser.add_argument('--threads', type=threads, help='CPU threads (default: all cores)')
+    parser.add_argument('--out', type=output_file, required=True, metavar='FILE',
                         help="the pupil's weights (.safetensors; .json beside)")
 
 
@@ -59,8 +61,6 @@ def run(args: argparse.Namespace) -> int:
             said.clear()
 
     try:
-        if args.steps < 1 or args.batch < 1 or not args.learning_rate > 0:
-            raise ValueError('steps, batch and learning-rate are to be positive')
         if args.out.suffix != '.safetensors':
             raise ValueError(f'{args.out} should end in .safetensors')
         device = choose_device(args.device)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from pathlib import Path
+
+from obai_ros.arguments import at_least_zero, output_folder, positive, seed, threads
 
 SUMMARY = 'learn a model from active-dSprites, or from recordings, without supervision'
 
@@ -13,9 +16,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--preset', choices=('fast', 'paper', 'smoke'), default='fast',
                         help='the recipe config/train/PRESET.yaml (default: fast)')
     parser.add_argument('--recipe', type=Path, help='another recipe, a YAML file')
-    parser.add_argument('--out', type=Path, default=Path('out/train'),
+    parser.add_argument('--out', type=output_folder, default=Path('out/train'),
                         help='folder for state, curves and weights (default: out/train)')
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--seed', type=seed, default=0)
     parser.add_argument('--resume', action='store_true',
                         help='continue the run in --out; its own recipe and seed count')
     parser.add_argument('--weights', type=Path, metavar='FILE',
@@ -32,18 +35,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         'ones)')
     parser.add_argument('--resize', choices=('crop', 'letterbox', 'stretch'), default='crop',
                         help="how recordings are fitted to the model's images (default: crop)")
-    parser.add_argument('--pilots', type=int, default=1, metavar='N',
+    parser.add_argument('--pilots', type=positive, default=1, metavar='N',
                         help='try N seeds, from --seed on, and go on with the best (default: 1)')
-    parser.add_argument('--pilot-steps', type=int, default=1500, metavar='STEPS',
+    parser.add_argument('--pilot-steps', type=positive, default=1500, metavar='STEPS',
                         help='length of a pilot (default: %(default)s)')
-    parser.add_argument('--max-minutes', type=float, default=float('inf'), metavar='M',
-                        help='save and stop after so long')
-    parser.add_argument('--validate-every', type=int, default=500, metavar='STEPS')
-    parser.add_argument('--save-every', type=float, default=120.0, metavar='SECONDS')
-    parser.add_argument('--threads', type=int, help='CPU threads (default: all cores)')
-    parser.add_argument('--device', default='auto', help='auto, cpu or cuda (default: auto)')
-    parser.add_argument('--devices', default='1', help='number of GPUs or processes per node')
-    parser.add_argument('--nodes', type=int, default=1)
+    parser.add_argument('--max-minutes', type=at_least_zero, default=float('inf'), metavar='M',
+                        help='save and stop after so long, pilots included')
+    parser.add_argument('--validate-every', type=positive, default=500, metavar='STEPS')
+    parser.add_argument('--save-every', type=at_least_zero, default=120.0, metavar='SECONDS')
+    parser.add_argument('--threads', type=threads, help='CPU threads (default: all cores)')
+    parser.add_argument('--device', default='auto',
+                        help='auto, cpu, cuda or cuda:N (default: auto)')
+    parser.add_argument('--devices', type=positive, default=1, metavar='N',
+                        help='number of GPUs or processes per node')
+    parser.add_argument('--nodes', type=positive, default=1, metavar='N')
     parser.add_argument('--strategy', default='auto', help="Lightning's; ddp for several devices")
 
 
@@ -51,36 +56,49 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from obai_ros.model.checkpoint import CheckpointError, load_checkpoint
+    from obai_ros.model.device import choose_device
     from obai_ros.training.pilots import fly
     from obai_ros.training.recipe import preset_path, read_recipe
     from obai_ros.training.run import STATE, train
 
     if args.threads:
         torch.set_num_threads(args.threads)
+    deadline = time.monotonic() + 60.0 * args.max_minutes
     try:
+        begins = [f'--{name}' for name in ('weights', 'stage') if getattr(args, name)]
+        begins += ['--pilots'] if args.pilots > 1 else []
+        if args.resume and begins:
+            raise ValueError(f'--resume goes on with what is there, {begins[0]} is about how a '
+                             'run begins: leave out one of them')
+        device = choose_device(args.device)
         recipe = read_recipe(args.recipe or preset_path(args.preset))
         if not args.resume and (args.out / STATE).exists():
             raise ValueError(f'{args.out} holds a run already: continue it with --resume, or '
                              f'choose another folder with --out')
         begin_with = load_checkpoint(args.weights) if args.weights else None
-        settings = dict(
-            minutes=args.max_minutes, validate_every=args.validate_every,
-            save_every_s=args.save_every,
-            accelerator={'cuda': 'gpu'}.get(args.device, args.device),
-            devices=int(args.devices), nodes=args.nodes, strategy=args.strategy, data=args.data,
-            image_topic=args.image_topic, resize=args.resize)
-        first = dict(begin_with=begin_with, begin_at=args.stage)
+
+        def learn(seed: int, folder: Path, resume: bool, until: int | None = None) -> bool:
+            first = {} if resume else dict(begin_with=begin_with, begin_at=args.stage)
+            return train(
+                recipe, folder, seed, resume, until=until,
+                minutes=(deadline - time.monotonic()) / 60.0,
+                validate_every=args.validate_every, save_every_s=args.save_every,
+                accelerator='gpu' if device.type == 'cuda' else 'cpu',
+                devices=[device.index] if ':' in args.device else args.devices,
+                nodes=args.nodes, strategy=args.strategy, data=args.data,
+                image_topic=args.image_topic, resize=args.resize, **first)
+
         resume = args.resume
-        if args.pilots > 1 and not resume:
-            best = fly(args.out, range(args.seed, args.seed + args.pilots), args.pilot_steps,
-                       lambda seed, folder, resume: train(
-                           recipe, folder, seed, resume, until=args.pilot_steps, **settings,
-                           **({} if resume else first)), STATE)
+        if args.pilots > 1:
+            seeds = range(args.seed, args.seed + args.pilots)
+            best = fly(args.out, seeds, args.pilot_steps,
+                       lambda seed, folder, resume: learn(seed, folder, resume,
+                                                          args.pilot_steps), STATE)
             if best is None:
+                print('pilots were interrupted: the same command goes on with them')
                 return 3
             resume = True
-        finished = train(recipe, args.out, args.seed, resume, **settings,
-                         **({} if resume else first))
+        finished = learn(args.seed, args.out, resume)
     except (CheckpointError, ValueError) as error:
         print(f'obai train: {error}', file=sys.stderr)
         return 2

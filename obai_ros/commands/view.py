@@ -6,6 +6,8 @@ import argparse
 import os
 import sys
 
+from obai_ros.arguments import whole
+
 SUMMARY = 'show a running system in Foxglove or Lichtblick, live'
 
 
@@ -13,7 +15,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--host', default='127.0.0.1',
                         help='address to listen at; 0.0.0.0 lets other machines see everything '
                         'that is published (default: %(default)s, this machine only)')
-    parser.add_argument('--port', type=_port, default=8765,
+    parser.add_argument('--port', type=whole(0, 65535, 'a port'), default=8765,
                         help='0 chooses a free one (default: %(default)s)')
     parser.add_argument('--topics', nargs='+', metavar='TOPIC',
                         help='what to show (default: all topics; those that nobody looks at cost '
@@ -38,10 +40,3 @@ def run(args: argparse.Namespace) -> int:
         print(f'obai view: {error}', file=sys.stderr)
         return 2
     return 0
-
-
-def _port(text: str) -> int:
-    value = int(text)
-    if not 0 <= value <= 65535:
-        raise argparse.ArgumentTypeError(f'{text} is no port, expected 0 to 65535')
-    return value

@@ -32,11 +32,16 @@ def make_pilot(planner: str, config: PlannerConfig, checkpoint: Checkpoint | Non
         return Onlooker()
     if planner == 'oracle':
         return Oracle(config)
-    if planner not in FROM_PIXELS:
-        raise ValueError(f'there is no planner {planner!r}: choose of {", ".join(PLANNERS)}')
+    check_planner(planner)
     if checkpoint is None or bank is None:
         raise ValueError(f'the planner {planner} sees pixels: it needs a model and a goal bank')
     return ModelPilot(checkpoint, bank, replace(config, law=planner))
+
+
+def check_planner(name: str) -> None:
+    """Raise ValueError, in a sentence, unless there is a planner of this name."""
+    if name not in PLANNERS:
+        raise ValueError(f'there is no planner {name!r}: choose of {", ".join(PLANNERS)}')
 
 
 def play_in_parts(task: Task, pilot: Pilot, steps: int, batch: int,

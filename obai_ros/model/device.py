@@ -18,6 +18,8 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise ValueError(f'device is {name!r}: expected auto, cpu, cuda or cuda:N') from error
+    if device.type not in ('cpu', 'cuda'):
+        raise ValueError(f'device is {name!r}: expected auto, cpu, cuda or cuda:N')
     if device.type == 'cuda' and (device.index or 0) >= count:
         raise ValueError(
             f'device {name} is not there: torch {torch.__version__} sees {count} CUDA devices; '

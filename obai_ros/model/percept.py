@@ -145,7 +145,8 @@ def describe_planes(appearance: Tensor, masks: Tensor, assignment: Tensor, shown
     touch = contacts(assignment, background)
     return Description(appearance, masks, assignment, mass, centroid,
                        traits(assignment, shown, mass, centroid), background, empty,
-                       label(assignment, background), touch.row, touch.col, touch.probability, touch.reachable)
+                       label(assignment, background), touch.row, touch.col,
+                       touch.probability, touch.reachable)
 
 
 def label(assignment: Tensor, background: Tensor, threshold: float = 0.5) -> Tensor:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from obai_ros.model.belief import ActionBelief, Belief, bounded
 from obai_ros.model.decoding import Decoding
-from obai_ros.model.looking import OWN, Looking
+from obai_ros.model.looking import Looking
 from obai_ros.model.object_action import action_term, expected_action, precision
 from obai_ros.model.obai import Obai
 

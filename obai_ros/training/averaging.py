@@ -2,6 +2,7 @@
 """The mean of weights: of successive runs it is often better than what either ended with."""
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -32,7 +33,7 @@ def average(checkpoints: Sequence[Checkpoint], shares: Sequence[float] | None = 
     if len(shares) != len(checkpoints):
         raise AveragingError(f'there are {len(shares)} shares for {len(checkpoints)} weights; '
                              'give as many')
-    if not sum(shares) > 0 or min(shares) < 0:
+    if not (sum(shares) > 0 and min(shares) >= 0 and math.isfinite(sum(shares))):
         raise AveragingError(f'shares are {", ".join(f"{share:g}" for share in shares)}, expected '
                              'numbers of 0 or more, not all 0')
     first = checkpoints[0]

@@ -68,7 +68,7 @@ class Bookkeeping(L.Callback):
         now = time.monotonic()
         self.stop = trainer.strategy.reduce_boolean_decision(
             self.stop or now > self.deadline, all=False)
-        self.far_enough = learner.total_steps == self.until
+        self.far_enough = self.until is not None and learner.total_steps >= self.until
         last = learner.step == learner.stage.steps or self.far_enough
         learner.record['seconds'] = self.seconds + now - self.resumed
         if learner.step % self.validate_every == 0 or last:

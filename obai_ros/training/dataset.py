@@ -50,6 +50,8 @@ class Dataset:
 
     def first(self, count: int) -> Dataset:
         """Return the first sequences, all of them if there are fewer than `count`."""
+        if count < 1:
+            raise ValueError(f'{count} sequences of a data set: expected at least 1')
         masks = None if self.masks is None else self.masks[:count]
         return Dataset(self.images[:count], masks, self.actions[self.actions[:, 0] < count])
 
@@ -123,13 +125,16 @@ def read_dataset(path: str | Path) -> Dataset:
         with np.load(path, allow_pickle=False) as file:
             missing = [name for name in ('images', 'masks', 'actions') if name not in file]
             if missing:
-                raise ValueError(f'{path} lacks {missing}: expected images, masks and actions, '
+                raise ValueError(f'it lacks {missing}: expected images, masks and actions, '
                                  f'as `obai generate` writes')
             values = {name: file[name] for name in ('images', 'masks', 'actions')}
+            strange = [name for name, value in values.items()
+                       if not isinstance(value, np.ndarray)]
+            if strange:
+                raise ValueError(f'{", ".join(strange)} in it is no array')
+        return Dataset(**values)
     except (OSError, zipfile.BadZipFile, EOFError) as error:
         raise ValueError(f'{path} is not an .npz file, or is damaged: {error}') from error
-    try:
-        return Dataset(**values)
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from error
 

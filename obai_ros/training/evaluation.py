@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
+from scipy.ndimage import label
 from torch import Tensor
 
 from obai_ros.action_field import ActionField
@@ -93,18 +95,29 @@ def _free_energy(model: Obai, images: Tensor, fields: Sequence[ActionField], sch
 
 def _ceiling(image: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """
-    Score the segmentation by colour: what can be known from a single frame of flat colours.
+    Score the segmentation into connected pieces of one colour: what a single frame of flat
+    colours tells without an idea of what objects are. [B] each.
 
-    Objects in the colour of the background or of each other are invisible to it. [B] each.
+    What is in the colour of what it lies on is invisible to it, and of what another object lies
+    across it makes two.
     """
-    levels = (image * 255.0).round().long()
-    code = (levels[:, 0] * 256 + levels[:, 1]) * 256 + levels[:, 2]
-    # Consecutive numbers for the few colours in use.
-    colours = torch.unique(code, return_inverse=True)[1].flatten(1)
-    numbered = torch.stack([torch.unique(row, return_inverse=True)[1] for row in colours])
-    true = labels.flatten(1)
-    return (adjusted_rand_index(true, numbered),
-            adjusted_rand_index(true, numbered, foreground_only=True))
+    levels = (image * 255.0).round().long().cpu().numpy()
+    colours = (levels[:, 0] * 256 + levels[:, 1]) * 256 + levels[:, 2]
+    pieces = torch.from_numpy(np.stack([_pieces(each) for each in colours])).to(labels.device)
+    true, pieces = labels.flatten(1), pieces.flatten(1)
+    return (adjusted_rand_index(true, pieces),
+            adjusted_rand_index(true, pieces, foreground_only=True))
+
+
+def _pieces(colours: np.ndarray) -> np.ndarray:
+    """Number the connected pieces of one colour of an image [H, W], from 0."""
+    pieces, count = np.zeros(colours.shape, np.int64), 0
+    for colour in np.unique(colours):
+        here = colours == colour
+        found, pieces_here = label(here, np.ones((3, 3)))
+        pieces[here] = found[here] - 1 + count
+        count += pieces_here
+    return pieces
 
 
 def _predict(model: Obai, last: Percept, images: Tensor, fields: Sequence[ActionField],
@@ -143,7 +156,7 @@ def _summary(scores: dict[str, Tensor], sequences: int, seen: int) -> dict:
 
 def bootstrap_interval(values: Tensor, resamples: int = 1000, seed: int = 0) -> list[float]:
     """Return the 95 % interval of the mean of [S] values, NaNs left out, by the bootstrap."""
-    values = values[~values.isnan()].cpu()
+    values = values[~values.isnan()].cpu().double()
     if len(values) == 0:
         return [float('nan'), float('nan')]
     generator = torch.Generator().manual_seed(seed)

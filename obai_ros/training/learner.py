@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from obai_ros.environment.sequences import Sequences, sample_sequences
-from obai_ros.model.checkpoint import Checkpoint
+from obai_ros.model.checkpoint import Checkpoint, CheckpointError
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.training.chance import generator_of
@@ -104,8 +104,12 @@ class Learner(L.LightningModule):
     def resumed(state: TrainingState) -> Learner:
         """Return the learner that a state was taken from."""
         learner = Learner(state.recipe, state.seed, state.stage)
-        learner.model.load_state_dict(state.model)
-        learner.average.load_state_dict(state.average)
+        try:
+            learner.model.load_state_dict(state.model)
+            learner.average.load_state_dict(state.average)
+        except RuntimeError as error:
+            raise CheckpointError('the weights of the state do not fit its recipe: resume from '
+                                  f'another one ({error})') from error
         learner.step, learner.moments = state.step, state.moments
         learner.record = state.record
         learner._streams_before = state.streams

@@ -2,6 +2,7 @@
 """What is learned from what, in which order: the stages of a training run, read from YAML."""
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
@@ -74,6 +75,9 @@ class Stage:
             if counted.type.startswith('int') and not isinstance(value, int | None):
                 raise ValueError(f'stage {self.name!r}: {counted.name} is {value}, expected a '
                                  f'whole number')
+            if counted.type.startswith('float') and not isinstance(value, float | int | None):
+                raise ValueError(f'stage {self.name!r}: {counted.name} is {value!r}, expected a '
+                                 f'number')
         at_least_one = ('steps', 'frames', 'batch', 'iterations', 'window', 'warmup')
         for name in at_least_one:
             if not getattr(self, name) >= 1:
@@ -85,9 +89,13 @@ class Stage:
         if self.streams and not self.longest >= SHORTEST:
             raise ValueError(f'stage {self.name!r}: longest is {self.longest}, expected streams '
                              f'of at least {SHORTEST} frames')
-        if not 0 <= self.action_frame:
+        # One frame alone has no next one that could show what an action does.
+        if self.action_frame < 0 or self.action_frame >= self.frames > 1:
             raise ValueError(f'stage {self.name!r}: action_frame is {self.action_frame}, '
-                             f'expected 0 or more')
+                             f'expected one of the {self.frames} frames, counted from 0')
+        if not self.background_points >= 0:
+            raise ValueError(f'stage {self.name!r}: background_points is '
+                             f'{self.background_points}, expected 0 or more')
         if not 0 < self.final_learning_rate <= self.learning_rate:
             raise ValueError(
                 f'stage {self.name!r}: the learning rate goes from {self.learning_rate} to '
@@ -99,6 +107,10 @@ class Stage:
                              f'1 step, or null')
         if (self.temperature is None) != (self.final_temperature is None):
             raise ValueError(f'stage {self.name!r}: give both temperatures or none')
+        if self.temperature is not None and not (self.temperature > 0
+                                                 and self.final_temperature > 0):
+            raise ValueError(f'stage {self.name!r}: the temperature goes from {self.temperature} '
+                             f'to {self.final_temperature}, expected positive numbers')
 
     @property
     def schedule(self) -> Schedule:
@@ -141,13 +153,21 @@ class Recipe:
             raise ValueError(f'the optimizer is {self.optimizer!r}: expected adam or muon')
         if not self.stages:
             raise ValueError('the recipe has no stages: expected at least one')
+        if not _is_number(self.clip) or not 0 < self.clip < math.inf:
+            raise ValueError(f'clip is {self.clip!r}: expected the largest norm of a gradient, a '
+                             f'number above 0')
+        if not _is_number(self.average) or not 0 <= self.average < 1:
+            raise ValueError(f'average is {self.average!r}: expected a decay of at least 0 and '
+                             f'less than 1')
+        if not isinstance(self.validation_sequences, int) or self.validation_sequences < 1:
+            raise ValueError(f'validation_sequences is {self.validation_sequences!r}: expected '
+                             f'a whole number of 1 or more')
         unknown = sorted(set(self.inference) - {*ASSUMED, 'iterations'})
         if unknown:
             raise ValueError(f'inference is to have another {", ".join(unknown)}: only '
                              f'{", ".join(ASSUMED)} and iterations can change after learning')
-        self.inferring_at(self.stages[-1])
-        self.schedule_at(self.stages[-1])
         for stage in self.stages:
+            self.inferring_at(stage), self.schedule_at(stage), self.scene_at(stage)
             if stage.seeds and self.model.latent_size <= PLACE:
                 raise ValueError(f'stage {stage.name!r}: seeds say what {PLACE} latents are, and '
                                  f'latent_size is {self.model.latent_size}: expected more')
@@ -199,19 +219,44 @@ class Recipe:
     @staticmethod
     def from_dict(values: dict) -> Recipe:
         """Build a recipe from plain values. Raises ValueError naming what is wrong."""
+        _known(values, Recipe, 'the recipe')
         values = dict(values)
+        model = _model(values.pop('model', 'fast'))
+        scene = {name: tuple(value) if isinstance(value, list) else value
+                 for name, value in _known(values.pop('scene', {}), SceneConfig, 'scene').items()}
+        stages = values.pop('stages', ())
+        if not isinstance(stages, list | tuple):
+            raise ValueError(f'stages is {stages!r}: expected a list of stages')
+        for number, stage in enumerate(stages, 1):
+            missing = [name for name in ('name', 'steps')
+                       if name not in _known(stage, Stage, f'stage {number}')]
+            if missing:
+                raise ValueError(f'stage {number} has no {missing[0]}: expected one')
+        inference = values.pop('inference', {})
+        if not isinstance(inference, dict):
+            raise ValueError(f'inference is {inference!r}: expected settings by name')
         try:
-            model = _model(values.pop('model', 'fast'))
-            scene = {name: tuple(value) if isinstance(value, list) else value
-                     for name, value in dict(values.pop('scene', {})).items()}
-            stages = tuple(Stage(**_numbers(stage)) for stage in values.pop('stages', ()))
             return Recipe(model, SceneConfig(**{'image_size': model.image_size, **scene}),
-                          stages, inference=_numbers(values.pop('inference', {})),
-                          **_numbers(values))
-        except TypeError as error:
-            known = ', '.join(field.name for field in fields(Stage))
-            raise ValueError(f'the recipe has a setting that does not exist ({error}); a stage '
-                             f'knows: {known}') from error
+                          tuple(Stage(**_numbers(stage)) for stage in stages),
+                          inference=_numbers(inference), **_numbers(values))
+        except TypeError as error:  # a list, say, where a number should be
+            raise ValueError(f'the recipe has a setting of the wrong kind: {error}') from error
+
+
+def _known(said: object, kind: type, what: str) -> dict:
+    """Return settings by name. Raises ValueError unless a dataclass has all of them."""
+    if not isinstance(said, dict):
+        raise ValueError(f'{what} is {said!r}: expected settings by name')
+    names = [known.name for known in fields(kind)]
+    unknown = [str(name) for name in said if name not in names]
+    if unknown:
+        raise ValueError(f'{what} has a setting that does not exist, {", ".join(unknown)}: it '
+                         f'knows {", ".join(names)}')
+    return said
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _model(said: object) -> ModelConfig:

@@ -44,6 +44,11 @@ class Recorded:
     def check(self, stages: Sequence) -> None:
         """Raise ValueError unless there is something to learn from in each stage."""
         for stage in stages:
+            size = self.footage.images.shape[2]
+            if size % stage.image_size:
+                raise ValueError(
+                    f'stage {stage.name!r} has images of {stage.image_size} px, but recordings '
+                    f'of {size} px can only be halved and the like: expected a divisor of {size}')
             if len(self.footage.in_a_row(stage.frames)) < 2:
                 raise ValueError(
                     f'{self.name} has {self.footage.frames} frames in {self.footage.pieces} '

@@ -22,7 +22,7 @@ from obai_ros.training.state import load_state
 
 def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
           minutes: float = float('inf'), validate_every: int = 500, save_every_s: float = 120.0,
-          accelerator: str = 'auto', devices: int | str = 1, nodes: int = 1,
+          accelerator: str = 'auto', devices: int | list[int] = 1, nodes: int = 1,
           strategy: str = 'auto', begin_with: Checkpoint | None = None, begin_at: str = '',
           data: Path | None = None, image_topic: str = '', resize: str = 'crop',
           until: int | None = None, say=print) -> bool:
@@ -66,8 +66,9 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
             if books.far_enough:
                 return True
             if books.stop:
-                say(f'stopped at step {learner.step} of {learner.stage.name}; '
-                    f'`obai train --resume` continues from {folder / STATE}')
+                say(f'stopped at step {learner.step} of {learner.stage.name}' + (
+                    '' if until else
+                    f'; `obai train --resume` continues from {folder / STATE}'))
                 break
             if learner.stage_index + 1 == len(learner.recipe.stages):
                 break

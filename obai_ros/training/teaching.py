@@ -93,7 +93,8 @@ def lessons(teacher: Obai, schedule: Schedule, batch: int, generator: torch.Gene
     while True:
         videos = sample_sequences(scene, batch, 2, generator, teacher.device, (0,))
         noise = Noise(generator, teacher.device)
-        chosen = set(torch.randperm(total, generator=generator)[:LESSONS].tolist())
+        chosen = set(torch.randperm(total, generator=generator,
+                                    device=generator.device)[:LESSONS].tolist())
         for step, window, evaluation in iterate_clip(teacher, videos.images, videos.actions,
                                                      schedule, noise):
             if step in chosen:
@@ -138,7 +139,8 @@ def teach(teacher: Obai, pupil: Obai, schedule: Schedule, steps: int, batch: int
     Let the networks of a pupil learn from a teacher, for as many steps.
 
     schedule: how the teacher infers. learning_rate: at the beginning; a cosine takes it to a
-    twentieth. report: told step and losses of drawings and features after each step.
+    twentieth. report: told step and losses of drawings and features after each step. Raises
+    ValueError, in a sentence, when these are no numbers any more.
     """
     taught = [(name, parameter) for name, parameter in pupil.named_parameters()
               if name.startswith(('decoder.', 'refiner.trunk.'))]
@@ -150,6 +152,10 @@ def teach(teacher: Obai, pupil: Obai, schedule: Schedule, steps: int, batch: int
                                                    learning_rate / 20.0)], [WARMUP])
     for step in range(steps):
         drawing, features = lesson_loss(pupil, next(source))
+        if not bool(torch.isfinite(drawing + features)):
+            raise ValueError(f'the loss of step {step + 1} is no number any more: expected a '
+                             f'learning rate that it does not grow with, less than '
+                             f'{learning_rate:g}')
         optimizer.zero_grad(set_to_none=True)
         (drawing + features).backward()
         optimizer.step()

@@ -27,7 +27,7 @@ def test_the_defaults_are_the_published_experiment():
 def test_wrong_values_are_refused_by_name(words, capsys):
     with pytest.raises(SystemExit):
         _parse(*words)
-    assert f'argument {words[0]}: {words[1]} is not a' in capsys.readouterr().err
+    assert f'argument {words[0]}: {words[1]!r} is not a' in capsys.readouterr().err
 
 
 def test_every_argument_is_explained():

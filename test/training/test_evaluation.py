@@ -66,6 +66,13 @@ def test_the_ceiling_is_lowered_by_invisible_objects_only():
     ari, fari = _ceiling(image, labels)
     assert float(ari[1]) == 1.0 and float(fari[1]) == 1.0
     assert float(ari[0]) < 1.0 and float(fari[0]) == 1.0
+    # What is of one colour but apart is told apart; what touches is not.
+    image[1, 1, 1:4, 1:4] = 1.0
+    image[1, 0, 5:7, 5:7] = 1.0
+    assert [float(score[1]) for score in _ceiling(image, labels)] == [1.0, 1.0]
+    image[1, :2, 4, 4] = 1.0
+    labels[1, 4, 4] = 1
+    assert float(_ceiling(image, labels)[1][1]) < 1.0
 
 
 def test_evaluation_reports_what_the_contract_names(model):

@@ -97,6 +97,13 @@ def test_what_it_is_told_is_learned_and_nothing_else_changes(make_teacher):
             assert torch.equal(value, kept[name]), name
 
 
+def test_losses_that_are_no_numbers_end_it(make_teacher):
+    teacher = make_teacher('smoke')
+    with pytest.raises(ValueError, match='loss of step 2 is no number any more: expected a'):
+        teach(teacher, pupil_of(teacher, 'smoke'), SCHEDULE, 3, 1, float('inf'), 0,
+              lambda *what: None)
+
+
 def test_the_command_writes_a_model_that_can_be_gone_on_with(make_teacher, tmp_path, capsys):
     save_checkpoint(tmp_path / 'teacher.safetensors', make_teacher('fast'), {}, SCHEDULE)
     common = ['teach', '--teacher', str(tmp_path / 'teacher.safetensors'), '--steps', '2',
@@ -117,7 +124,6 @@ def test_the_command_writes_a_model_that_can_be_gone_on_with(make_teacher, tmp_p
 
 @pytest.mark.parametrize('extra, words', [
     (['--preset', 'paper'], 'another image_size, latent_size, hidden_size than the teacher'),
-    (['--steps', '0'], 'are to be positive'),
     (['--teacher', 'missing.safetensors'], 'missing.safetensors does not exist')])
 def test_what_cannot_be_taught_is_refused(make_teacher, tmp_path, capsys, extra, words):
     save_checkpoint(tmp_path / 'teacher.safetensors', make_teacher('smoke'), {}, SCHEDULE)

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Types of arguments that several commands take: what cannot be is refused before any work begins.
+
+To be given to argparse as `type`; what they raise is the sentence that it prints.
+"""
+from __future__ import annotations
+
+import argparse
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+
+def whole(low: int, high: int, what: str) -> Callable[[str], int]:
+    """Return a type for whole numbers in low..high; what: in words, for instance 'a port'."""
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(
+                f'{text!r} is not {what}: expected a whole number from {low} to {high}')
+        return value
+    return parse
+
+
+positive = whole(1, 10**9, 'a number of things')
+count = whole(0, 10**9, 'a number of things')
+seed = whole(0, 2**31 - 1, 'a seed')
+threads = whole(1, 1024, 'a number of threads')
+domain = whole(0, 232, 'a ROS domain')
+
+
+def more_than_zero(text: str) -> float:
+    """Return a number above 0, inf included."""
+    value = _number(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a number above 0')
+    return value
+
+
+def at_least_zero(text: str) -> float:
+    """Return a number of 0 or more, inf included."""
+    value = _number(text)
+    if not value >= 0:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a number of 0 or more')
+    return value
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def output_file(text: str) -> Path:
+    """Return the path of a file that can be written, now at least; its folder may be missing."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f'{text} is a folder: expected the name of a file')
+    return _writable(path, path.parent)
+
+
+def output_folder(text: str) -> Path:
+    """Return the path of a folder that is there, or can be made, and written to."""
+    return _writable(Path(text), Path(text))
+
+
+def _writable(path: Path, folder: Path) -> Path:
+    while not os.path.lexists(folder) and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        raise argparse.ArgumentTypeError(f'{path} cannot be written: {folder} is no folder')
+    # What is there and no file, such as /dev/stdout, is written to as it is.
+    target = path if path.exists() and not path.is_file() else folder
+    if not os.access(target, os.W_OK):
+        raise argparse.ArgumentTypeError(
+            f'{path} cannot be written: you may not write to {target}')
+    return path

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Arguments that cannot be are refused in a sentence before any work begins."""
+import argparse
+import os
+import re
+
+from obai_ros import arguments
+from obai_ros.cli import main
+import pytest
+
+
+@pytest.mark.parametrize('kind, good, bad, words', [
+    (arguments.positive, '3', ('0', '-2', '1.5', 'abc', '1e99'), 'a whole number from 1 to'),
+    (arguments.count, '0', ('-1', ''), 'a whole number from 0 to'),
+    (arguments.domain, '232', ('233', '-1'), 'is not a ROS domain'),
+    (arguments.more_than_zero, 'inf', ('0', '-1', 'nan', 'abc'), 'is not a number above 0'),
+    (arguments.at_least_zero, '0', ('-1', 'nan', 'abc'), 'is not a number of 0 or more')])
+def test_numbers(kind, good, bad, words):
+    assert kind(good) == float(good)
+    for text in bad:
+        with pytest.raises(argparse.ArgumentTypeError, match=f'{re.escape(repr(text))}.*{words}'):
+            kind(text)
+
+
+def test_outputs_that_cannot_be_written(tmp_path):
+    file = tmp_path / 'file'
+    file.write_text('')
+    assert arguments.output_file(str(file)) == file
+    assert arguments.output_file(str(tmp_path / 'new' / 'x')) == tmp_path / 'new' / 'x'
+    assert arguments.output_folder(str(tmp_path / 'a' / 'b')) == tmp_path / 'a' / 'b'
+    assert not (tmp_path / 'new').exists() and not (tmp_path / 'a').exists()
+    for kind, path, words in (
+            (arguments.output_file, file / 'x', f'{file} is no folder'),
+            (arguments.output_file, tmp_path, 'is a folder: expected the name of a file'),
+            (arguments.output_folder, file, f'{file} is no folder')):
+        with pytest.raises(argparse.ArgumentTypeError, match=words):
+            kind(str(path))
+    if os.geteuid():  # root may write anywhere
+        tmp_path.chmod(0o500)
+        with pytest.raises(argparse.ArgumentTypeError, match='you may not write to'):
+            arguments.output_file(str(tmp_path / 'x'))
+
+
+def test_a_device_may_be_written_to():
+    assert str(arguments.output_file('/dev/stdout')) == '/dev/stdout'
+
+
+@pytest.mark.parametrize('line, words', [
+    ('evaluate --sequences -2', "--sequences: '-2' is not a number of things"),
+    ('evaluate --image-topic foo', '--image-topic is about recordings'),
+    ('train --threads -1', "--threads: '-1' is not a number of threads"),
+    ('train --validate-every 0', '--validate-every'),
+    ('train --device meta', "device is 'meta': expected auto, cpu, cuda or cuda:N"),
+    ('train --resume --weights x.safetensors', '--resume goes on with what is there, --weights'),
+    ('train --resume --pilots 3', '--resume goes on with what is there, --pilots'),
+    ('generate noext', 'should end in .npz'),
+    ('generate x.npz --size 200000', "--size: '200000' is not a size of images"),
+    ('control --planner none,foo', "there is no planner 'foo'"),
+    ('control --ros --gif x.gif', '--ros compares the planner feef with itself: leave out --gif'),
+    ('benchmark --node --endless 3', '--endless and --node are measured one at a time'),
+    ('benchmark --against  ', 'expected one argument'),
+    ('view --port abc', "--port: 'abc' is not a port"),
+    ('demo --domain 999', "--domain: '999' is not a ROS domain")])
+def test_commands_refuse_in_a_sentence(line, words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    try:
+        assert main(line.split()) == 2
+    except SystemExit as end:
+        assert end.code == 2
+    error = capsys.readouterr().err
+    assert words in error and 'Traceback' not in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_a_sentence(monkeypatch, capsys):
+    from obai_ros.commands import average
+
+    def full(args):
+        raise OSError(28, 'No space left on device', 'some/file')
+    monkeypatch.setattr(average, 'run', full)
+    assert main(['average', 'a.safetensors', '--out', 'b.safetensors']) == 2
+    assert capsys.readouterr().err == (
+        "obai average: [Errno 28] No space left on device: 'some/file'\n")
