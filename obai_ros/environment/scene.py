@@ -14,7 +14,14 @@ from obai_ros.environment.shapes import SHAPES
 
 @dataclass(frozen=True)
 class SceneConfig:
-    """Distribution of scenes. The defaults are those of SPEC: the paper's where it says."""
+    """
+    Distribution of scenes (section 2.4, Appendix A).
+
+    The paper's: 64 x 64 px, three squares, ellipses and hearts on a ground of one grey, velocities
+    with a standard deviation of 4 px/frame, accelerations with 4 px/frame^2, colours at discrete
+    levels. Where it does not say, assumed: which levels, how large objects are, where they begin,
+    and that edges have no half-tones.
+    """
 
     image_size: int = 64
     """Height and width of the image, px."""

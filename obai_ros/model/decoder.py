@@ -16,7 +16,9 @@ class BroadcastDecoder(nn.Module):
     The paper's spatial broadcast decoder (Appendix B): five 5x5 convolutions at full size.
 
     The paper lists transposed convolutions; with stride 1 they are convolutions whose kernels
-    are mirrored, so learning cannot tell them apart.
+    are mirrored, so learning cannot tell them apart. The paper's takes lambda, mean and log-sd
+    of a state, 32 channels; here as in the generative model (eq. 1) it takes a state, 16: a
+    sample while beliefs are refined, their mean when they are looked at.
     """
 
     def __init__(self, config: ModelConfig):

@@ -23,8 +23,10 @@ class Dynamics(nn.Module):
                               else 0.02 * torch.randn(config.latent_size, 2))
         """[N, 2], latent units per px/frame^2: what an acceleration does to the derivative."""
         if moves:
-            # What moves a square changes nothing else of it. Left to learn how else it might, D
-            # takes up some appearance, and `confined` velocities lead there and fall short.
+            # Beyond the paper, which learns all of D: it begins as what moves a square, and of
+            # its rows those of places alone are learned. What moves a square changes nothing else
+            # of it; left to learn how else it might, D takes up some appearance, and `confined`
+            # velocities lead there and fall short.
             self.D.register_hook(
                 lambda slope: torch.cat([slope[:2], torch.zeros_like(slope[2:])]))
 

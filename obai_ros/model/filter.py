@@ -11,6 +11,7 @@ from torch import Tensor
 from obai_ros.action_field import ActionField
 from obai_ros.model.belief import ActionBelief, Belief, bounded
 from obai_ros.model.engine import Reference
+from obai_ros.model.glimpse import PLACE
 from obai_ros.model.inference import begin, finished
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
@@ -61,11 +62,15 @@ class Filter:
 
     schedule: best the one the model was trained with, `Checkpoint.schedule`; schedules may change
     from one step to the next. engine: what refines beliefs, see `engine.make_engine`; the
-    reference unless told otherwise.
+    reference unless told otherwise. Raises ValueError for seeds of a model that has no room for
+    them.
     """
 
     def __init__(self, model: Obai, schedule: Schedule = Schedule(window=2),
                  engine: Reference = Reference()):
+        if schedule.seeds and model.config.latent_size <= PLACE:
+            raise ValueError(f'seeds say what {PLACE} latents are, and the model has '
+                             f'{model.config.latent_size}: expected a schedule without seeds')
         self.model = model.eval()
         self.schedule = schedule
         self.engine = engine
@@ -182,6 +187,8 @@ class Filter:
         """
         if state.window is None:
             raise ValueError('nothing has been seen yet: step the filter before predicting')
+        if frames < 1:
+            raise ValueError(f'{frames} frames are to be predicted: expected at least 1')
         if actions is not None and len(actions) != frames:
             raise ValueError(f'{len(actions)} actions were given for {frames} frames: expected '
                              f'one for each frame')

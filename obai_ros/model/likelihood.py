@@ -52,7 +52,9 @@ class Mixture:
         # Not the responsibilities themselves: those of all who may claim a pixel can be zero.
         error = (image.unsqueeze(-3) - self.colour).square().sum(-2, keepdim=True)
         joint = self.log_mask - error / (2.0 * sigma_o ** 2)
-        return joint.masked_fill(self.mask <= PLAUSIBLE, -torch.inf).softmax(-3)
+        # Of many slots none may have more than PLAUSIBLE; one has at least 1 / K.
+        least = min(PLAUSIBLE, 0.5 / self.mask.shape[-3])
+        return joint.masked_fill(self.mask <= least, -torch.inf).softmax(-3)
 
     def unexplained(self, image: Tensor, sigma_o: float) -> Tensor:
         """

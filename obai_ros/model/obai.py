@@ -78,6 +78,8 @@ class Obai(nn.Module):
         if images.ndim != 4 or tuple(images.shape[1:]) != (3, size, size):
             raise ValueError(f'images have shape {tuple(images.shape)}: this model expects '
                              f'[B, 3, {size}, {size}]; resize them first')
+        if len(images) == 0:
+            raise ValueError('there are no images: expected a batch of at least 1')
         low, high = (float(value) for value in images.aminmax())
         if not (math.isfinite(low) and math.isfinite(high)) or low < 0.0 or high > 1.0:
             raise ValueError(f'images have values from {low:g} to {high:g}: expected [0, 1]; '

@@ -18,7 +18,7 @@ from torch import Tensor
 from obai_ros.model.glimpse import PLACE, state_at
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
-from obai_ros.model.patch import unexplained_patch
+from obai_ros.model.patch import Patch, unexplained_patch
 from obai_ros.model.window import open_window, Window
 
 SMALLEST = 12.0
@@ -53,9 +53,9 @@ def seeded_window(model: Obai, image: Tensor, noise: Noise) -> Window:
     side = np.full(lead, MARGIN * size / 5.0, np.float32)
     spread = np.full(lead, ANYWHERE, np.float32)
     for sequence, one in enumerate(image.float().cpu().numpy()):
-        for slot, (middle, mass) in enumerate(patches(one, lead[1], config.sigma_o)):
-            centre[sequence, slot], spread[sequence, slot] = middle, STRAY
-            side[sequence, slot] = MARGIN * mass ** 0.5
+        for slot, patch in enumerate(patches(one, lead[1], config.sigma_o)[0]):
+            centre[sequence, slot], spread[sequence, slot] = patch.centre, STRAY
+            side[sequence, slot] = MARGIN * patch.mass ** 0.5
     centre, side, spread = (torch.from_numpy(value).to(stray) for value in (centre, side, spread))
     place = state_at(centre + spread[..., None] * size * stray[..., :2],
                      side * (SWELL * stray[..., 2]).exp(), size).to(model.dtype)
@@ -66,11 +66,12 @@ def seeded_window(model: Obai, image: Tensor, noise: Noise) -> Window:
     return replace(window, packed=packed[:, None])
 
 
-def patches(image: np.ndarray, count: int, sigma_o: float) -> list[tuple[np.ndarray, float]]:
+def patches(image: np.ndarray, count: int, sigma_o: float) -> tuple[list[Patch], np.ndarray]:
     """
-    Return middle (x, y) and mass, px, of at most so many patches that ask most for explanation.
+    Return at most so many patches that ask most for explanation, and who has each pixel.
 
-    image: [3, H, W] in [0, 1]. What most of the image looks like is taken for the background.
+    image: [3, H, W] in [0, 1]. What most of the image looks like is taken for the background, 0
+    in the second, [H, W] int64, in which patches are numbered from 1.
     """
     owner, found = np.zeros(image.shape[1:], np.int64), []
     for slot in range(count):
@@ -78,5 +79,5 @@ def patches(image: np.ndarray, count: int, sigma_o: float) -> list[tuple[np.ndar
         if patch is None or patch.mass < SMALLEST:
             break
         owner[patch.pixels] = slot + 1
-        found.append((patch.centre, patch.mass))
-    return found
+        found.append(patch)
+    return found, owner

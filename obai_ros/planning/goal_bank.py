@@ -205,7 +205,11 @@ class GoalBank:
         square = weighted.mT @ away - offset[:, :, None] * offset[:, None]
         beliefs = self.mean[index]
         cross = weighted.mT @ beliefs - offset[..., None] * (weights @ beliefs)[:, None]
-        slope = torch.linalg.solve(square, cross)                            # [P, 2, N]
+        slope, failed = torch.linalg.solve_ex(square, cross)                 # [P, 2, N]
+        if failed.any():
+            raise GoalError('the objects of the bank near the goal lie on one line, so that it '
+                            'is not known what the other direction changes; learn a larger bank '
+                            '(`obai learn-goals --objects N`)')
         return -(offset[:, None] @ slope).squeeze(1)
 
     def weighted(self, weights: Tensor, covariance: str = 'full') -> Preference:
@@ -217,6 +221,8 @@ class GoalBank:
         """
         everything = torch.arange(len(self), device=self.mean.device)
         flat = weights.reshape(-1, len(self)).to(self.mean.dtype)
+        if not bool((flat >= 0).all() and (flat.sum(-1) > 0).all()):
+            raise GoalError('the weights of a goal must be 0 or more, and not all 0')
         flat = flat / flat.sum(-1, keepdim=True)
         result = self._moments(everything, flat, covariance)
         lead = weights.shape[:-1]

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Horizon: the plan over T frames that minimises eq. 13, in closed form."""
+"""Horizon: the plan over T frames that minimises eq. 13, in closed form.
+
+Beyond the paper eq. 13 is summed over the frames of the horizon, wishes for rest as well, and
+action has a price (`Horizon`).
+"""
 
 from __future__ import annotations
 

@@ -47,7 +47,8 @@ class PlannerConfig:
     """How to plan. The defaults settle in about 4 frames without overshoot."""
 
     law: str = 'feef'
-    """feef: the closed form of eq. 13; eq14: the paper's greedy step (oscillates in a loop)."""
+    """feef: the closed form of eq. 13, with a wish for rest and a price of action; eq14: the
+    paper's greedy step, to the letter and without limits (oscillates in a loop)."""
     horizon: int = 5
     """T, frames to look ahead, 1..50."""
     velocity_weight: float = 1.0
@@ -137,6 +138,8 @@ class Planner:
         if not torch.isfinite(dynamics).all():
             raise ValueError('D holds numbers that are not finite: the weights are spoiled; use '
                              'others')
+        if len(dynamics) < 2:
+            raise ValueError('D has one row: a latent state of one dimension cannot hold a place')
         gains = torch.linalg.svdvals(dynamics.double().cpu())
         if not gains[-1] > SINGULAR_RATIO * gains[0]:
             raise ValueError(
@@ -176,7 +179,6 @@ class Planner:
         inverse, cost = self._of_goal(projection.gram)
         if config.law == 'eq14':
             sequence = eq14(belief.mean, preference, self.dynamics)[..., None, :]
-            sequence = clip(sequence, config.max_acceleration)
             worthwhile = torch.ones_like(active)
         else:
             sequence, fall, worthwhile = self._optimum(projection, cost)

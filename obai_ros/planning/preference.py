@@ -37,7 +37,13 @@ class Preference:
 
     @staticmethod
     def diagonal(mean: Tensor, variance: Tensor) -> Preference:
-        """Return the preference with independent dimensions, as in the paper (eq. 12)."""
+        """
+        Return the preference with independent dimensions, as in the paper (eq. 12).
+
+        Raises GoalError for a variance that is not positive.
+        """
+        if not bool((variance > 0).all()):
+            raise GoalError('the variances of a preference must be positive')
         return Preference(mean, torch.diag_embed(variance.reciprocal().expand_as(mean)))
 
     @staticmethod

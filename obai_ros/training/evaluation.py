@@ -11,6 +11,7 @@ from torch import Tensor
 
 from obai_ros.action_field import ActionField
 from obai_ros.model.belief import Belief, bounded
+from obai_ros.model.config import ModelConfig
 from obai_ros.model.engine import direct_engine
 from obai_ros.model.inference import infer_clip, iterate_clip
 from obai_ros.model.noise import Noise
@@ -18,6 +19,7 @@ from obai_ros.model.obai import Obai
 from obai_ros.model.percept import Percept, perceive
 from obai_ros.model.pixels import in_a_row
 from obai_ros.model.schedule import Schedule
+from obai_ros.model.seed import patches
 from obai_ros.model.window import receive
 from obai_ros.training.dataset import Dataset
 from obai_ros.training.metrics import adjusted_rand_index
@@ -55,6 +57,8 @@ def evaluate_dataset(model: Obai, dataset: Dataset, schedule: Schedule, seen: in
         belief = infer_clip(model, images[:, :seen], fields[:seen], schedule, noise, engine)
         percepts = perceive_clip(model, belief, images)
         rows.append(_score(percepts, images, labels))
+        if schedule.seeds and labels is not None:
+            rows[-1].update(_seeds_alone(images[:, 0], labels[:, 0], model.config))
         if labels is None:
             rows[-1].update(_free_energy(model, images[:, :seen], fields[:seen], schedule, start))
         else:
@@ -91,6 +95,20 @@ def _free_energy(model: Obai, images: Tensor, fields: Sequence[ActionField], sch
         pass
     pixels = images.shape[-1] * images.shape[-2]
     return {'free_energy': evaluation.free_energy.total[:, -1:].double() / pixels}
+
+
+def _seeds_alone(image: Tensor, labels: Tensor, config: ModelConfig) -> dict[str, Tensor]:
+    """
+    Score first frames [B, 3, H, W] by the patches that slots begin near, [B, 1] each.
+
+    No network has a part in it: how much of the task is done before a model sees anything.
+    """
+    owner = torch.from_numpy(np.stack([
+        patches(each, config.num_slots - 1, config.sigma_o)[1]
+        for each in image.float().cpu().numpy()])).to(labels.device).flatten(1)
+    true = labels.flatten(1)
+    return {'seeds_ari': adjusted_rand_index(true, owner)[:, None],
+            'seeds_fari': adjusted_rand_index(true, owner, foreground_only=True)[:, None]}
 
 
 def _ceiling(image: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -168,7 +186,7 @@ def bootstrap_interval(values: Tensor, resamples: int = 1000, seed: int = 0) -> 
 
 def format_table(report: dict) -> str:
     """Return the scores beside the paper's, as text."""
-    lines = [f"{'':22}{'this model':>12}  {'95 % interval':^21}{'paper':>9}{'ceiling':>9}"]
+    lines = [f"{'':22}{'this model':>12}  {'95 % interval':^21}{'paper':>9}{'by colour':>11}"]
     names = {'ari': 'ARI', 'fari': 'FARI', 'ari_assigned': 'ARI (posterior)',
              'fari_assigned': 'FARI (posterior)', 'mse': 'MSE (hard composite)',
              'mse_soft': 'MSE (soft composite)', 'prediction_mse': 'prediction MSE',
@@ -182,7 +200,7 @@ def format_table(report: dict) -> str:
         ceiling = format(report['ceiling'][name], digits) if name in report['ceiling'] else ''
         interval = f'[{low:{digits}}, {high:{digits}}]'
         found = format(report[name], digits)
-        lines.append(f'{title:22}{found:>12}  {interval:^21}{paper:>9}{ceiling:>9}')
+        lines.append(f'{title:22}{found:>12}  {interval:^21}{paper:>9}{ceiling:>11}')
     counted = (f"frames without foreground: {report['undefined_frames']['fari']}"
                if 'fari' in report else 'no truth to score a segmentation with')
     lines.append(f"{report['sequences']} sequences, {report['frames_seen']} frames seen; "
@@ -197,4 +215,7 @@ def format_table(report: dict) -> str:
             f"position read linearly off the slots: R2 {readout['r2'][0]:.3f} (x) and "
             f"{readout['r2'][1]:.3f} (y), {readout['rmse_px']:.2f} px; read-out of D: "
             f"{readout['effect_of_D']} (identity is right); objects found: {readout['found']:.3f}")
+    if 'seeds_ari' in report:
+        lines.append(f"patches that slots begin near, without any network, first frames: ARI "
+                     f"{report['seeds_ari']:.4f}, FARI {report['seeds_fari']:.4f}")
     return '\n'.join(lines)

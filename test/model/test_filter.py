@@ -180,6 +180,13 @@ def test_a_stream_refuses_what_does_not_fit(make_model, make_clip):
         stream.start(2, seed=[1, 2, 3])
     with pytest.raises(ValueError, match='nothing has been seen yet'):
         stream.predict(stream.start(2))
+    with pytest.raises(ValueError, match='0 frames are to be predicted'):
+        stream.predict(state, frames=0)
+    with pytest.raises(ValueError, match='there are no images'):
+        stream.step(stream.start(0), images[:0, 0])
+    with pytest.raises(ValueError, match='seeds say what 3 latents are, and the model has 2'):
+        Filter(make_model(latent_size=2, decoder='broadcast', trunk='strided'),
+               Schedule(seeds=True))
 
 
 def test_refining_ends_early_once_beliefs_have_settled(make_model, make_clip):

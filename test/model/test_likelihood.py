@@ -104,6 +104,13 @@ def test_who_is_not_there_claims_nothing_whatever_the_colour():
     assert torch.allclose(claims.sum(1), torch.ones(1, 1, 3))
 
 
+def test_many_slots_of_which_none_is_sure_claim_what_there_is():
+    found = mixture(torch.zeros(1, 120, 4, 9), torch.full((1, 3, 9), 0.5), 0.1)
+    claims = found.claims(torch.full((1, 3, 9), 0.5), 0.1)
+    assert torch.allclose(claims.sum(-3), torch.ones(1, 1, 9))
+    assert torch.isfinite(found.unexplained(torch.full((1, 3, 9), 0.5), 0.1)).all()
+
+
 def test_an_object_that_is_left_out_stays_unexplained_and_a_blurred_one_does_not():
     image = torch.zeros(1, 3, 40)
     image[:, :, :10], image[:, 0, 10:20] = 0.8, 1.0

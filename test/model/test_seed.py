@@ -23,11 +23,14 @@ TWO = picture((4, 4, 8, (0.9, 0.1, 0.1)), (18, 20, 6, (0.1, 0.1, 0.9)))
 
 
 def test_patches_are_told_by_place_and_size_and_specks_are_not():
-    found = sorted(patches(TWO, 3, 0.1), key=lambda patch: -patch[1])
-    assert [mass for _, mass in found] == [64, 36]
-    assert found[0][0] == pytest.approx([8.0, 8.0]) and found[1][0] == pytest.approx([23.0, 21.0])
-    assert patches(picture((4, 4, 2, (0.9, 0.1, 0.1))), 3, 0.1) == []
-    assert len(patches(TWO, 1, 0.1)) == 1
+    found, owner = patches(TWO, 3, 0.1)
+    assert np.bincount(owner.ravel()).tolist() == [1024 - 100, *(patch.mass for patch in found)]
+    large, small = sorted(found, key=lambda patch: -patch.mass)
+    assert (large.mass, small.mass) == (64, 36)
+    assert large.centre == pytest.approx([8.0, 8.0])
+    assert small.centre == pytest.approx([23.0, 21.0])
+    assert patches(picture((4, 4, 2, (0.9, 0.1, 0.1))), 3, 0.1)[0] == []
+    assert len(patches(TWO, 1, 0.1)[0]) == 1
 
 
 def test_slots_begin_there_and_the_background_where_it_always_does(make_model):

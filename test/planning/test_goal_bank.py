@@ -144,6 +144,18 @@ def test_impossible_goals_are_refused_with_the_reason(bank, request_, reason):
         bank.toward(**request_)
 
 
+def test_weights_that_weigh_nothing_are_refused(bank):
+    for weights in (torch.zeros(len(bank)), -torch.ones(len(bank))):
+        with pytest.raises(GoalError, match='weights of a goal must be 0 or more, and not all 0'):
+            bank.weighted(weights)
+
+
+def test_a_bank_on_a_line_says_so(bank):
+    line = replace(bank, position=bank.position * torch.tensor([1.0, 0.0]) + 20.0)
+    with pytest.raises(GoalError, match='lie on one line'):
+        line.toward([40.0, 20.0])
+
+
 def test_file_holds_the_bank(bank, tmp_path):
     path = tmp_path / 'toy.goals.safetensors'
     bank.save(path)

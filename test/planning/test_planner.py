@@ -196,6 +196,11 @@ def test_singular_dynamics_are_refused(dynamics):
         Planner(dynamics)
 
 
+def test_one_dimension_cannot_hold_a_place():
+    with pytest.raises(ValueError, match='D has one row'):
+        Planner(torch.tensor([[1.0, 2.0]]))
+
+
 def test_dynamics_that_are_not_finite_are_refused():
     with pytest.raises(ValueError, match='not finite'):
         Planner(torch.tensor([[float('nan'), 0.0], [0.0, 1.0]]))

@@ -33,3 +33,8 @@ def test_shapes_that_do_not_fit_are_refused():
 def test_covariances_must_be_positive_definite():
     with pytest.raises(GoalError, match='positive definite'):
         Preference.from_covariance(torch.zeros(2), torch.tensor([[1.0, 2.0], [2.0, 1.0]]))
+
+
+def test_variances_must_be_positive():
+    with pytest.raises(GoalError, match='variances of a preference must be positive'):
+        Preference.diagonal(torch.zeros(2), torch.tensor([1.0, 0.0]))
