@@ -15,9 +15,11 @@ ENVIRON := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" PYTHONPATH="$(CURDIR)$${PYTHONPAT
 ifeq ($(ROS),wheels)
 REQUIREMENTS += requirements-ros.txt
 RUN := AMENT_PREFIX_PATH="$(CURDIR)/$(VENV)" $(ENVIRON)
+NODES := $(VENV)/lib/obai_ros
 else
 VENV_OPTIONS := --system-site-packages
 RUN := . install/local_setup.sh && $(ENVIRON)
+NODES := install/obai_ros/lib/obai_ros
 endif
 
 # Empty files that remember what was done, and when
@@ -27,12 +29,14 @@ BUILT := $(VENV)/.built
 SOURCES := CMakeLists.txt package.xml pyproject.toml setup.py \
   $(shell find cmake config launch models msg obai_ros srv -type f ! -name '*.pyc' 2>/dev/null)
 
-.PHONY: help setup demo test clean
+.PHONY: help setup demo loop test clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make setup   virtual environment in $(VENV), pinned requirements, build'
 	@echo 'make demo    set-up if needed, then the closed loop; results in out/demo'
+	@echo 'make loop    set-up if needed, then the closed loop in one process, until Ctrl-C;'
+	@echo '             meanwhile `obai view` of $(VENV) shows it; ARGS="-p sim_node:rate:=5.0"'
 	@echo 'make test    set-up if needed, then all tests; ARGS="-k image" chooses some'
 	@echo 'make clean   remove everything that make setup made'
 	@echo 'PYTHON=python3.12 chooses the Python; ROS 2: $(ROS)'
@@ -42,6 +46,10 @@ setup: $(BUILT)
 
 demo: $(BUILT)
 	@$(RUN) obai demo $(ARGS)
+
+loop: $(BUILT)
+	@$(RUN) $(NODES)/closed_loop --ros-args -p planner_node:goal:=all \
+	  -p sim_node:episode_steps:=40 $(ARGS)
 
 test: $(BUILT)
 	@$(RUN) python -m pytest -n 2 --dist loadgroup $(ARGS)

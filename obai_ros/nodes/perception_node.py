@@ -220,8 +220,10 @@ class PerceptionNode(ManagedNode):
         return response
 
     def _watch(self):
-        self._health.watch(*(self._images.topic_name,) if self._enabled else (
-            None, 'disabled by ~/enable'))
+        if self._enabled:
+            self._health.watch(self._images.topic_name)
+        else:
+            self._health.watch(None, 'disabled by ~/enable')
 
     def _enable(self, request, response):
         self._enabled = request.data
