@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 
+from rclpy.exceptions import NameValidationException
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 from obai_ros.nodes import qos
@@ -64,3 +65,9 @@ def subscribe(node, topic: Topic, take):
     def taken(message, info):
         take(message, info['received_timestamp'] or node.get_clock().now().nanoseconds)
     return node.create_subscription(getattr(module, name), topic.name, taken, profile, raw=True)
+
+
+def what_is_wrong(error: NameValidationException) -> str:
+    """Return in one line why a name of a topic or a namespace cannot be."""
+    what, which = str(error).splitlines()[:2]
+    return f'{what} {which.strip()}'

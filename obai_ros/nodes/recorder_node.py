@@ -10,7 +10,7 @@ from rclpy.validate_namespace import validate_namespace
 from rclpy.validate_topic_name import validate_topic_name
 
 from obai_ros.nodes.guest import Guest
-from obai_ros.nodes.raw_topics import published, subscribe
+from obai_ros.nodes.raw_topics import published, subscribe, what_is_wrong
 from obai_ros.recording.bag_writer import Offered
 from obai_ros.recording.definitions import UnknownType
 
@@ -110,5 +110,4 @@ def record(writer, topics, namespace: str = '', frames: int = 0, duration: float
                 duration and node.begun and time.monotonic() - node.begun > duration))
             return node
     except NameValidationException as error:
-        what, which = str(error).splitlines()[:2]
-        raise ValueError(f'{what} {which.strip()}') from error
+        raise ValueError(what_is_wrong(error)) from error

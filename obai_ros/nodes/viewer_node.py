@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 
+from rclpy.exceptions import NameValidationException
 from rclpy.node import Node
+from rclpy.validate_topic_name import validate_topic_name
 
 from obai_ros.nodes.guest import Guest
-from obai_ros.nodes.raw_topics import published, subscribe
+from obai_ros.nodes.raw_topics import published, subscribe, what_is_wrong
 from obai_ros.recording.definitions import UnknownType
 
 LOOK_PERIOD = 0.5  # s, between looks at the graph
@@ -24,6 +26,10 @@ class ViewerNode(Node):
     def __init__(self, context, bridge, topics=None, say=print):
         super().__init__('obai_view', context=context)
         self._bridge = bridge
+        for name in topics or ():
+            validate_topic_name(name)
+        for name in topics or ():
+            validate_topic_name(name)
         self._only = None if topics is None else {self.resolve_topic_name(name)
                                                   for name in topics}
         self._say = say
@@ -72,6 +78,9 @@ class ViewerNode(Node):
 
 
 def view(bridge, topics=None, stop=lambda: False, say=print) -> None:
-    """Serve viewers until stop() holds."""
-    with Guest(lambda context: ViewerNode(context, bridge, topics, say)) as guest:
-        guest.serve_until(stop)
+    """Serve viewers until stop() holds. Raises ValueError for names that cannot be."""
+    try:
+        with Guest(lambda context: ViewerNode(context, bridge, topics, say)) as guest:
+            guest.serve_until(stop)
+    except NameValidationException as error:
+        raise ValueError(what_is_wrong(error)) from error

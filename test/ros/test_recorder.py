@@ -136,7 +136,7 @@ def test_names_that_cannot_be_are_refused(domain, tmp_path, capsys):
 
 
 def test_a_model_learns_from_what_the_simulator_showed(start_node, tmp_path, capsys):
-    start_node('sim_node', image_size=32, synchronous=False, rate=100., wait_for_agent=False,
+    start_node('sim_node', image_size=32, synchronous=False, rate=30., wait_for_agent=False,
                episode_steps=12)
     assert obai_record(tmp_path, '--frames', '40', '--topics', 'image_raw',
                        'applied_action_field', 'ground_truth/label_image') == 0

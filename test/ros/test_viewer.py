@@ -15,6 +15,7 @@ import pytest
 pytest.importorskip('rclpy')
 
 from harness import CHECKOUT, PATIENCE  # noqa: E402
+from obai_ros.cli import main  # noqa: E402
 from obai_ros.messages import image  # noqa: E402
 from obai_ros.msg import Goal, SlotBeliefs  # noqa: E402
 from obai_ros.nodes import qos  # noqa: E402
@@ -155,6 +156,11 @@ def test_a_port_that_is_taken_is_refused_in_a_sentence(bridge):
     port = int(bridge.address.rpartition(':')[2])
     with pytest.raises(BridgeError, match=f'cannot listen at 127.0.0.1:{port} .*--port'):
         Bridge(port=port)
+
+
+def test_a_name_that_no_topic_can_have_is_refused_in_a_sentence(domain, capsys):
+    assert main(['view', '--port', '0', '--topics', '1st topic']) == 2
+    assert 'obai view: Invalid topic name: topic name' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
