@@ -7,7 +7,7 @@ import torch
 
 from obai_ros.action_field import ActionField
 from obai_ros.model.compiled import Compiled, artefact
-from obai_ros.model.engine import PERCEPT, POINTS, SHAPES, Direct, make_engine
+from obai_ros.model.engine import PERCEPT, POINTS, SHAPES, Direct, Reference, make_engine
 from obai_ros.model.graphs import Graphs, Recording
 from obai_ros.model.inference import refine_repeatedly
 from obai_ros.model.noise import Noise
@@ -126,6 +126,7 @@ def test_compiled_code_is_recorded_in_place_of_the_written_out(stream, tmp_path)
     expected = described(Direct(model), model, windows[1])
     assert_the_same(before, expected)
     assert_the_same(after, expected, 1e-3)
+    assert_the_same(after, described(Reference(), model, windows[1]), 1e-3)
     # The next start finds it, and records nothing else.
     again = Compiled(model, [shape], silent, silent, tmp_path, fresh=False, record=record)
     assert not again.missing and len(made) == 3
