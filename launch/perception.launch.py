@@ -78,7 +78,7 @@ def nodes(context):
             raise RuntimeError('rviz is true, but the package rviz2 is not installed: install '
                                'ros-$ROS_DISTRO-rviz2, or leave rviz out') from error
     given = {name: value(name) for name in ('device', 'checkpoint') if value(name)}
-    transport = {name: value(name) for name in ('image_transport',) if value(name)}
+    transport = {'image_transport': value('image_transport')} if value('image_transport') else {}
     if value('autostart'):
         given['autostart'] = value('autostart') == 'true'
     common = {

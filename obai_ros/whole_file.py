@@ -28,10 +28,9 @@ def whole_files(*paths: str | Path) -> Iterator[list[BinaryIO]]:
                 path.parent.mkdir(parents=True, exist_ok=True)
             streams = [stack.enter_context(open(mine, 'wb')) for mine in written]
             yield streams
-            for stream in streams:
+            for stream, mine, path in zip(streams, written, paths):
                 stream.flush()
-            for stream, path in zip(streams, paths):
-                if not _is_special(path):
+                if mine != path:
                     os.fsync(stream.fileno())
         for mine, path in temporary:
             os.replace(mine, path)

@@ -36,8 +36,8 @@ class ModelConfig:
     """lambda_0. shared: one for all slots, which only noise tells apart (the paper's). per_slot:
     each slot begins with its own, so that one can learn to begin with the background."""
     action_inference: str = 'closed_form'
-    """How q(a) is found. network: the paper's LSTM. closed_form: where eq. 8
-    is least, given all other beliefs."""
+    """How q(a) is found. network: the paper's LSTM. closed_form: where eq. 8 is least,
+    given all other beliefs."""
     action_hidden_size: int = 32
     beta: float = 5.0
     """Weight of the reconstruction term (eq. 15)."""

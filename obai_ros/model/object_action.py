@@ -45,6 +45,7 @@ def posterior(received: Tensor, before: Belief, now: Belief, D: Tensor, sigma_ps
     Return the q(a) that minimises the free energy for given q(s, s').
 
     Beyond the paper, where a network infers it (Appendix D).
+
     Both terms that know a are quadratic, N(a; received, sigma_psi^2 I) and
     N(s'_t; s'_{t-1} + D a, sigma_s^2 I), so that
         Sigma = (I / sigma_psi^2 + D'D / sigma_s^2)^-1,

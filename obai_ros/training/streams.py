@@ -23,7 +23,8 @@ from obai_ros.model.second_look import look_again
 from obai_ros.model.window import Past, Window
 from obai_ros.training.chance import generator_of
 from obai_ros.training.objective import Objective, stream_loss
-from obai_ros.training.recipe import Recipe, SHORTEST
+from obai_ros.training.recipe import Recipe
+from obai_ros.training.stage import SHORTEST
 
 LEVELS = 255.0
 """Colours of the simulator are multiples of one by this, so that a byte holds them exactly. Masks

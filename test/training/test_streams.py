@@ -17,8 +17,8 @@ from obai_ros.model.window import extend, open_window
 from obai_ros.training import streams
 from obai_ros.training.learner import Learner
 from obai_ros.training.objective import stream_loss
-from obai_ros.training.recipe import Stage
 from obai_ros.training.run import STATE, train
+from obai_ros.training.stage import Stage
 from obai_ros.training.state import load_state
 from obai_ros.training.streams import Streams
 
