@@ -135,7 +135,7 @@ def test_memory_does_not_grow_and_nothing_overflows_on_strange_images():
     assert len(set(sizes[3:])) <= 2  # with and without a point in the field
 
 
-@pytest.mark.parametrize('frames', [1200, pytest.param(10_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize('frames', [500, pytest.param(10_000, marks=pytest.mark.long)])
 def test_many_frames_leave_nothing_behind(frames):
     """A model as small as can be, since what is counted does not depend on its size."""
     torch.manual_seed(0)

@@ -107,9 +107,15 @@ def test_what_cannot_be_recorded_costs_nothing_but_a_warning(stream):
     assert_the_same(refined(engine, model, windows[0]), refined(Direct(model), model, windows[0]))
 
 
-def test_compiled_code_is_recorded_in_place_of_the_written_out(stream, tmp_path):
+@pytest.mark.parametrize('compiles', [
+    False, pytest.param(True, marks=pytest.mark.long)], ids=['as_if', 'compiler'])
+def test_compiled_code_is_recorded_in_place_of_the_written_out(
+        stream, tmp_path, monkeypatch, compiles):
     model, windows = stream
-    made = []
+    made, code = [], Direct(model).written_out(PERCEPT)
+    if not compiles:
+        monkeypatch.setattr(torch._inductor, 'aoti_load_package', lambda path, **how: code)
+        monkeypatch.setenv('CXX', 'false')
 
     def record(*case):
         made.append(StandIn(*case))
@@ -118,6 +124,8 @@ def test_compiled_code_is_recorded_in_place_of_the_written_out(stream, tmp_path)
     engine = Compiled(model, [shape], [].append, silent, tmp_path, record=record)
     assert (engine.name, engine.until, engine.missing) == ('compiled', 'graphs', [shape])
     before = described(engine, model, windows[1])
+    if not compiles:
+        artefact(engine.folder, shape).touch()
     engine.wait()
     assert not engine.missing
     after = described(engine, model, windows[1])

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from obai_ros.action_field import ActionField
+from obai_ros.model.agreement import example
 from obai_ros.model.compiled import Compiled, artefact, fingerprint
 from obai_ros.model.config import ModelConfig
-from obai_ros.model.engine import POINTS, SHAPES, Direct, Reference, make_engine
+from obai_ros.model.engine import PERCEPT, POINTS, SHAPES, Direct, Reference, make_engine
 from obai_ros.model.filter import Filter
 from obai_ros.model.inference import infer_clip, refine_repeatedly
 from obai_ros.model.noise import Noise
@@ -178,6 +179,16 @@ def test_compiled_code_agrees_and_is_kept_for_the_next_start(stream, tmp_path, s
     torch.testing.assert_close(
         again(model, crowded, 1, Noise.seeded([3]))[0].packed,
         refine_repeatedly(model, crowded, 1, Noise.seeded([3]))[0].packed, rtol=1e-4, atol=1e-4)
+
+
+def test_what_is_said_of_slots_can_be_exported_whole(stream):
+    """Which compiling begins with; what follows is tried above and in test_graphs, -m long."""
+    model, _ = stream
+    code, inputs = Direct(model).written_out(PERCEPT).eval(), example(model, (1, PERCEPT))
+    with torch.no_grad():
+        found = torch.export.export(code, inputs).module()(*inputs)
+        for mine, other in zip(found, code(*inputs), strict=True):
+            torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-4)
 
 
 def test_code_that_computes_something_else_is_not_put_to_work(stream, tmp_path, monkeypatch):
