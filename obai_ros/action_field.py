@@ -2,6 +2,7 @@
 """Action fields Psi: sparse accelerations placed at pixels (section 2.2 of the paper)."""
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -74,8 +75,10 @@ class ActionField:
                              f'hold {batch}')
         if self.row.numel() == 0:
             return
-        inside = (self.row >= 0) & (self.row < height) & (self.col >= 0) & (self.col < width)
-        if not bool(inside.all()):
+        for index, size in (self.row, height), (self.col, width):
+            first, last = (int(value) for value in index.aminmax())
+            if 0 <= first and last < size:
+                continue
             raise ValueError(f'the action field has a point outside its {height}x{width} grid')
-        if not bool(torch.isfinite(self.acceleration).all()):
+        if not all(math.isfinite(value) for value in self.acceleration.aminmax()):
             raise ValueError('the action field has an acceleration that is not finite')

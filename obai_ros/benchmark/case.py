@@ -10,9 +10,10 @@ from obai_ros.benchmark.engines import ready_engine
 from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint
 from obai_ros.model.config import ModelConfig
 from obai_ros.model.device import choose_device, choose_precision
-from obai_ros.model.engine import ENGINES, shapes_of
+from obai_ros.model.engine import ENGINES
 from obai_ros.model.filter import Filter
 from obai_ros.model.obai import Obai
+from obai_ros.model.part import parts_of
 from obai_ros.model.schedule import Schedule
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class Case:
 
     def filter(self, model: Obai) -> tuple[Filter, str]:
         """Return what turns images into percepts, and the engine within; see `ready_engine`."""
-        engine, name = ready_engine(self.engine, model, shapes_of(self.batch, self.window))
+        engine, name = ready_engine(self.engine, model, parts_of(self.batch, self.window))
         return Filter(model, self.schedule, engine), name
 
     def describe(self) -> dict:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from obai_ros.model.engine import PERCEPT, POINTS
 from obai_ros.model.obai import Obai
+from obai_ros.model.part import POINTS, Part
 
 AGREEMENT = 0.1
 """By how much lambda and the LSTM's state may differ between engines; rounding to bfloat16 makes
@@ -23,24 +23,31 @@ def agrees(code: Callable, written_out: Callable, inputs: tuple[Tensor, ...]) ->
                for mine, other in zip(written_out(*inputs)[:3], code(*inputs)[:3]))
 
 
-def example(model: Obai, shape: tuple[int, int]) -> tuple[Tensor, ...]:
-    """Return inputs of what is prepared for a shape, on the model's device: some noise."""
-    batch, frames = shape[0], shape[1] or 1
-    config = model.config
-    slots, size = config.num_slots, config.latent_size
+def example(model: Obai, part: Part) -> tuple[Tensor, ...]:
+    """Return inputs of what is prepared for a part, on the model's device: some noise."""
+    batch, frames, config = part.batch, part.frames, model.config
+    slots, size, side = config.num_slots, config.latent_size, config.image_size
     generator = torch.Generator().manual_seed(0)
 
     def noise(*sizes: int) -> Tensor:
-        return torch.randn(batch, frames, *sizes, generator=generator)
+        return torch.randn(batch, *sizes, generator=generator)
 
-    inputs = (
-        noise(slots, size)[:, 0], noise(3, config.image_size, config.image_size)[:, 0].sigmoid()
-    ) if shape[1] == PERCEPT else (
-        noise(config.image_size, 3, config.image_size).sigmoid(),
-        model.initial.detach().expand(batch, frames, slots, 4 * size).clone(),
-        noise(slots, config.hidden_size).tanh(), noise(slots, config.hidden_size),
-        noise(slots, size), torch.tensor(False),
-        torch.zeros(batch, slots, 4 * size), torch.zeros(batch, slots, 4),
-        torch.zeros(batch, frames - 1, POINTS, dtype=torch.long),
-        torch.zeros(batch, frames - 1, POINTS, 2))
-    return tuple(value.to(model.device) for value in inputs)
+    def beliefs(*lead: int) -> Tensor:
+        return model.initial.detach().expand(batch, *lead, slots, 4 * size).clone()
+
+    def field(*lead: int) -> tuple[Tensor, Tensor]:
+        return (torch.zeros(batch, *lead, POINTS, dtype=torch.long),
+                torch.zeros(batch, *lead, POINTS, 2))
+
+    no = torch.tensor(False)
+    past = no, torch.zeros(batch, slots, 4 * size), torch.zeros(batch, slots, 4)
+    inputs = {
+        'expect': lambda: (beliefs(), noise(slots, side ** 2).softmax(1), *field(), no),
+        'describe': lambda: (noise(slots, size), noise(3, side, side).sigmoid()),
+        'refine': lambda: (
+            noise(frames, side, 3, side).sigmoid(), beliefs(frames),
+            noise(frames, slots, config.hidden_size).tanh(),
+            noise(frames, slots, config.hidden_size), noise(frames, slots, size), *past,
+            *field(frames - 1)),
+        'move': lambda: (beliefs(frames), noise(frames - 1, slots, 4), *past)}
+    return tuple(value.to(model.device) for value in inputs[part.does]())

@@ -2,8 +2,8 @@
 """
 The direct engine compiled ahead of time, and kept for the next start.
 
-Compiling takes half a minute for each length of window. A process of its own does it while another
-engine works; the result goes to a folder of the user's cache, from which the next start takes it
+Compiling takes a minute or so for all parts. A process of its own does it while another engine
+works; the result goes to a folder of the user's cache, from which the next start takes it
 within milliseconds. It depends on the weights, the number of threads, the processor and the
 version of torch, and its folder's name on all of them. On a GPU fewer kernels are left, and those
 are recorded (`graphs`); until then, recordings of the written-out code work.
@@ -27,47 +27,48 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from obai_ros.model import (contact, decoding, describing, glimpse, interpolation, looking,
-                            percept, refinement, traits)
+from obai_ros.model import (belief, contact, decoding, describing, dynamics, expecting, glimpse,
+                            interpolation, looking, moving, object_action, percept, refinement,
+                            traits, velocity)
 from obai_ros.model.agreement import agrees, example
 from obai_ros.model.checkpoint import load_checkpoint, save_checkpoint
-from obai_ros.model.engine import POINTS, Direct
+from obai_ros.model.engine import Direct
 from obai_ros.model.graphs import Graphs, Recording
 from obai_ros.model.obai import Obai
+from obai_ros.model.part import POINTS, Part
 
 MODEL = 'model.safetensors'
 
 WRITTEN_OUT = (refinement, decoding, looking, interpolation, glimpse, describing, percept,
-               traits, contact)
+               traits, contact, expecting, moving, velocity, dynamics, object_action, belief)
 """Modules of which compiled code is made."""
 
 
 class Compiled(Direct):
     """
-    Runs compiled code for the shapes that it has it for, and the written-out code for others.
+    Runs compiled code for the parts that it has it for, and the written-out code for others.
 
-    shapes: (sequences, frames) of the windows to compile for, and (sequences, PERCEPT). say: takes
-    a sentence when compiling begins and when its result is put to work; warn: one when it is not
-    to be had. folder: where compiled code is kept; None: in the user's cache. fresh: compile what
-    is not there yet. record: as in `Graphs`; None: on a GPU only. Raises ValueError for networks
-    that are not written out.
+    parts: what to compile. say: takes a sentence when compiling begins and when its result is put
+    to work; warn: one when it is not to be had. folder: where compiled code is kept; None: in the
+    user's cache. fresh: compile what is not there yet. record: as in `Graphs`; None: on a GPU
+    only. Raises ValueError for networks that are not written out.
     """
 
     name = 'compiled'
 
-    def __init__(self, model: Obai, shapes: Sequence[tuple[int, int]],
+    def __init__(self, model: Obai, parts: Sequence[Part],
                  say: Callable[[str], None], warn: Callable[[str], None],
                  folder: Path | None = None, fresh: bool = True, record: Callable | None = None):
         super().__init__(model)
-        self._say, self._warn, self._shapes = say, warn, tuple(shapes)
+        self._say, self._warn, self._parts = say, warn, tuple(parts)
         recorded = record is not None or model.device.type == 'cuda'
         self._ready = (record or Recording) if recorded else _of_contiguous
-        self._compiled: set[tuple[int, int]] = set()
-        self._wrong: dict[tuple[int, int], str] = {}    # by shape, what is wrong with the code
+        self._compiled: set[Part] = set()
+        self._wrong: dict[Part, str] = {}    # what is wrong with the code
         self._process: subprocess.Popen | None = None
         self.until = Direct.name
         if recorded and fresh:
-            self.prepared |= Graphs(model, shapes, warn, record).prepared
+            self.prepared |= Graphs(model, parts, warn, record).prepared
             self.until = Graphs.name if self.prepared else Direct.name
         obstacle = _obstacle()
         if obstacle:
@@ -79,14 +80,14 @@ class Compiled(Direct):
             self._begin()
 
     @property
-    def missing(self) -> list[tuple[int, int]]:
-        """Return the shapes for which there is no compiled code yet; `until` is what works."""
-        return [shape for shape in self._shapes if shape not in self._compiled]
+    def missing(self) -> list[Part]:
+        """Return the parts for which there is no compiled code yet; `until` is what works."""
+        return [part for part in self._parts if part not in self._compiled]
 
-    def for_shape(self, batch: int, frames: int) -> Callable[..., tuple[Tensor, ...]]:
+    def code(self, part: Part, points: int = POINTS) -> Callable[..., tuple[Tensor, ...]]:
         if self._process is not None and self._process.poll() is not None:
             self._finish()
-        return super().for_shape(batch, frames)
+        return super().code(part, points)
 
     def wait(self) -> None:
         """Return when compiling has ended, well or not."""
@@ -103,27 +104,24 @@ class Compiled(Direct):
 
     def _load(self) -> None:
         self._wrong.clear()
-        for shape in self.missing:
-            path = artefact(self.folder, shape)
+        for part in self.missing:
+            path = artefact(self.folder, part)
             if not path.exists():
                 continue
-            inputs, gpu = example(self.model, shape), self.model.device.index
+            inputs = example(self.model, part)
             try:
-                # An engine runs in one thread, and waiting for others cannot be recorded.
-                code = torch._inductor.aoti_load_package(
-                    str(path), run_single_threaded=True, device_index=-1 if gpu is None else gpu)
-                code = self._ready(code, inputs)
+                code = self._ready(load_code(path, self.model.device), inputs)
                 # Compilers err, too.
-                right = agrees(code, self.written_out(shape[1]), inputs)
+                right = agrees(code, self.written_out(part), inputs)
             except RuntimeError as error:  # half a file, say
-                self._wrong[shape] = f'cannot be put to work ({str(error).splitlines()[0]})'
+                self._wrong[part] = f'cannot be put to work ({str(error).splitlines()[0]})'
                 path.unlink(missing_ok=True)
                 continue
             if right:
-                self.prepared[shape] = code
-                self._compiled.add(shape)
+                self.prepared[part] = code
+                self._compiled.add(part)
             else:
-                self._wrong[shape] = 'gives other results than it should'
+                self._wrong[part] = 'gives other results than it should'
                 path.unlink(missing_ok=True)
 
     def _begin(self) -> None:
@@ -153,8 +151,8 @@ class Compiled(Direct):
         status, self._process = self._process.returncode, None
         self._load()
         if self._wrong:
-            wrong = '; '.join(f'for {shape} it {fault}' for shape, fault in self._wrong.items())
-            self._warn(f'compiled code for windows of (sequences, frames) is of no use: {wrong}; '
+            wrong = '; '.join(f'that to {part} {fault}' for part, fault in self._wrong.items())
+            self._warn(f'compiled code is of no use: {wrong}: '
                        f'the {self.until} engine goes on')
         elif self.missing:
             lines = (self.folder / 'errors.txt').read_text(errors='replace').split('\n')
@@ -163,6 +161,16 @@ class Compiled(Direct):
                       f'goes on; all it said is in {self.folder}/errors.txt')
         else:
             self._say('compiled code is at work from now on')
+
+
+def load_code(path: Path, device: torch.device) -> Callable[..., tuple[Tensor, ...]]:
+    """Return compiled code from a file. Raises RuntimeError if there is something else in it."""
+    # An engine runs in one thread, and waiting for others cannot be recorded.
+    code = torch._inductor.aoti_load_package(
+        str(path), run_single_threaded=True,
+        device_index=-1 if device.index is None else device.index)
+    # A call of the code itself finds out each time how its arguments are nested; ours are not.
+    return lambda *tensors: tuple(code.loader.boxed_run(list(tensors)))
 
 
 def _of_contiguous(code: Callable, inputs: tuple[Tensor, ...]
@@ -181,9 +189,9 @@ def cache_folder() -> Path:
     return Path(base) / 'obai_ros'
 
 
-def artefact(folder: Path, shape: tuple[int, int]) -> Path:
-    """Return the file of the code for windows of (sequences, frames)."""
-    return folder / f'{shape[0]}x{shape[1]}.pt2'
+def artefact(folder: Path, part: Part) -> Path:
+    """Return the file of the code that does a part."""
+    return folder / f'{part.does}_{part.batch}x{part.frames}.pt2'
 
 
 def fingerprint(model: Obai) -> str:
@@ -209,11 +217,11 @@ def _obstacle() -> str:
     return ''
 
 
-def compile_for(model: Obai, shape: tuple[int, int], path: Path) -> None:
-    """Write the code for a shape to a file, whole or not at all."""
+def compile_part(model: Obai, part: Part, path: Path) -> None:
+    """Write the code that does a part to a file, whole or not at all."""
     with torch.no_grad(), tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-        program = torch.export.export(Direct(model).written_out(shape[1]).eval(),
-                                      example(model, shape))
+        program = torch.export.export(Direct(model).written_out(part).eval(),
+                                      example(model, part))
         written = torch._inductor.aoti_compile_and_package(
             program, package_path=str(Path(scratch) / 'code.pt2'),
             inductor_configs={'freezing': True})
@@ -226,7 +234,7 @@ def _end_with_whoever_began() -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def main(folder: str, precision: str, device: str, shapes: str) -> None:
+def main(folder: str, precision: str, device: str, parts: str) -> None:
     """Compile for the model in a folder; what another process has compiled is left alone."""
     os.setpgid(0, 0)
     threading.Thread(target=_end_with_whoever_began, daemon=True).start()
@@ -235,10 +243,10 @@ def main(folder: str, precision: str, device: str, shapes: str) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         os.environ['TORCHINDUCTOR_CACHE_DIR'] = scratch
         model = load_checkpoint(Path(folder) / MODEL, device, precision).model
-        for shape in json.loads(shapes):
-            path = artefact(Path(folder), shape)
+        for part in (Part(*values) for values in json.loads(parts)):
+            path = artefact(Path(folder), part)
             if not path.exists():
-                compile_for(model, tuple(shape), path)
+                compile_part(model, part, path)
 
 
 if __name__ == '__main__':

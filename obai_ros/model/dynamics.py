@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -45,14 +46,9 @@ class Dynamics(nn.Module):
 
         confined: forget velocities that no acceleration can bring about (see `Schedule`).
         """
-        velocity = self.confined(belief.velocity) if confined else belief.velocity
-        velocity = velocity + self.push(action.mean)
-        noise = self.sigma_s ** 2
-        velocity_variance = (belief.velocity_variance + action.variance @ self.D.t().square()
-                             + noise)
-        variance = belief.variance + velocity_variance + noise
-        return Belief(belief.mean + velocity, velocity, 0.5 * variance.log(),
-                      0.5 * velocity_variance.log())
+        if confined:
+            belief = replace(belief, velocity=self.confined(belief.velocity))
+        return moved_on(belief, action, self.D, self.sigma_s)
 
     def transition_term(self, now: Belief, before: Belief, action: ActionBelief) -> Tensor:
         """
@@ -69,6 +65,15 @@ class Dynamics(nn.Module):
             + now.velocity_variance)
         constant = 2 * now.mean.shape[-1] * (math.log(self.sigma_s) + 0.5 * math.log(2 * math.pi))
         return (acceleration_error + velocity_error).sum(-1) / (2 * self.sigma_s ** 2) + constant
+
+
+def moved_on(belief: Belief, action: ActionBelief, D: Tensor, sigma_s: float) -> Belief:
+    """Return the belief about the next frame (eq. 5-6), means and variances propagated."""
+    velocity, noise = belief.velocity + action.mean @ D.t(), sigma_s ** 2
+    velocity_variance = belief.velocity_variance + action.variance @ D.t().square() + noise
+    variance = belief.variance + velocity_variance + noise
+    return Belief(belief.mean + velocity, velocity, 0.5 * variance.log(),
+                  0.5 * velocity_variance.log())
 
 
 def prior_term(belief: Belief) -> Tensor:

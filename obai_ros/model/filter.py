@@ -113,12 +113,12 @@ class Filter:
             if state.window.batch != len(image):
                 raise ValueError(f'{len(image)} images came for {state.window.batch} streams')
             window = extend(model, state.window, image, action.to(model.device),
-                            self.schedule.window, self.schedule.confined)
+                            self.schedule.window, self.schedule.confined, self.engine.expect)
             window, energy, iterations = self._refine(window, state.noise)
             window, energy = self._descend(window, energy)
             jumped = energy.sum(-1) > state.energy + JUMP * window.images.shape[-1]
             window, energy, renewed = self._look_again(state, window, energy, jumped)
-        window = finished(model, window, self.schedule)
+        window = finished(model, window, self.schedule, self.engine.move)
         belief = window.belief[:, -1]
         percept = perceive(model, belief, image, energy, iterations, jumped, renewed,
                            self.engine.describe(model, belief.mean, image))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The direct engine on a GPU, its kernels recorded once for each shape and replayed (CUDA graphs).
+The direct engine on a GPU, its kernels recorded once for each part and replayed (CUDA graphs).
 
 A refinement is some four hundred kernels of a few microseconds; to launch them one by one takes a
 host longer than the GPU needs to run them.
@@ -15,6 +15,7 @@ from torch import Tensor
 from obai_ros.model.agreement import agrees, example
 from obai_ros.model.engine import Direct
 from obai_ros.model.obai import Obai
+from obai_ros.model.part import Part
 
 WARM_UPS = 3
 """Runs before a recording, in which libraries choose their kernels and allocate what they need."""
@@ -22,25 +23,25 @@ WARM_UPS = 3
 
 class Graphs(Direct):
     """
-    Replays recordings for the shapes that it has them for; written-out code runs for others.
+    Replays recordings of the parts that it has them of; written-out code does the others.
 
-    shapes: (sequences, frames) of the windows to record for, and (sequences, PERCEPT). warn: takes
-    a sentence if that cannot be done. record: makes a recording of a function with example inputs.
+    parts: what to record. warn: takes a sentence if that cannot be done. record: makes a recording
+    of a function with example inputs.
     Raises ValueError for networks that are not written out.
     """
 
     name = 'graphs'
 
-    def __init__(self, model: Obai, shapes: Sequence[tuple[int, int]],
+    def __init__(self, model: Obai, parts: Sequence[Part],
                  warn: Callable[[str], None], record: Callable | None = None):
         super().__init__(model)
         if record is None and model.device.type != 'cuda':
             warn(f'CUDA graphs are for a GPU, not for {model.device}: the direct engine takes '
                  'over')
             return
-        for shape in shapes:
-            inputs = example(model, shape)
-            written_out = self.written_out(shape[1])
+        for part in parts:
+            inputs = example(model, part)
+            written_out = self.written_out(part)
             try:
                 recording = (record or Recording)(written_out, inputs)
                 right = agrees(recording, written_out, inputs)
@@ -49,19 +50,25 @@ class Graphs(Direct):
                      f'engine takes over')
                 return
             if not right:
-                warn(f'a CUDA graph for windows of (sequences, frames) {shape} gives other '
-                     'results than it should: the direct engine takes over for these')
+                warn(f'a CUDA graph to {part} gives other results than it should: the direct '
+                     'engine takes over for it')
                 continue
-            self.prepared[shape] = recording
+            self.prepared[part] = recording
 
     @property
-    def shapes(self) -> list[tuple[int, int]]:
-        """Return the shapes for which there is a recording."""
+    def recorded(self) -> list[Part]:
+        """Return the parts of which there is a recording."""
         return list(self.prepared)
 
 
 class Recording:
-    """A function from tensors to tensors of a GPU, recorded; for arguments like `inputs`."""
+    """
+    A function from tensors to tensors of a GPU, recorded; for arguments like `inputs`.
+
+    Tensors that are given to it are not to be changed in place afterwards.
+    """
+
+    _given: tuple[Tensor, ...] = ()
 
     @torch.no_grad()
     def __init__(self, function: Callable[..., tuple[Tensor, ...]], inputs: tuple[Tensor, ...]):
@@ -79,8 +86,12 @@ class Recording:
             self._outputs = tuple(function(*self._inputs))
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        for kept, value in zip(self._inputs, inputs, strict=True):
-            kept.copy_(value)
+        given = self._given or (None,) * len(inputs)
+        for kept, before, value in zip(self._inputs, given, inputs, strict=True):
+            # Most of what a refinement is given is the same for the next, and there already.
+            if value is not before:
+                kept.copy_(value)
+        self._given = inputs
         self._graph.replay()
         # Copies: the next replay writes over the recording's own.
         return tuple(value.clone() for value in self._outputs)

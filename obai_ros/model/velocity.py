@@ -38,13 +38,13 @@ def best_velocities(model: Obai, window: Window) -> Window:
     wish[:, :-1] -= pushes[:, 1:]
     if past is not None:
         wish[:, 0] += past.belief.velocity
-    weights = _weights(window.frames, past is not None, model.config.sigma_s).to(wish)
-    velocity = (weights @ wish.flatten(2)).view_as(wish)
+    share = weights(window.frames, past is not None, model.config.sigma_s).to(wish)
+    velocity = (share @ wish.flatten(2)).view_as(wish)
     return replace(window, packed=replace(belief, velocity=velocity).pack())
 
 
 @lru_cache(maxsize=64)
-def _weights(frames: int, has_past: bool, sigma_s: float) -> Tensor:
+def weights(frames: int, has_past: bool, sigma_s: float) -> Tensor:
     """
     Return [F, F]: how much what is wished for in each frame counts to each frame's velocity.
 

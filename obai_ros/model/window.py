@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -114,8 +114,20 @@ def whole_clip(model: Obai, images: Tensor, fields: Sequence[ActionField], packe
         action_cell=zeros(frames - 1, config.action_hidden_size))
 
 
+def expected(model: Obai, window: Window, field: ActionField, confined: bool
+             ) -> tuple[Tensor, ActionBelief]:
+    """Return lambda of the frame after the newest [B, K, 4N], and q(a) of the field before it."""
+    action = receive(model, newest_mask(window), field)
+    predicted = model.dynamics.extrapolate(newest_belief(window), action, confined)
+    return bounded(predicted.pack()), action
+
+
+Expectation = Callable[[Obai, Window, ActionField, bool], tuple[Tensor, ActionBelief]]
+"""What does the work of `expected`."""
+
+
 def extend(model: Obai, window: Window, image: Tensor, field: ActionField, size: int,
-           confined: bool = False) -> Window:
+           confined: bool = False, expect: Expectation = expected) -> Window:
     """
     Let a new frame in; the oldest leaves when there are more than `size`.
 
@@ -123,8 +135,7 @@ def extend(model: Obai, window: Window, image: Tensor, field: ActionField, size:
     The new frame's belief is what the dynamics predict, which is what keeps an object in its
     slot (Appendix B); what the field did to each slot is read off the slots' masks.
     """
-    action = receive(model, _newest_mask(window), field)
-    predicted = model.dynamics.extrapolate(newest_belief(window), action, confined)
+    predicted, action = expect(model, window, field, confined)
     if window.frames == 0:
         window = replace(window, past=replace(window.past, action=action))
     elif window.frames >= size:
@@ -141,7 +152,7 @@ def extend(model: Obai, window: Window, image: Tensor, field: ActionField, size:
         window,
         images=torch.cat([window.images, new_image], 1),
         fields=(*window.fields, field) if connected else (),
-        packed=torch.cat([window.packed, bounded(predicted.pack())[:, None]], 1),
+        packed=torch.cat([window.packed, predicted[:, None]], 1),
         action_packed=(torch.cat([window.action_packed, packed_action], 1) if connected
                        else window.action_packed),
         hidden=grow(window.hidden), cell=grow(window.cell),
@@ -157,9 +168,8 @@ def coast(model: Obai, window: Window, field: ActionField, confined: bool = Fals
     field: the action field that acted on the newest frame. The unseen frame's belief is what
     the dynamics predict, and its masks are decoded, so that a field on it can be attributed.
     """
-    action = receive(model, _newest_mask(window), field)
-    predicted = Belief.unpack(bounded(
-        model.dynamics.extrapolate(newest_belief(window), action, confined).pack()))
+    packed, action = expected(model, window, field, confined)
+    predicted = Belief.unpack(packed)
     if window.frames > 0:
         window = _forget_oldest(window, window.frames, action)
     mask = torch.softmax(model.decode(predicted.mean)[:, :, 3], 1)
@@ -171,7 +181,8 @@ def newest_belief(window: Window) -> Belief:
     return window.belief[:, -1] if window.frames else window.past.belief
 
 
-def _newest_mask(window: Window) -> Tensor:
+def newest_mask(window: Window) -> Tensor:
+    """Return mhat [B, K, M] of the newest frame. Raises ValueError before it is known."""
     if window.mask is None:
         raise ValueError('the window has not been evaluated since its newest frame came in: '
                          'refine it at least once before the next frame')

@@ -50,7 +50,8 @@ class PerceptionNode(ManagedNode):
         # Here and not above: torch takes seconds to import, and a node should answer at once.
         import torch
         from obai_ros.model.device import choose_precision
-        from obai_ros.model.engine import make_engine, shapes_of
+        from obai_ros.model.engine import make_engine
+        from obai_ros.model.part import parts_of
         from obai_ros.nodes.perception_output import PerceptionOutput
         from obai_ros.nodes.tracker import Tracker
         if self.settings.threads:
@@ -63,7 +64,7 @@ class PerceptionNode(ManagedNode):
         window = self.settings.window or checkpoint.schedule.window
         log = self.get_logger()
         self._engine = make_engine(self.settings.engine, checkpoint.model, log.info, log.warning,
-                                   shapes_of(1, window))
+                                   parts_of(1, window))
         self._tracker = Tracker(checkpoint, device, self._engine, self.settings.iterations,
                                 self.settings.window, self.settings.starts,
                                 self.settings.births, self.settings.second_look,

@@ -6,11 +6,13 @@ import pytest
 import torch
 
 from obai_ros.action_field import ActionField
+from obai_ros.model import compiled
 from obai_ros.model.compiled import Compiled, artefact
-from obai_ros.model.engine import PERCEPT, POINTS, SHAPES, Direct, Reference, make_engine
+from obai_ros.model.engine import Direct, Reference, make_engine
 from obai_ros.model.graphs import Graphs, Recording
 from obai_ros.model.inference import refine_repeatedly
 from obai_ros.model.noise import Noise
+from obai_ros.model.part import PARTS, POINTS, Part
 from obai_ros.model.window import extend, open_window
 
 
@@ -68,8 +70,8 @@ def assert_the_same(found, expected, atol=0.0):
 def test_replays_are_the_written_out_code_and_nothing_is_written_over(stream):
     model, windows = stream
     made = []
-    engine = Graphs(model, SHAPES, silent, lambda *case: made.append(StandIn(*case)) or made[-1])
-    assert engine.shapes == list(SHAPES)
+    engine = Graphs(model, PARTS, silent, lambda *case: made.append(StandIn(*case)) or made[-1])
+    assert engine.recorded == list(PARTS)
     answers = [ask(engine, model, window) for window in windows for ask in (refined, described)]
     for window in windows:  # what later replays write is not what earlier ones gave
         for ask in (refined, described):
@@ -88,8 +90,8 @@ def test_a_recording_that_errs_is_not_put_to_work(stream):
     def wrong(function, inputs):
         return lambda *tensors: tuple(value + 1.0 for value in function(*tensors))
     said = []
-    engine = Graphs(model, SHAPES, said.append, wrong)
-    assert not engine.shapes and len(said) == len(SHAPES)
+    engine = Graphs(model, PARTS, said.append, wrong)
+    assert not engine.recorded and len(said) == len(PARTS)
     assert 'gives other results than it should: the direct engine takes over' in said[0]
     assert_the_same(refined(engine, model, windows[1]), refined(Direct(model), model, windows[1]))
 
@@ -100,7 +102,7 @@ def test_what_cannot_be_recorded_costs_nothing_but_a_warning(stream):
     def failing(function, inputs):
         raise RuntimeError('operation not permitted when stream is capturing\nmore about it')
     said = []
-    engine = Graphs(model, SHAPES, said.append, failing)
+    engine = Graphs(model, PARTS, said.append, failing)
     sentence, = said
     assert sentence == ('recording CUDA graphs failed (operation not permitted when stream is '
                         'capturing): the direct engine takes over')
@@ -112,31 +114,31 @@ def test_what_cannot_be_recorded_costs_nothing_but_a_warning(stream):
 def test_compiled_code_is_recorded_in_place_of_the_written_out(
         stream, tmp_path, monkeypatch, compiles):
     model, windows = stream
-    made, code = [], Direct(model).written_out(PERCEPT)
+    made, part = [], Part('describe', 1)  # what compiles soonest
+    code = Direct(model).written_out(part)
     if not compiles:
-        monkeypatch.setattr(torch._inductor, 'aoti_load_package', lambda path, **how: code)
+        monkeypatch.setattr(compiled, 'load_code', lambda path, device: code)
         monkeypatch.setenv('CXX', 'false')
 
     def record(*case):
         made.append(StandIn(*case))
         return made[-1]
-    shape = 1, PERCEPT  # what compiles soonest
-    engine = Compiled(model, [shape], [].append, silent, tmp_path, record=record)
-    assert (engine.name, engine.until, engine.missing) == ('compiled', 'graphs', [shape])
+    engine = Compiled(model, [part], [].append, silent, tmp_path, record=record)
+    assert (engine.name, engine.until, engine.missing) == ('compiled', 'graphs', [part])
     before = described(engine, model, windows[1])
     if not compiles:
-        artefact(engine.folder, shape).touch()
+        artefact(engine.folder, part).touch()
     engine.wait()
     assert not engine.missing
     after = described(engine, model, windows[1])
-    written_out, compiled = made
-    assert written_out.replays > 0 and compiled.replays > 0
+    before_it, after_it = made
+    assert before_it.replays > 0 and after_it.replays > 0
     expected = described(Direct(model), model, windows[1])
     assert_the_same(before, expected)
     assert_the_same(after, expected, 1e-3)
     assert_the_same(after, described(Reference(), model, windows[1]), 1e-3)
     # The next start finds it, and records nothing else.
-    again = Compiled(model, [shape], silent, silent, tmp_path, fresh=False, record=record)
+    again = Compiled(model, [part], silent, silent, tmp_path, fresh=False, record=record)
     assert not again.missing and len(made) == 3
     assert_the_same(described(again, model, windows[1]), after)
 
@@ -144,20 +146,20 @@ def test_compiled_code_is_recorded_in_place_of_the_written_out(
 def test_compiled_code_that_cannot_be_recorded_costs_nothing_but_a_warning(
         stream, tmp_path, monkeypatch):
     model, windows = stream
-    said, shape = [], (1, windows[1].frames)
+    said, part = [], Part('refine', 1, windows[1].frames)
 
     def record(function, inputs):
         if function is not engine_code:
             return StandIn(function, inputs)
         raise RuntimeError('operation not permitted when stream is capturing\nmore about it')
-    engine_code = Direct(model).written_out(shape[1])
-    monkeypatch.setattr(torch._inductor, 'aoti_load_package', lambda path, **how: engine_code)
+    engine_code = Direct(model).written_out(part)
+    monkeypatch.setattr(compiled, 'load_code', lambda path, device: engine_code)
     monkeypatch.setenv('CXX', 'false')
-    engine = Compiled(model, [shape], [].append, said.append, tmp_path, record=record)
-    artefact(engine.folder, shape).touch()
+    engine = Compiled(model, [part], [].append, said.append, tmp_path, record=record)
+    artefact(engine.folder, part).touch()
     engine.wait()
     sentence, = said
-    assert ('it cannot be put to work (operation not permitted when stream is capturing); the '
+    assert ('cannot be put to work (operation not permitted when stream is capturing): the '
             'graphs engine goes on') in sentence
     assert_the_same(refined(engine, model, windows[1]), refined(Direct(model), model, windows[1]))
 
@@ -173,8 +175,8 @@ def test_without_a_gpu_the_direct_engine_works_and_says_so(stream):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='there is no GPU here')
 def test_on_a_gpu_graphs_give_what_the_direct_engine_gives(make_stream):
     model, windows = make_stream('cuda')
-    engine = Graphs(model, SHAPES, silent)
-    assert engine.shapes == list(SHAPES)
+    engine = Graphs(model, PARTS, silent)
+    assert engine.recorded == list(PARTS)
     for window in windows:
         for ask in (refined, described):
             assert_the_same(ask(engine, model, window), ask(Direct(model), model, window), 1e-4)
@@ -183,7 +185,7 @@ def test_on_a_gpu_graphs_give_what_the_direct_engine_gives(make_stream):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='there is no GPU here')
 def test_on_a_gpu_compiled_code_gives_what_the_direct_engine_gives(make_stream, tmp_path):
     model, windows = make_stream('cuda')
-    engine = Compiled(model, SHAPES, [].append, silent, tmp_path)
+    engine = Compiled(model, PARTS, [].append, silent, tmp_path)
     engine.wait()
     assert not engine.missing
     for window in windows:

@@ -6,17 +6,20 @@ import pytest
 import torch
 
 from obai_ros.action_field import ActionField
+from obai_ros.model import compiled
 from obai_ros.model.agreement import example
 from obai_ros.model.compiled import Compiled, artefact, fingerprint
 from obai_ros.model.config import ModelConfig
-from obai_ros.model.engine import PERCEPT, POINTS, SHAPES, Direct, Reference, make_engine
+from obai_ros.model.engine import Direct, Reference, make_engine
 from obai_ros.model.filter import Filter
 from obai_ros.model.inference import infer_clip, refine_repeatedly
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
+from obai_ros.model.part import PARTS, POINTS, Part
 from obai_ros.model.refinement import Refinement, _normalised
 from obai_ros.model.schedule import Schedule
-from obai_ros.model.window import coast, extend, open_window
+from obai_ros.model.velocity import best_velocities
+from obai_ros.model.window import coast, expected, extend, open_window
 
 
 def silent(sentence):
@@ -49,6 +52,32 @@ def test_it_is_the_reference_to_the_last_digits(make_model, make_clip, preset, p
             torch.testing.assert_close(getattr(found, name), getattr(expected, name),
                                        rtol=1e-9, atol=1e-9, msg=name)
         torch.testing.assert_close(cost, energy, rtol=1e-10, atol=1e-7)
+
+
+@pytest.mark.parametrize('points', [1, POINTS + 2])
+@pytest.mark.parametrize('confined', [False, True])
+def test_it_expects_what_the_reference_does(make_model, make_clip, points, confined):
+    model = make_model()
+    images, fields = make_clip(points=points)
+    for window in windows(model, images, fields):
+        seen = refine_repeatedly(model, window, 1, Noise.seeded([7, 8]))[0]
+        packed, action = expected(model, seen, fields[0], confined)
+        found, its_action = Direct(model).expect(model, seen, fields[0], confined)
+        torch.testing.assert_close(found, packed, rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(vars(its_action), vars(action), rtol=1e-12, atol=1e-12)
+    unseen = coast(model, seen, fields[1], confined)
+    torch.testing.assert_close(Direct(model).expect(model, unseen, fields[0], confined)[0],
+                               expected(model, unseen, fields[0], confined)[0])
+
+
+def test_it_finds_the_velocities_that_the_reference_finds(make_model, make_clip):
+    model, (images, fields) = make_model(), make_clip()
+    for window in windows(model, images, fields):
+        seen = refine_repeatedly(model, window, 1, Noise.seeded([7, 8]))[0]
+        found = Direct(model).move(model, seen)
+        torch.testing.assert_close(found.packed, best_velocities(model, seen).packed,
+                                   rtol=1e-12, atol=1e-12)
+        assert not torch.equal(found.packed, seen.packed)
 
 
 @pytest.mark.parametrize('preset', ['smoke', 'fast'])
@@ -154,17 +183,17 @@ def stream(make_clip):
     return model, windows(model, images.float(), fields)[:2]
 
 
-@pytest.mark.parametrize('shapes', [
-    SHAPES[-1:], pytest.param(SHAPES, marks=pytest.mark.long)], ids=['window', 'all'])
-def test_compiled_code_agrees_and_is_kept_for_the_next_start(stream, tmp_path, shapes):
+@pytest.mark.parametrize('parts', [
+    [Part('refine', 1, 2)], pytest.param(PARTS, marks=pytest.mark.long)], ids=['window', 'all'])
+def test_compiled_code_agrees_and_is_kept_for_the_next_start(stream, tmp_path, parts):
     model, (first, window) = stream
     said = []
-    engine = Compiled(model, shapes, said.append, silent, tmp_path)
+    engine = Compiled(model, parts, said.append, silent, tmp_path)
     expected = [engine(model, each, 2, Noise.seeded([3]))  # not compiled yet
                 for each in (first, window)]
     engine.wait()
     assert said[0].startswith('compiling') and said[1].startswith('compiled code is at work')
-    again = Compiled(model, shapes, silent, silent, tmp_path, fresh=False)
+    again = Compiled(model, parts, silent, silent, tmp_path, fresh=False)
     assert not engine.missing and not again.missing
     for each in (engine, again):
         for seen, (refined, energy) in zip((first, window), expected):
@@ -181,10 +210,11 @@ def test_compiled_code_agrees_and_is_kept_for_the_next_start(stream, tmp_path, s
         refine_repeatedly(model, crowded, 1, Noise.seeded([3]))[0].packed, rtol=1e-4, atol=1e-4)
 
 
-def test_what_is_said_of_slots_can_be_exported_whole(stream):
+@pytest.mark.parametrize('part', [part for part in PARTS if part.does != 'refine'], ids=str)
+def test_all_else_can_be_exported_whole(stream, part):
     """Which compiling begins with; what follows is tried above and in test_graphs, -m long."""
     model, _ = stream
-    code, inputs = Direct(model).written_out(PERCEPT).eval(), example(model, (1, PERCEPT))
+    code, inputs = Direct(model).written_out(part).eval(), example(model, part)
     with torch.no_grad():
         found = torch.export.export(code, inputs).module()(*inputs)
         for mine, other in zip(found, code(*inputs), strict=True):
@@ -193,14 +223,13 @@ def test_what_is_said_of_slots_can_be_exported_whole(stream):
 
 def test_code_that_computes_something_else_is_not_put_to_work(stream, tmp_path, monkeypatch):
     model, _ = stream
-    shape, other, said = (1, 2), Obai(model.config).eval(), []
-    found = artefact(tmp_path / fingerprint(model), shape)
+    part, other, said = Part('refine', 1, 2), Obai(model.config).eval(), []
+    found = artefact(tmp_path / fingerprint(model), part)
     found.parent.mkdir()
 
     def engine(code_of, warn=silent, fresh=False):
-        monkeypatch.setattr(torch._inductor, 'aoti_load_package',
-                            lambda path, **settings: Refinement(code_of))
-        return Compiled(model, [shape], [].append, warn, tmp_path, fresh)
+        monkeypatch.setattr(compiled, 'load_code', lambda path, device: Refinement(code_of))
+        return Compiled(model, [part], [].append, warn, tmp_path, fresh)
 
     found.touch()
     assert not engine(model).missing and found.exists()
@@ -212,24 +241,25 @@ def test_code_that_computes_something_else_is_not_put_to_work(stream, tmp_path, 
     compiling.wait()
     assert compiling.missing and not found.exists()
     sentence, = said
-    assert 'for (1, 2) it gives other results than it should; the direct engine goes' in sentence
+    assert 'that to refine (sequences: 1, frames: 2) gives other results' in sentence
+    assert 'the direct engine goes on' in sentence
 
 
 def test_code_that_is_only_half_there_is_compiled_anew(stream, tmp_path, monkeypatch):
     model, (_, window) = stream
-    found = artefact(tmp_path / fingerprint(model), (1, 2))
+    found = artefact(tmp_path / fingerprint(model), Part('refine', 1, 2))
     found.parent.mkdir()
     found.write_bytes(b'PK half a file')
-    assert Compiled(model, [(1, 2)], silent, silent, tmp_path, fresh=False).missing
+    assert Compiled(model, [Part('refine', 1, 2)], silent, silent, tmp_path, fresh=False).missing
     assert not found.exists()
     # Nor does a node end over it where it is what a compiler has just written.
     monkeypatch.setenv('CXX', 'false')
     said = []
-    engine = Compiled(model, [(1, 2)], [].append, said.append, tmp_path)
+    engine = Compiled(model, [Part('refine', 1, 2)], [].append, said.append, tmp_path)
     found.write_bytes(b'PK half a file')
     engine.wait()
     sentence, = said
-    assert 'for (1, 2) it cannot be put to work (' in sentence
+    assert 'that to refine (sequences: 1, frames: 2) cannot be put to work (' in sentence
     assert torch.isfinite(engine(model, window, 1, Noise.seeded([3]))[1]).all()
 
 
@@ -237,7 +267,7 @@ def test_without_a_compiler_the_direct_engine_works_and_says_so(stream, tmp_path
     model, (_, window) = stream
     monkeypatch.setenv('CXX', 'no-such-compiler')
     said = []
-    engine = Compiled(model, [(1, 2)], silent, said.append, tmp_path)
+    engine = Compiled(model, [Part('refine', 1, 2)], silent, said.append, tmp_path)
     assert said == ['there is no C++ compiler (no-such-compiler) on PATH to compile with: the '
                     'direct engine takes over']
     assert torch.isfinite(engine(model, window, 1, Noise.seeded([3]))[1]).all()
@@ -247,10 +277,10 @@ def test_a_compiler_that_fails_costs_nothing_but_a_warning(stream, tmp_path, mon
     model, (_, window) = stream
     monkeypatch.setenv('CXX', 'false')
     said = []
-    engine = Compiled(model, [(1, 2)], lambda sentence: None, said.append, tmp_path)
+    engine = Compiled(model, [Part('refine', 1, 2)], lambda sentence: None, said.append, tmp_path)
     engine.wait()
     assert 'compiling ended with status 1' in said[0] and 'errors.txt' in said[0]
-    assert not artefact(engine.folder, (1, 2)).exists()
+    assert not artefact(engine.folder, Part('refine', 1, 2)).exists()
     assert torch.isfinite(engine(model, window, 1, Noise.seeded([3]))[1]).all()
 
 
