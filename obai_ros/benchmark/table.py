@@ -114,7 +114,10 @@ _PARTS = {
     'floors': _floors,
     'planning_ms': _planning,
     'environment_sequences_per_s': lambda rate: [_row('sequences/s, drawn', f'{rate:.0f}')],
-    'training_sequences_per_s': lambda rate: [_row('sequences/s, learned', f'{rate:.1f}')],
+    'training': lambda found: [
+        _row('sequences/s, learned', f"{found['sequences_per_s']:.1f}")
+        + f"  {found['frames']} frames, {found['refinements']} refinements, batches of "
+          f"{found['batch']}"],
     'sweep': _sweep,
     'comparison': _comparison,
     'endless': lambda found: [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 
@@ -14,7 +15,7 @@ from obai_ros.model.config import ModelConfig
 from obai_ros.model.filter import Filter
 from obai_ros.model.obai import Obai
 from obai_ros.model.schedule import Schedule
-from obai_ros.training.learner import draw_batch
+from obai_ros.training.learner import draw_batch, make_optimizer
 from obai_ros.training.objective import composite_loss
 from obai_ros.training.recipe import Recipe
 
@@ -38,18 +39,29 @@ def time_environment(image_size: int, seconds: float = 3.0, batch: int = 16) -> 
     return _rate(lambda: sample_sequences(scene, batch, 4, generator), seconds) * batch
 
 
-def time_training(recipe: Recipe, device: torch.device, seconds: float = 10.0) -> float:
-    """Return sequences per second of the recipe's last stage of clips, optimiser included."""
-    stage = max(index for index, each in enumerate(recipe.stages) if not each.streams)
-    model = Obai(recipe.model, recipe.precision).to(device)
-    optimizer = torch.optim.Adam(model.parameters(), 1e-5)
+def clips(recipe: Recipe, batch: int) -> Recipe:
+    """
+    Return a recipe that learns from clips of four frames of the model's size, as the paper does.
+
+    They are looked at as the recipe's last stage looks at what it learns from.
+    """
+    stage = replace(recipe.stages[-1], name='clips', image_size=recipe.model.image_size, frames=4,
+                    action_frame=1, streams=0, births=0, batch=batch)
+    return replace(recipe, stages=(stage,))
+
+
+def time_training(recipe: Recipe, device: torch.device, seconds: float = 10.0
+                  ) -> dict[str, float]:
+    """Return how fast the recipe's first stage is gone through, drawing and optimiser included."""
+    stage = recipe.stages[0]
+    model = Obai(recipe.model_at(stage), recipe.precision).to(device)
+    optimizer = make_optimizer(recipe, model, 1e-5)
     count = 0
 
     def step() -> None:
         nonlocal count
-        videos, noise = draw_batch(recipe, stage, 0, count, 0, 1, device)
-        loss = composite_loss(model, videos.images, videos.actions,
-                              recipe.stages[stage].schedule, noise).loss
+        videos, noise = draw_batch(recipe, 0, 0, count, 0, 1, device)
+        loss = composite_loss(model, videos.images, videos.actions, stage.schedule, noise).loss
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -57,7 +69,8 @@ def time_training(recipe: Recipe, device: torch.device, seconds: float = 10.0) -
         settle(device)
 
     step()
-    return _rate(step, seconds) * recipe.stages[stage].batch
+    return {'sequences_per_s': _rate(step, seconds) * stage.batch, 'batch': stage.batch,
+            'frames': stage.frames, 'refinements': stage.schedule.total(stage.frames)}
 
 
 def _rate(function: Callable[[], object], seconds: float) -> float:

@@ -20,8 +20,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     case.add_argument('--engine', choices=('auto', 'reference', 'direct', 'compiled', 'graphs'),
                       default='auto', help='what computes the same beliefs; auto: compiled '
                       'where code lies ready (not with --sweep), otherwise graphs on a GPU and '
-                      'direct elsewhere, where that can be; compiled: compiles first, half a '
-                      'minute for each length of window; graphs: recorded on a GPU, and replayed')
+                      'direct elsewhere, where that can be; compiled: compiles first, for a '
+                      'minute or so; graphs: recorded on a GPU, and replayed')
     case.add_argument('--device', default='cpu', help='auto, cpu, cuda or cuda:N')
     case.add_argument('--precision', choices=('auto', 'float32', 'bfloat16'), default='auto',
                       help='auto: bfloat16 where the device computes with it')
@@ -47,6 +47,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     how.add_argument('--frames', type=positive, default=200, help='default: %(default)s')
     how.add_argument('--only', type=_parts, default=PARTS, metavar='PART[,PART...]',
                      help=f'of {", ".join(PARTS)} (default: all)')
+    how.add_argument('--training-batch', type=positive, metavar='B',
+                     help='clips of four frames in each step of learning (default: 16, on a GPU '
+                     '256)')
     how.add_argument('--node', action='store_true',
                      help='measure perception_node, in a process of its own, from image to '
                      'beliefs, instead')
@@ -153,8 +156,9 @@ def _parts_of(args, case) -> dict:
     if 'environment' in only:
         report['environment_sequences_per_s'] = timing.time_environment(case.config.image_size)
     if 'training' in only:
-        report['training_sequences_per_s'] = timing.time_training(
-            read_recipe(preset_path(args.preset)), case.torch_device)
+        batch = args.training_batch or (16 if case.torch_device.type == 'cpu' else 256)
+        report['training'] = timing.time_training(
+            timing.clips(read_recipe(preset_path(args.preset)), batch), case.torch_device)
     return report
 
 

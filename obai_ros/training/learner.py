@@ -73,6 +73,13 @@ def watch_plateau(stage: Stage, step: int, loss: float, before: dict | None) -> 
     return before
 
 
+def make_optimizer(recipe: Recipe, model: Obai, rate: float) -> torch.optim.Optimizer:
+    """Return the recipe's optimiser of a model's weights, at some learning rate."""
+    if recipe.optimizer == 'muon':
+        return Muon(list(model.named_parameters()), rate)
+    return torch.optim.Adam(model.parameters(), rate)
+
+
 def temperature(stage: Stage, step: int) -> float | None:
     """Return the Gumbel-softmax temperature of a step: geometric from start to end."""
     if stage.temperature is None:
@@ -149,13 +156,9 @@ class Learner(L.LightningModule):
                              self.streams.state() if self.streams else {})
 
     def configure_optimizers(self):
-        named = list(self.model.named_parameters())
-        if self.recipe.optimizer == 'muon':
-            optimizer = Muon(named, self.stage.learning_rate)
-        else:
-            optimizer = torch.optim.Adam([weight for _, weight in named],
-                                         self.stage.learning_rate)
-        restore_moments(optimizer, [name for name, _ in named], self.moments)
+        optimizer = make_optimizer(self.recipe, self.model, self.stage.learning_rate)
+        names = [name for name, _ in self.model.named_parameters()]
+        restore_moments(optimizer, names, self.moments)
         return optimizer
 
     def train_dataloader(self):
