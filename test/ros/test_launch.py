@@ -91,7 +91,7 @@ def test_a_camera_with_the_arguments_that_matter(client, start_launch, weights, 
     camera = client.collect(Image, '/front/image', EVERY)
     launch = start_launch('camera', source=str(tmp_path), image_topic='/front/image',
                           checkpoint=weights, log_level='debug', use_sim_time='false')
-    client.until(lambda: len(slots) > 3, 'slots')
+    client.until(lambda: len(slots) > 3 and camera, 'slots and images')
     assert (camera[0].width, camera[0].height) == (60, 40)
     assert slots[0].width == 32
     values = client.parameters('/perception_node')
