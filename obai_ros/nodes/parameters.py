@@ -140,7 +140,7 @@ PERCEPTION = (
     Spec('precision', 'auto', 'Of the convolutions: float32, bfloat16 (faster where the device '
          'computes with it, and no less accurate), or auto: bfloat16 where it is faster.',
          choices=('auto', 'float32', 'bfloat16')),
-    Spec('engine', 'auto', 'What computes refinements, all with the same results: reference (the '
+    Spec('engine', 'auto', 'What computes percepts, all with the same results: reference (the '
          'readable code), direct (gradients written out, faster), compiled (fastest; compiles in '
          'the background if need be, and keeps the code in the user\'s cache), graphs (on a GPU: '
          'recorded as a CUDA graph and replayed), or auto: compiled where code is in the cache, '
