@@ -67,9 +67,10 @@ class Case:
     @property
     def schedule(self) -> Schedule:
         births = Schedule().careful().births if self.second_look else 0
-        return Schedule(self.iterations, None, self.window, births=births,
-                        seeds=self.config.decoder == 'glimpse', second_look=self.second_look,
-                        descent=self.descent, exact_velocities=True)
+        seeds = self.config.decoder == 'glimpse'
+        return Schedule(self.iterations, None, self.window, births=births, seeds=seeds,
+                        second_look=self.second_look, descent=self.descent,
+                        exact_velocities=True, sampled=not seeds)
 
     @property
     def torch_device(self) -> torch.device:

@@ -33,14 +33,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help='refinements per frame (default: as trained)')
     parser.add_argument('--window', type=count, default=0,
                         help='frames refined together (default: as trained)')
-    parser.add_argument('--starts', type=positive, default=3, metavar='N',
+    parser.add_argument('--starts', type=count, default=0, metavar='N',
                         help='begin the first frame so often, keep what has the least free '
-                        'energy (default: %(default)s)')
+                        'energy (default: 1 where slots begin at seeds, otherwise 3)')
     parser.add_argument('--births', type=count, default=3, metavar='N', help='then give objects '
                         'that no slot explains one, up to so often (default: %(default)s)')
     parser.add_argument('--descent', type=count, default=0, metavar='N', help='then let beliefs '
                         'follow the gradient of the free energy for N steps: slow, and more '
                         'accurate (default: 0)')
+    parser.add_argument('--sampled', action='store_true', help='evaluate free energies at '
+                        'samples of beliefs, as in learning (default: at their means, where '
+                        'slots begin at seeds)')
     parser.add_argument('--batch', type=positive, default=32)
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     parser.add_argument('--precision', choices=('float32', 'bfloat16'), default='float32')
@@ -75,9 +78,9 @@ def run(args: argparse.Namespace) -> int:
         else:
             scene = SceneConfig(image_size=checkpoint.config.image_size)
             dataset = generate_dataset(scene, args.sequences, 8, args.seed)
-        schedule = checkpoint.schedule.changed(args.iterations, args.window, args.starts,
-                                               args.births, confined=True,
-                                               descent=args.descent)
+        watching = checkpoint.schedule.careful().changed(
+            args.iterations, args.window, descent=args.descent, sampled=args.sampled or None)
+        schedule = watching.changed(starts=args.starts, births=args.births)
         bar = iter(track(range(dataset.sequences), f'{path.name}', transient=True))
         done = 0
 
@@ -95,10 +98,8 @@ def run(args: argparse.Namespace) -> int:
     report.update(checkpoint=str(path), model_id=checkpoint.model_id,
                   iterations=schedule.iterations, first_iterations=schedule.first_iterations,
                   window=schedule.window, starts=schedule.starts, births=schedule.births,
-                  descent=schedule.descent)
+                  sampled=schedule.sampled, descent=schedule.descent)
     print(format_table(report))
-    watching = checkpoint.schedule.careful().changed(args.iterations, args.window,
-                                                     descent=args.descent)
     if args.identity:
         report['identity'] = identity_over_time(checkpoint, watching)
         print(f"objects stay in their slots in {report['identity']['same_slot']:.1%} of "

@@ -48,8 +48,7 @@ def run(args: argparse.Namespace) -> int:
             bank = GoalBank.load(bank_path, checkpoint.model_id).to(checkpoint.model.device)
         scene = SceneConfig(image_size=checkpoint.config.image_size)
         dataset = generate_dataset(scene, args.sequences, 8, args.seed)
-        schedule = checkpoint.schedule.changed(starts=3, births=3, confined=True,
-                                               descent=args.descent)
+        schedule = checkpoint.schedule.careful().changed(descent=args.descent)
         print(f'evaluating {path.name} on {args.sequences} sequences ...', flush=True)
         scores = evaluate_dataset(checkpoint.model, dataset, schedule, batch=args.batch)
         print(format_table(scores), flush=True)

@@ -128,6 +128,7 @@ class Filter:
     def _refine(self, window: Window, noise: Noise) -> tuple[Window, Tensor, int]:
         """Return window and energy after the refinements that are due, and how many they were."""
         model, schedule = self.model, self.schedule
+        noise = noise.samples(schedule.sampled)
         if not schedule.settled:
             return *self.engine(model, window, schedule.iterations, noise), schedule.iterations
         enough = schedule.settled * window.images.shape[-1]

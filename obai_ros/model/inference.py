@@ -23,10 +23,15 @@ from obai_ros.model.velocity import best_velocities
 from obai_ros.model.window import Window, extend, open_window, select, whole_clip
 
 
-def first_window(model: Obai, image: Tensor, schedule: Schedule, noise: Noise) -> Window:
-    """Return the window on a first frame [B, 3, H, W] that refinement begins with."""
+def first_window(model: Obai, image: Tensor, schedule: Schedule, noise: Noise,
+                 scattered: bool = True) -> Window:
+    """
+    Return the window on a first frame [B, 3, H, W] that refinement begins with.
+
+    scattered: where slots begin at seeds, begin near them rather than in their middles.
+    """
     if schedule.seeds:
-        return seeded_window(model, image, noise)
+        return seeded_window(model, image, noise, scattered)
     return open_window(model, image)
 
 
@@ -156,7 +161,7 @@ def infer_clip(model: Obai, images: Tensor, fields: Sequence[ActionField], sched
     model.check_images(images.flatten(0, 1))
     for field in fields:
         field.check(batch, *images.shape[-2:])
-    refined = engine or refine_repeatedly
+    refined, samples = engine or refine_repeatedly, noise.samples(schedule.sampled)
     final = []
     window, _ = begin(model, images[:, 0], schedule, noise, engine)
     window = finished(model, window, schedule)
@@ -164,7 +169,7 @@ def infer_clip(model: Obai, images: Tensor, fields: Sequence[ActionField], sched
         if window.frames == schedule.window:
             final.append(window.packed[:, 0])
         window = extend(model, window, images[:, frame], fields[frame - 1], schedule.window)
-        window, _ = refined(model, window, schedule.iterations, noise)
+        window, _ = refined(model, window, schedule.iterations, samples)
         window = finished(model, window, schedule)
     final.extend(window.packed.unbind(1))
     packed = torch.stack(final, 1)
@@ -187,15 +192,17 @@ def begin(model: Obai, image: Tensor, schedule: Schedule, noise: Noise,
     Which slot goes for which object is settled by chance in the first refinements, and sometimes
     badly: two slots may share the background and leave an object out. The free energy tells, so
     that of several starts the best can be kept, for each sequence by itself. What is left out even
-    then may be given a slot by a birth.
+    then may be given a slot by a birth. The first start is in the middle of seeds, if the schedule
+    has them, others are near them.
     """
-    engine = engine or refine_repeatedly
+    engine, samples = engine or refine_repeatedly, noise.samples(schedule.sampled)
     best, lowest = None, None
-    for _ in range(schedule.starts):
+    for start in range(schedule.starts):
         window, energy = engine(
-            model, first_window(model, image, schedule, noise), schedule.at(0), noise)
+            model, first_window(model, image, schedule, noise, scattered=start > 0),
+            schedule.at(0), samples)
         if schedule.starts > 1:
-            energy = evaluate(model, window, noise).free_energy.of_slots[:, -1]
+            energy = evaluate(model, window, samples).free_energy.of_slots[:, -1]
         if best is None:
             best, lowest = window, energy
         else:
@@ -203,7 +210,7 @@ def begin(model: Obai, image: Tensor, schedule: Schedule, noise: Noise,
             best = select(better, window, best)
             lowest = torch.where(better[:, None], energy, lowest)
     if schedule.births:
-        return give_birth(model, best, schedule.births, noise, engine)
+        return give_birth(model, best, schedule.births, samples, engine)
     return best, lowest
 
 

@@ -42,6 +42,10 @@ class Noise:
         tiny = torch.finfo(dtype).tiny
         return -(-uniform.clamp(min=tiny).log()).clamp(min=tiny).log()
 
+    def samples(self, wanted: bool) -> Noise:
+        """Return what beliefs are sampled with: this, or what makes their means of samples."""
+        return self if wanted else Silence(self.device)
+
     def _draw(self, function, shape, dtype) -> Tensor:
         if self.shared is not None:
             return function(shape, generator=self.shared, device=self.shared.device,

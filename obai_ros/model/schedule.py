@@ -22,6 +22,10 @@ class Schedule:
     starts: int = 1
     """How often the first frame is begun anew, with other noise, before the beliefs with the
     least free energy are kept; second looks as often, up to a limit. Not used in training."""
+    sampled: bool = True
+    """Evaluate the free energy at a sample of each belief, as learning always does; otherwise at
+    its mean, which finds more and draws better, but does not tell slots apart that all begin with
+    one belief."""
     births: int = 0
     """How often, after the first frame and at second looks, an object that no slot explains may be
     given one (`birth.give_birth`). Not used in training."""
@@ -67,7 +71,8 @@ class Schedule:
     def changed(self, iterations: int = 0, window: int = 0, starts: int = 0,
                 births: int | None = None, second_look: int | None = None,
                 confined: bool | None = None, settled: float | None = None,
-                descent: int | None = None, exact_velocities: bool | None = None) -> Schedule:
+                descent: int | None = None, exact_velocities: bool | None = None,
+                sampled: bool | None = None) -> Schedule:
         """Return a schedule with other settings; 0, or None, keeps what this one has."""
         iterations = iterations or self.iterations
         first = self.first_iterations and max(self.first_iterations, iterations)
@@ -78,12 +83,15 @@ class Schedule:
                        confined=self.confined if confined is None else confined,
                        settled=self.settled if settled is None else settled,
                        descent=self.descent if descent is None else descent,
+                       sampled=self.sampled if sampled is None else sampled,
                        exact_velocities=(self.exact_velocities if exact_velocities is None
                                          else exact_velocities))
 
     def careful(self) -> Schedule:
         """Return the schedule with what pays where a model watches streams, once it is trained."""
-        return self.changed(starts=3, births=3, second_look=4, confined=True)
+        # Slots that begin at seeds differ from the start, others by their samples.
+        return self.changed(starts=1 if self.seeds else 3, births=3, second_look=4,
+                            confined=True, sampled=self.sampled and not self.seeds)
 
     def looks_again_at(self, frame: int) -> bool:
         """Return whether a frame of a stream, counted from 0, gets a second look."""

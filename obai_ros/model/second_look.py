@@ -68,16 +68,17 @@ def look_again(model: Obai, window: Window, energy: Tensor, due: Tensor, schedul
     worse than fresh ones that leave out an object. Nothing is done where they leave next to
     nothing unexplained.
     """
-    old, left = _explained(model, window, noise)
+    samples = noise.samples(schedule.sampled)
+    old, left = _explained(model, window, samples)
     masks, renewed = old.mask[:, :, 0], torch.zeros_like(due)
     best = old.negative_log_likelihood() + UNEXPLAINED * left - MARGIN
     for look in _ways(model, schedule, engine, afresh):
         index = (due & (left > ENOUGH)).nonzero().squeeze(1)
         if not len(index):
             break
-        part, luck = window[index], noise[index]
-        fresh, fresh_energy = look(part, luck)
-        new, remains = _explained(model, fresh, luck)
+        part = window[index]
+        fresh, fresh_energy = look(part, noise[index])
+        new, remains = _explained(model, fresh, samples[index])
         after = new.negative_log_likelihood() + UNEXPLAINED * remains
         order, overlap = matched(masks[index], new.mask[:, :, 0])
         fresh, fresh_energy = _ordered(fresh, order), fresh_energy.gather(1, order)
@@ -100,7 +101,7 @@ def _ways(model: Obai, schedule: Schedule, engine: Engine, afresh: bool) -> Iter
     def mended(window: Window, noise: Noise) -> tuple[Window, Tensor]:
         alone = replace(open_window(model, _newest(window)),
                         packed=window.packed[:, -1:], mask=window.mask)
-        return give_birth(model, alone, schedule.births, noise, engine)
+        return give_birth(model, alone, schedule.births, noise.samples(schedule.sampled), engine)
 
     def begun(window: Window, noise: Noise) -> tuple[Window, Tensor]:
         starts = min(schedule.starts, MOST_STARTS)

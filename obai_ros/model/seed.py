@@ -40,11 +40,12 @@ VARIETY = 0.3
 """Standard deviation of the other latents, about which a seed says nothing."""
 
 
-def seeded_window(model: Obai, image: Tensor, noise: Noise) -> Window:
+def seeded_window(model: Obai, image: Tensor, noise: Noise, scattered: bool = True) -> Window:
     """
     Return a window on images [B, 3, H, W] in which each slot but the first begins at a patch.
 
-    Slots for which there is no patch begin anywhere. The first is left for the background.
+    scattered: begin near patches, as in learning, instead of in their middles. Slots for which
+    there is no patch begin anywhere. The first is left for the background.
     """
     config, window = model.config, open_window(model, image)
     size, lead = config.image_size, (window.batch, config.num_slots - 1)
@@ -52,11 +53,15 @@ def seeded_window(model: Obai, image: Tensor, noise: Noise) -> Window:
     centre = np.full((*lead, 2), size / 2.0, np.float32)
     side = np.full(lead, MARGIN * size / 5.0, np.float32)
     spread = np.full(lead, ANYWHERE, np.float32)
+    at_patch = np.zeros(lead, bool)
     for sequence, one in enumerate(image.float().cpu().numpy()):
         for slot, patch in enumerate(patches(one, lead[1], config.sigma_o)[0]):
             centre[sequence, slot], spread[sequence, slot] = patch.centre, STRAY
             side[sequence, slot] = MARGIN * patch.mass ** 0.5
+            at_patch[sequence, slot] = True
     centre, side, spread = (torch.from_numpy(value).to(stray) for value in (centre, side, spread))
+    if not scattered:
+        stray = stray.masked_fill(torch.from_numpy(at_patch).to(stray.device)[..., None], 0.0)
     place = state_at(centre + spread[..., None] * size * stray[..., :2],
                      side * (SWELL * stray[..., 2]).exp(), size).to(model.dtype)
     means = window.packed[:, 0, :, :config.latent_size]

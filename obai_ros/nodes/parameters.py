@@ -156,8 +156,10 @@ PERCEPTION = (
     Spec('follow_rate', False, 'Spend fewer iterations on a frame where the time between images '
          'is too short for all; for cameras, not for a simulator that waits.', change=ALWAYS),
     Spec('window', 0, 'Frames that are refined together; 0 = as the model was trained.', 0, 16),
-    Spec('starts', 3, 'How often the first frame is begun anew; the beliefs with the least free '
-         'energy are kept. Second looks are begun as often, but at most 3 times.', 1, 64),
+    Spec('starts', 0, 'How often the first frame is begun anew; the beliefs with the least free '
+         'energy are kept. Second looks are begun as often, but at most 3 times. 0 = as suits the '
+         'model: once where slots begin at seeds, as with the bundled one, otherwise 3 times.', 0,
+         64),
     Spec('births', 3, 'How often, after that and at second looks, something that no slot explains '
          'may be given one; 0 = never.', 0, 64),
     Spec('second_look', 4, 'Every so many frames, at the first few, and when the free energy '

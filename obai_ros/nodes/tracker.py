@@ -26,9 +26,9 @@ class Tracker:
 
     checkpoint: a loaded Checkpoint, already on `device`; engine: what refines its beliefs, see
     `model.engine.make_engine`; iterations, window: 0 for those it was trained with; starts: how
-    often a first frame is begun anew; births: how often something that no slot explains may then
-    be given one; second_look: every how many frames one is looked at afresh, 0 for never;
-    confined: see `Schedule`; seed: of the filter's noise.
+    often a first frame is begun anew, 0 for as suits the model; births: how often something that
+    no slot explains may then be given one; second_look: every how many frames one is looked at
+    afresh, 0 for never; confined: see `Schedule`; seed: of the filter's noise.
     """
 
     def __init__(self, checkpoint, device, engine: Reference, iterations: int, window: int,
@@ -38,9 +38,9 @@ class Tracker:
         self.num_slots = checkpoint.config.num_slots
         self.device = device
         self._model = checkpoint.model
-        self._schedule = checkpoint.schedule.changed(window=window, starts=starts,
-                                                      births=births, second_look=second_look,
-                                                      confined=confined)
+        self._schedule = checkpoint.schedule.careful().changed(
+            window=window, starts=starts, births=births, second_look=second_look,
+            confined=confined)
         self._engine = engine
         self._seed = seed
         self._state = None

@@ -75,12 +75,15 @@ def _table(page: Page, scores: dict, schedule: Schedule) -> None:
                      format(PAPER[name], digits), format(scores['ceiling'][name], digits)
                      if name in scores['ceiling'] else ''])
     page.table(['', 'this model', '95 % interval', 'paper', 'by colour alone'], rows)
+    begun = (f'The first frame is begun {schedule.starts} times' if schedule.starts > 1
+             else 'Slots begin at patches that stand out' if schedule.seeds
+             else 'The first frame is begun once')
     page.paragraph(
         f"{scores['sequences']} fresh sequences, {scores['frames_seen']} frames seen. Every pixel "
-        f'has the colour of its most probable slot. The first frame is begun '
-        f'{schedule.starts} times, and up to {schedule.births} objects that no slot explains '
-        f'are given one; the paper does neither. By colour alone: the score of connected pieces '
-        f'of one colour, without any model.')
+        f'has the colour of its most probable slot. {begun}, and up '
+        f'to {schedule.births} objects that no slot explains are given one; the paper does '
+        f'neither. By colour alone: the score of connected pieces of one colour, without any '
+        f'model.')
 
 
 def _segmentation(page: Page, images: Tensor, percepts: list[Percept]) -> None:

@@ -13,7 +13,7 @@ from obai_ros.model.schedule import Schedule
 from obai_ros.model.window import extend, open_window, receive
 
 
-class Fixed:
+class Fixed(Noise):
     """Noise that was drawn beforehand: draw n is the same for every caller."""
 
     def __init__(self, change=lambda draw: draw, seed=0):

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from obai_ros.action_field import ActionField
+from obai_ros.model import inference
+from obai_ros.model.filter import Filter
 from obai_ros.model.glimpse import place_of
-from obai_ros.model.inference import begin, first_window
+from obai_ros.model.inference import begin, first_window, infer_clip
 from obai_ros.model.noise import Noise, Silence
 from obai_ros.model.schedule import Schedule
 from obai_ros.model.seed import patches, seeded_window
@@ -19,6 +22,8 @@ def picture(*squares):
     return image
 
 
+THREE = picture((2, 2, 8, (0.9, 0.1, 0.1)), (2, 20, 7, (0.1, 0.9, 0.1)),
+                (20, 10, 6, (0.1, 0.1, 0.9)))
 TWO = picture((4, 4, 8, (0.9, 0.1, 0.1)), (18, 20, 6, (0.1, 0.1, 0.9)))
 
 
@@ -57,6 +62,49 @@ def test_several_starts_differ_and_those_of_a_seed_do_not(make_model):
     assert torch.equal(plain.packed[:, 0], model.initial_belief(1).pack())
     window, energy = begin(model, image, Schedule(2, starts=2, seeds=True), Noise.seeded([1]))
     assert torch.isfinite(energy).all() and window.frames == 1
+
+
+def test_slots_that_are_not_scattered_begin_in_the_middle_of_patches(make_model):
+    model = make_model()
+    image = torch.from_numpy(np.stack([THREE, TWO])).double()
+    one, other = (seeded_window(model, image, Noise.seeded([seed, seed]), scattered=False)
+                  for seed in (1, 2))
+    assert torch.equal(one.packed[0], other.packed[0])
+    silent = seeded_window(model, image, Silence())
+    assert torch.equal(one.packed[0], silent.packed[0])
+    # Two patches for three slots: the third is wherever chance has it.
+    same = (one.packed[1, 0] == other.packed[1, 0]).all(-1)
+    assert same.tolist() == [True, True, True, False]
+
+
+@pytest.mark.parametrize('sampled', (False, True))
+def test_chance_has_a_part_in_beliefs_only_if_they_are_sampled(make_model, sampled):
+    model, image = make_model(), torch.from_numpy(THREE[None]).double()
+    schedule = Schedule(2, None, 2, births=1, second_look=1, seeds=True, sampled=sampled)
+    stream, beliefs = Filter(model, schedule), []
+    for seed in (1, 2):
+        state = stream.start(seed=seed)
+        for _ in range(3):
+            state, percept = stream.step(state, image)
+        beliefs.append(percept.belief.pack())
+    assert torch.equal(*beliefs) != sampled
+    clip, still = image[:, None].expand(-1, 3, -1, -1, -1), [ActionField.empty(1, 32, 32)] * 3
+    one, other = (infer_clip(model, clip, still, schedule, Noise.seeded([seed])).pack()
+                  for seed in (1, 2))
+    assert torch.equal(one, other) != sampled
+
+
+def test_only_the_first_of_several_starts_is_in_the_middle(make_model, monkeypatch):
+    model, image = make_model(), torch.from_numpy(THREE[None]).double()
+    scattered = []
+
+    def seeded(model, image, noise, far):
+        scattered.append(far)
+        return seeded_window(model, image, noise, far)
+
+    monkeypatch.setattr(inference, 'seeded_window', seeded)
+    begin(model, image, Schedule(2, starts=3, seeds=True), Noise.seeded([1]))
+    assert scattered == [False, True, True]
 
 
 def test_learning_reaches_the_first_beliefs_through_seeds(make_model):

@@ -30,10 +30,12 @@ def test_file_and_code_have_the_same_defaults():
 
 def test_perception_looks_as_carefully_as_benchmarks_do():
     defaults = {spec.name: spec.default for spec in TABLES['perception_node']}
-    assert Schedule().careful() == Schedule().changed(
-        starts=defaults['starts'], births=defaults['births'],
-        second_look=defaults['second_look'],
-        confined=defaults['confined'])
+    assert defaults['starts'] == 0  # as suits the model
+    for seeds in (False, True):
+        careful = Schedule(seeds=seeds).careful()
+        assert (careful.births, careful.second_look, careful.confined) == (
+            defaults['births'], defaults['second_look'], defaults['confined'])
+        assert (careful.starts, careful.sampled) == ((1, False) if seeds else (3, True))
 
 
 def test_running_nodes_describe_each_parameter(client, start_node, weights, tmp_path):
