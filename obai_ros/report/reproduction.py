@@ -41,7 +41,8 @@ def reproduce(checkpoint: Checkpoint, bank: GoalBank | None, dataset: Dataset, s
         f'Model {checkpoint.model_id} (preset {checkpoint.config.preset}, '
         f'{checkpoint.model.num_parameters():,} parameters), beside the numbers of van Bergen and '
         f'Lanillos (2022). {schedule.iterations} refinements per frame, {schedule.at(0)} on the '
-        f'first, {schedule.window} frames refined together, {schedule.starts} starts, '
+        f'first, {schedule.window} frames refined together, '
+        f'{schedule.starts} {"start" if schedule.starts == 1 else "starts"}, '
         f'{schedule.births} births, {schedule.descent} steps of descent.')
     _table(page, scores, schedule)
     images, belief = _infer(checkpoint, dataset, schedule)
