@@ -32,7 +32,7 @@ REFINEMENTS = 8
 """Refinements after which a birth is judged."""
 
 MARGIN = 2.0
-"""Nats by which it has to be better; the free energy is known from a sample."""
+"""Nats by which it has to be better; of sampled beliefs the free energy is known no better."""
 
 WORTHWHILE = 5.0
 """Nats: a patch that costs less is not worth a slot."""
