@@ -22,7 +22,7 @@ from torch import Tensor
 from obai_ros.model.belief import ActionBelief, Belief, bounded
 from obai_ros.model.birth import give_birth
 from obai_ros.model.engine import Engine
-from obai_ros.model.inference import begin, refine_repeatedly
+from obai_ros.model.inference import begin, finished, refine_repeatedly
 from obai_ros.model.likelihood import Mixture, mixture
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
@@ -78,6 +78,7 @@ def look_again(model: Obai, window: Window, energy: Tensor, due: Tensor, schedul
             break
         part = window[index]
         fresh, fresh_energy = look(part, noise[index])
+        fresh = finished(model, fresh, schedule)
         new, remains = _explained(model, fresh, samples[index])
         after = new.negative_log_likelihood() + UNEXPLAINED * remains
         order, overlap = matched(masks[index], new.mask[:, :, 0])

@@ -139,6 +139,7 @@ class Tracks:
             share = NEWEST if plain else NEWEST_MASS
             self._full[mine] += share * (mass[slot] - self._full[mine])
             self._unseen[mine] = 0
+            self._sightings[mine] += 1
         slots = np.flatnonzero(track >= 0)
         self._slot = np.full(len(self._slot), -1)
         self._slot[track[slots]] = slots
@@ -170,6 +171,7 @@ class Tracks:
         # so many looks.
         self._offset, self._looks = np.zeros((tracks, 2)), np.zeros(tracks, np.int64)
         self._number = np.zeros(tracks, np.int64)
+        self._sightings = np.zeros(tracks, np.int64)
         self._unseen = np.full(tracks, np.iinfo(np.int32).max, np.int64)
         self._slot = np.full(tracks, -1)
 
@@ -240,6 +242,7 @@ class Tracks:
         self._born += 1
         self._misread[track], self._silhouette[track] = 0.0, None
         self._offset[track], self._looks[track] = 0.0, 0
+        self._sightings[track] = 0
         self._number[track], self._look[track], self._full[track] = self._born, look, mass
         self._restart(track, place, velocity)
         return track
@@ -258,6 +261,10 @@ class Tracks:
         total = xx + variance
         surprise = place - self._place[track]
         if surprise @ surprise > THROWN * total:
+            if self._sightings[track] == 1:
+                # Faster than anyone expected, and the slot had to find it anew: the way that it
+                # made is what is known of its velocity.
+                velocity = self._velocity[track] + surprise / self._unseen[track]
             self._restart(track, place, velocity)
             return
         self._move(track, self._place[track] + xx / total * surprise, xx - xx * xx / total)

@@ -118,6 +118,20 @@ def test_nobody_looks_again_where_all_is_explained(make_model, make_clip):
     assert not renewed.any() and not spent and torch.equal(seen.packed, bad.packed)
 
 
+@pytest.mark.parametrize('exact', (True, False))
+def test_what_is_found_anew_is_not_believed_to_move(make_model, make_clip, monkeypatch, exact):
+    """One frame says nothing of velocities: the least free energy have those of none."""
+    model, (images, fields) = make_model(), make_clip(frames=3)
+    monkeypatch.setattr(second_look, 'MARGIN', -1e9)
+    monkeypatch.setattr(second_look, 'SAME_OBJECT', 1.0)
+    window, energy = window_of_three(model, images, fields, Noise.seeded([5, 6]))
+    renewed, _, taken = look_again(model, window, energy, ALL,
+                                   Schedule(2, exact_velocities=exact), Noise.seeded([7, 8]))
+    assert taken.all()
+    still = renewed.belief[:, -1].velocity.abs().max() < 1e-6
+    assert bool(still) == exact
+
+
 def test_a_stream_looks_again_when_its_schedule_says_so(make_model, make_clip, monkeypatch):
     model, (images, fields) = make_model(), make_clip(frames=5)
     monkeypatch.setattr(second_look, 'MARGIN', -1e9)  # anything is better

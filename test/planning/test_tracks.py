@@ -167,6 +167,16 @@ def test_what_never_showed_whole_may_go_fast_from_the_first_look(tracks):
     assert objects.place[0, 0] == pytest.approx(x, abs=2.0)
 
 
+@pytest.mark.parametrize('frames', (1, 2))
+def test_the_way_from_the_first_look_to_the_second_tells_how_fast_something_is(tracks, frames):
+    tracks.follow(sight({0: (45.0, 40.0, RED), 1: (10.0, 10.0, BLUE)}))
+    objects = tracks.follow(
+        sight({0: (45.0 - 12.0 * frames, 40.0 - 8.0 * frames, RED), 1: (10.0, 10.0, BLUE)}),
+        frames=frames)
+    assert number(objects, 0) == 1
+    torch.testing.assert_close(objects.velocity[0], torch.tensor([-12.0, -8.0]), atol=1.0, rtol=0)
+
+
 def test_the_more_of_an_object_may_be_hidden_the_less_its_look_says(tracks):
     weights = []
     for away in (40.0, 12.0, 9.0, 4.0):
