@@ -76,7 +76,7 @@ def look_again(model: Obai, window: Window, energy: Tensor, due: Tensor, schedul
         index = (due & (left > ENOUGH)).nonzero().squeeze(1)
         if not len(index):
             break
-        part = window[index]
+        part = finished(model, window[index], schedule)
         fresh, fresh_energy = look(part, noise[index])
         fresh = finished(model, fresh, schedule)
         new, remains = _explained(model, fresh, samples[index])

@@ -132,6 +132,18 @@ def test_what_is_found_anew_is_not_believed_to_move(make_model, make_clip, monke
     assert bool(still) == exact
 
 
+def test_what_goes_on_keeps_the_velocity_of_least_free_energy(make_model, make_clip, monkeypatch):
+    model, (images, fields) = make_model(), make_clip(frames=3)
+    monkeypatch.setattr(second_look, 'MARGIN', -1e9)
+    monkeypatch.setattr(second_look, 'SAME_OBJECT', -1.0)
+    schedule = Schedule(2, exact_velocities=True)
+    window, energy = window_of_three(model, images, fields, Noise.seeded([5, 6]))
+    renewed, _, taken = look_again(model, window, energy, ALL, schedule, Noise.seeded([7, 8]))
+    best = inference.finished(model, window, schedule).belief[:, -1].velocity
+    assert taken.all() and not torch.allclose(best, window.belief[:, -1].velocity)
+    torch.testing.assert_close(renewed.belief[:, -1].velocity, best)
+
+
 def test_a_stream_looks_again_when_its_schedule_says_so(make_model, make_clip, monkeypatch):
     model, (images, fields) = make_model(), make_clip(frames=5)
     monkeypatch.setattr(second_look, 'MARGIN', -1e9)  # anything is better
