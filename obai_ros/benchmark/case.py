@@ -66,11 +66,11 @@ class Case:
 
     @property
     def schedule(self) -> Schedule:
-        births = Schedule().careful().births if self.second_look else 0
-        seeds = self.config.decoder == 'glimpse'
-        return Schedule(self.iterations, None, self.window, births=births, seeds=seeds,
-                        second_look=self.second_look, descent=self.descent,
-                        exact_velocities=True, sampled=not seeds)
+        careful = Schedule(self.iterations, None, self.window, exact_velocities=True,
+                           seeds=self.config.decoder == 'glimpse').careful()
+        return careful.changed(starts=1, births=careful.births if self.second_look else 0,
+                               second_look=self.second_look, confined=False,
+                               descent=self.descent)
 
     @property
     def torch_device(self) -> torch.device:

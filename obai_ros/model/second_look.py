@@ -76,6 +76,7 @@ def look_again(model: Obai, window: Window, energy: Tensor, due: Tensor, schedul
         index = (due & (left > ENOUGH)).nonzero().squeeze(1)
         if not len(index):
             break
+        # Velocities as the networks left them mean little: those of least free energy go on.
         part = finished(model, window[index], schedule)
         fresh, fresh_energy = look(part, noise[index])
         fresh = finished(model, fresh, schedule)

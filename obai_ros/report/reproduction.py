@@ -76,9 +76,8 @@ def _table(page: Page, scores: dict, schedule: Schedule) -> None:
                      format(PAPER[name], digits), format(scores['ceiling'][name], digits)
                      if name in scores['ceiling'] else ''])
     page.table(['', 'this model', '95 % interval', 'paper', 'by colour alone'], rows)
-    begun = (f'The first frame is begun {schedule.starts} times' if schedule.starts > 1
-             else 'Slots begin at patches that stand out' if schedule.seeds
-             else 'The first frame is begun once')
+    begun = ('Slots begin at patches that stand out' if schedule.seeds
+             else f'The first frame is begun {schedule.starts} times')
     page.paragraph(
         f"{scores['sequences']} fresh sequences, {scores['frames_seen']} frames seen. Every pixel "
         f'has the colour of its most probable slot. {begun}, and up '
