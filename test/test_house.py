@@ -13,7 +13,7 @@ SOURCES = MODULES + sorted((ROOT / 'test').rglob('*.py')) + [
 LONGEST = 350
 WIDEST = 99
 
-# Part -> parts of obai_ros that it may import; modules beside the parts count as parts.
+# Part -> parts of obai_ros that it imports; modules beside the parts count as parts.
 ALLOWED = {
     '__init__': set(),
     'action_field': set(),
@@ -23,21 +23,19 @@ ALLOWED = {
     'whole_file': set(),
     'environment': {'action_field'},
     'model': {'action_field', 'share', 'whole_file'},
-    'planning': {'action_field', 'share', 'whole_file', 'model'},
+    'planning': {'action_field', 'whole_file', 'model'},
     'training': {'action_field', 'share', 'whole_file', 'environment', 'model', 'planning',
                  'recording'},
-    'control': {'action_field', 'share', 'whole_file', 'environment', 'model', 'planning',
-                'training', 'demo'},
-    'benchmark': {'__init__', 'action_field', 'share', 'whole_file', 'environment', 'model',
-                  'planning', 'training', 'camera', 'messages', 'nodes'},
-    'report': {'action_field', 'share', 'whole_file', 'environment', 'model', 'planning',
-               'training'},
+    'control': {'action_field', 'whole_file', 'environment', 'model', 'planning', 'training',
+                'demo'},
+    'benchmark': {'whole_file', 'environment', 'model', 'planning', 'training', 'camera',
+                  'messages', 'nodes'},
+    'report': {'whole_file', 'model', 'planning', 'training'},
     'messages': set(),
-    'recording': {'camera', 'messages', 'whole_file'},
+    'recording': {'camera', 'messages'},
     'viewing': {'recording'},
-    'demo': {'action_field', 'share', 'whole_file', 'environment', 'model', 'planning', 'messages',
-             'nodes'},
-    'cli': {'commands', '__init__'},
+    'demo': {'action_field', 'share', 'whole_file', 'environment', 'messages'},
+    'cli': {'commands'},
 }
 EVERYTHING = {'nodes', 'commands'}
 
@@ -62,6 +60,13 @@ def imports(tree):
             yield from (f'{node.module}.{alias.name}' for alias in node.names)
 
 
+def ours_of(path):
+    """Return the parts of obai_ros that a module imports."""
+    imported = imports(ast.parse(path.read_text()))
+    return {module.split('.')[1] for module in imported if module.startswith('obai_ros.')
+            } - {'msg', 'srv', '__version__'}
+
+
 def named(module, names):
     return any(module == name or module.startswith(f'{name}.') for name in names)
 
@@ -71,8 +76,7 @@ def test_a_module_keeps_the_rules(path):
     text = path.read_text()
     part = part_of(path)
     imported = set(imports(ast.parse(text)))
-    ours = {module.split('.')[1] for module in imported if module.startswith('obai_ros.')}
-    ours -= {'msg', 'srv', '__version__'}
+    ours = ours_of(path)
 
     assert len(text.splitlines()) <= LONGEST, 'two nouns in one module?'
     if part not in EVERYTHING:
@@ -83,6 +87,20 @@ def test_a_module_keeps_the_rules(path):
         assert not ros, f'only obai_ros.nodes imports ROS, here: {ros}'
     if part == 'messages':
         assert not any(named(module, {'torch'}) for module in imported)
+
+
+def test_the_table_of_imports_is_a_map_of_the_house():
+    for part, allowed in ALLOWED.items():
+        needed = set().union(*(ours_of(path) for path in MODULES if part_of(path) == part))
+        assert allowed == needed - {part}, f'{part}: {sorted(allowed ^ needed - {part})}'
+
+
+def test_nothing_is_imported_or_assigned_for_nothing():
+    checker = pytest.importorskip('pyflakes.checker')
+    found = [f'{path.relative_to(ROOT)}:{message.lineno}: {message.message % message.message_args}'
+             for path in SOURCES
+             for message in checker.Checker(ast.parse(path.read_text()), str(path)).messages]
+    assert not found, '\n'.join(found)
 
 
 @pytest.mark.parametrize('path', SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from obai_ros.arguments import output_file, positive, seed, whole
 

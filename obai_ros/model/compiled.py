@@ -157,8 +157,8 @@ class Compiled(Direct):
         elif self.missing:
             lines = (self.folder / 'errors.txt').read_text(errors='replace').split('\n')
             last = next((line for line in reversed(lines) if line.strip()), 'it said nothing')
-            self._warn(f'compiling ended with status {status} ({last.strip()}): the direct engine '
-                      f'goes on; all it said is in {self.folder}/errors.txt')
+            self._warn(f'compiling ended with status {status} ({last.strip()}): the {self.until} '
+                      f'engine goes on; all it said is in {self.folder}/errors.txt')
         else:
             self._say('compiled code is at work from now on')
 

@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-from obai_ros.model.glimpse import LEAST, MOST, REACH, hat, place_of
+from obai_ros.model.glimpse import LEAST, MOST, REACH, place_of
 
 
 def distances(at: Tensor, count: int) -> Tensor:

@@ -9,7 +9,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import rclpy
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 

@@ -42,7 +42,6 @@ class OverlayNode(Node):
         self._info = LabelInfo()
         self._inputs = {}
         self._expected = set()
-        self._planned = False
         # Not by /clock, which may stand still or not be there.
         self.create_timer(0.2, self._look_for_listeners,
                           clock=Clock(clock_type=ClockType.STEADY_TIME))

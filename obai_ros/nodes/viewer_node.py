@@ -28,8 +28,6 @@ class ViewerNode(Node):
         self._bridge = bridge
         for name in topics or ():
             validate_topic_name(name)
-        for name in topics or ():
-            validate_topic_name(name)
         self._only = None if topics is None else {self.resolve_topic_name(name)
                                                   for name in topics}
         self._say = say

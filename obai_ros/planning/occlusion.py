@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import math
 
 import numpy as np
-import torch
 from torch import Tensor
 
-# An object can be pushed while a rim of about this width shows, px (see placement.BOX).
+# An object can be pushed while a rim of about this width shows, px (see contact.BOX).
 RIM = 5.0
 # Along how much of its outline what shows whole may touch others: labels are not perfect.
 TOUCHING = 0.05

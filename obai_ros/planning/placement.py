@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Contacts: where to put a slot's acceleration so that its object moves, and no other."""
+"""Placement: where to put a slot's acceleration so that its object moves, and no other."""
 
 from __future__ import annotations
 

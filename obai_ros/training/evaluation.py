@@ -74,7 +74,7 @@ def evaluate_dataset(model: Obai, dataset: Dataset, schedule: Schedule, seen: in
 
 def _score(percepts: Sequence[Percept], images: Tensor, labels: Tensor | None
            ) -> dict[str, Tensor]:
-    """Return [B, T] scores of the frames that were seen, and what a perfect model would reach."""
+    """Return [B, T] scores of the frames that were seen, and those of pieces of one colour."""
     frames = [frame_scores(percept, images[:, frame],
                            None if labels is None else labels[:, frame])
               for frame, percept in enumerate(percepts)]

@@ -169,7 +169,7 @@ def _resident_bytes():
 
 
 def test_a_stream_refuses_what_does_not_fit(make_model, make_clip):
-    model, (images, fields) = make_model(), make_clip()
+    model, (images, _) = make_model(), make_clip()
     stream = Filter(model, Schedule(1, None, 2))
     state, _ = stream.step(stream.start(2), images[:, 0])
     with pytest.raises(ValueError, match='1 images came for 2 streams'):

@@ -8,7 +8,6 @@ import signal
 import numpy as np
 from obai_ros import cli
 from obai_ros.recording.bag import read_bag
-from obai_ros.recording.bag_writer import BagWriter
 from obai_ros.recording.footage import Framing
 import pytest
 

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from obai_ros.environment.scene import SceneConfig, step
-from obai_ros.environment.rendering import render
 from obai_ros.environment.sequences import sample_sequences
 from obai_ros.training.dataset import (GENERATED_SEED, Dataset, generate_dataset, read_dataset,
                                        write_dataset)
