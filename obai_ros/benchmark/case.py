@@ -10,10 +10,10 @@ from obai_ros.benchmark.engines import ready_engine
 from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint
 from obai_ros.model.config import ModelConfig
 from obai_ros.model.device import choose_device, choose_precision
-from obai_ros.model.engine import ENGINES
+from obai_ros.model.engines.choice import ENGINES
+from obai_ros.model.engines.part import parts_of
 from obai_ros.model.filter import Filter
 from obai_ros.model.obai import Obai
-from obai_ros.model.part import parts_of
 from obai_ros.model.schedule import Schedule
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Case:
     """
     One configuration of perception.
 
-    engine: who computes, one of `engine.ENGINES`. device: auto, cpu, cuda or cuda:N. precision:
+    engine: who computes, one of `choice.ENGINES`. device: auto, cpu, cuda or cuda:N. precision:
     auto, float32 or bfloat16. slots, image_size (px): None for those of the preset. second_look:
     as in `Schedule`, with the births that perception_node has. batch: cameras watched by one
     filter. camera: width and height of their images, px; None for the model's size. descent: as in

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from obai_ros.model.engine import Engine, make_engine
+from obai_ros.model.engine import Engine
+from obai_ros.model.engines.choice import make_engine
+from obai_ros.model.engines.part import Part
 from obai_ros.model.obai import Obai
-from obai_ros.model.part import Part
 
 
 def ready_engine(name: str, model: Obai, parts: Sequence[Part]) -> tuple[Engine, str]:
     """
-    Return what refines beliefs and the name of what it is: one of `engine.ENGINES` but auto.
+    Return what refines beliefs and the name of what it is: one of `choice.ENGINES` but auto.
 
     name: any of those. parts: of what is to come, see `part.parts_of`. Code that was asked for is
     compiled before this returns, a minute or so if it has not been before. Raises RuntimeError,

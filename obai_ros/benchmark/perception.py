@@ -18,7 +18,7 @@ from obai_ros.environment.scene import SceneConfig
 from obai_ros.environment.sequences import sample_sequences
 from obai_ros.messages import image
 from obai_ros.model import filter as filter_module
-from obai_ros.model import birth, inference, second_look
+from obai_ros.model import birth, refinement, second_look
 from obai_ros.model.percept import Percept
 from obai_ros.nodes.percept_message import write_percept
 from obai_ros.nodes.tracker import picture, to_image
@@ -65,11 +65,11 @@ class Rig:
 
     def stages(self) -> list[tuple[object, str, str]]:
         """Say which function is which stage, for a StageClock."""
-        inner = [(inference, 'evaluate', 'gradient'), (second_look, 'mixture', 'gradient'),
+        inner = [(refinement, 'evaluate', 'gradient'), (second_look, 'mixture', 'gradient'),
                  (birth, 'evaluate', 'gradient'), (birth, 'mixture', 'gradient'),
-                 (inference, 'refine', 'refine')]
+                 (refinement, 'refine', 'refine')]
         if self.engine != 'reference':  # what others do is one piece
-            inner = [(self.filter, 'engine', 'engine')]
+            inner = [(self.filter.engine, 'refine', 'engine')]
         if self.filter.schedule.descent:
             inner.append((self.filter.engine, 'descend', 'descent'))
         return [(self, 'convert', 'convert'), (self.filter, 'step', 'rest of the filter'),

@@ -166,7 +166,7 @@ def _sweep(args, case) -> dict:
     from dataclasses import replace
 
     from obai_ros.benchmark.sweep import BATCHES, VALUES, draw, sweep
-    from obai_ros.model.refinement import supports
+    from obai_ros.model.engines.refining import supports
 
     def progress(setting: str) -> None:
         print(f'measuring cost against {setting}', file=sys.stderr, flush=True)

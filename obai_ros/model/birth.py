@@ -13,12 +13,12 @@ refinements.
 """
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from obai_ros.model.engine import Engine
 from obai_ros.model.free_energy import evaluate
 from obai_ros.model.likelihood import mixture
 from obai_ros.model.noise import Noise
@@ -39,12 +39,12 @@ WORTHWHILE = 5.0
 
 
 @torch.no_grad()
-def give_birth(model: Obai, window: Window, births: int, noise: Noise, engine: Callable
+def give_birth(model: Obai, window: Window, births: int, noise: Noise, engine: Engine
                ) -> tuple[Window, Tensor]:
     """
     Return a window of one frame after up to so many births, and its free energy by slot.
 
-    window: refined, without past. engine: what refines, see `engine.Engine`. The free energy is
+    window: refined, without past. engine: what refines. The free energy is
     [B, K], nats. In a sequence whose birth was refused no other is tried. A model whose table of
     proposals was never fitted has no births.
     """
@@ -60,7 +60,7 @@ def give_birth(model: Obai, window: Window, births: int, noise: Noise, engine: C
         mother, luck = window[fertile], noise[fertile]
         start = replace(mother, packed=sketched, hidden=torch.zeros_like(mother.hidden),
                         cell=torch.zeros_like(mother.cell))
-        child, _ = engine(model, start, REFINEMENTS, luck)
+        child, _ = engine.refine(model, start, REFINEMENTS, luck)
         cost = evaluate(model, child, luck).free_energy.of_slots[:, -1]
         alive = cost.sum(-1) < energy[fertile].sum(-1) - MARGIN
         window = put(window, fertile, select(alive, child, mother))

@@ -57,10 +57,10 @@ class Dynamics(nn.Module):
         Exact under independent Normals: every variance that enters a residual adds to it.
         """
         push = self.push(action.mean)
-        acceleration_error = (
+        acceleration_error = (  # eq. 5
             (now.velocity - before.velocity - push).square() + now.velocity_variance
             + before.velocity_variance + action.variance @ self.D.t().square())
-        velocity_error = (
+        velocity_error = (      # eq. 6
             (now.mean - before.mean - now.velocity).square() + now.variance + before.variance
             + now.velocity_variance)
         constant = 2 * now.mean.shape[-1] * (math.log(self.sigma_s) + 0.5 * math.log(2 * math.pi))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from obai_ros.action_field import ActionField
 from obai_ros.model.belief import ActionBelief, Belief, bounded
-from obai_ros.model.engine import Reference
+from obai_ros.model.engine import Engine
 from obai_ros.model.glimpse import PLACE
 from obai_ros.model.inference import begin, finished
 from obai_ros.model.noise import Noise
@@ -61,13 +61,13 @@ class Filter:
     and an image into the next state and a percept. Memory does not grow with the stream.
 
     schedule: best the one the model was trained with, `Checkpoint.schedule`; schedules may change
-    from one step to the next. engine: what refines beliefs, see `engine.make_engine`; the
+    from one step to the next. engine: what does the work, see `engines.choice`; the
     reference unless told otherwise. Raises ValueError for seeds of a model that has no room for
     them.
     """
 
     def __init__(self, model: Obai, schedule: Schedule = Schedule(window=2),
-                 engine: Reference = Reference()):
+                 engine: Engine = Engine()):
         if schedule.seeds and model.config.latent_size <= PLACE:
             raise ValueError(f'seeds say what {PLACE} latents are, and the model has '
                              f'{model.config.latent_size}: expected a schedule without seeds')
@@ -118,7 +118,7 @@ class Filter:
             window, energy = self._descend(window, energy)
             jumped = energy.sum(-1) > state.energy + JUMP * window.images.shape[-1]
             window, energy, renewed = self._look_again(state, window, energy, jumped)
-        window = finished(model, window, self.schedule, self.engine.move)
+        window = finished(model, window, self.schedule, self.engine)
         belief = window.belief[:, -1]
         percept = perceive(model, belief, image, energy, iterations, jumped, renewed,
                            self.engine.describe(model, belief.mean, image))
@@ -130,11 +130,12 @@ class Filter:
         model, schedule = self.model, self.schedule
         noise = noise.samples(schedule.sampled)
         if not schedule.settled:
-            return *self.engine(model, window, schedule.iterations, noise), schedule.iterations
+            window, energy = self.engine.refine(model, window, schedule.iterations, noise)
+            return window, energy, schedule.iterations
         enough = schedule.settled * window.images.shape[-1]
         before = None
         for spent in range(1, schedule.iterations + 1):
-            window, energy = self.engine(model, window, 1, noise)
+            window, energy = self.engine.refine(model, window, 1, noise)
             if before is not None and bool((before - energy.sum(-1) < enough).all()):
                 break
             before = energy.sum(-1)

@@ -54,7 +54,7 @@ class Evaluation:
     loss: scalar with a graph to the window's beliefs and the model's parameters: the sum of the
     free energy over batch and frames. packed, action_packed: the tensors of the window inside
     that graph. gradient: [B, F, K, 4N], dL/d lambda. action_gradient: [B, F - 1, K, 4] or None.
-    expected: [B, F - 1, K, 2], the fields summed under the masks, px/frame^2.
+    received: [B, F - 1, K, 2], the fields summed under the masks, px/frame^2.
     """
 
     free_energy: FreeEnergy
@@ -64,7 +64,7 @@ class Evaluation:
     gradient: Tensor
     action_gradient: Tensor | None
     mixture: Mixture
-    expected: Tensor
+    received: Tensor
 
 
 class _Attached(torch.autograd.Function):
@@ -117,9 +117,11 @@ def evaluate(model: Obai, window: Window, noise: Noise, temperature: float | Non
         leaf = sample.detach().requires_grad_()
         output = model.decode(leaf)
         seen = mixture(output.detach(), window.images, config.sigma_o)
+        received, action, pulls = _actions(model, window, belief, action_packed, seen, noise,
+                                           temperature)
         down = config.beta * seen.output_gradient()
-        expected, action = _actions(model, window, belief, action_packed, seen, down, noise,
-                                    temperature)
+        for frame, (index, pull) in enumerate(pulls):
+            down[:, frame, :, 3].scatter_add_(-1, index, pull)
 
         reconstruction = seen.shares()
         inputs = [sample, *model.decoder.parameters()] if learning else [sample]
@@ -127,7 +129,7 @@ def evaluate(model: Obai, window: Window, noise: Noise, temperature: float | Non
             output, [leaf, *inputs[1:]], grad_outputs=down)
         loss = attach(config.beta * reconstruction.sum(), inputs, list(gradients))
 
-        terms = _latent_terms(model, window, belief, action, expected)
+        terms = _latent_terms(model, window, belief, action, received)
         terms['reconstruction'] = reconstruction
         loss = (loss + terms['action'].sum() + terms['dynamics'].sum()
                 - terms['state_entropy'].sum() - terms['action_entropy'].sum())
@@ -143,21 +145,22 @@ def evaluate(model: Obai, window: Window, noise: Noise, temperature: float | Non
                                **{name: term.detach() for name, term in terms.items()}),
         loss=loss if learning else loss.detach(), packed=packed, action_packed=action_packed,
         gradient=found[0], action_gradient=found[1] if len(found) > 1 else None, mixture=seen,
-        expected=expected)
+        received=received)
 
 
 def _actions(model: Obai, window: Window, belief: Belief, action_packed: Tensor, seen: Mixture,
-             down: Tensor, noise: Noise, temperature: float | None
-             ) -> tuple[Tensor, ActionBelief]:
+             noise: Noise, temperature: float | None
+             ) -> tuple[Tensor, ActionBelief, list[tuple[Tensor, Tensor]]]:
     """
-    Return the expected object actions [B, F - 1, K, 2] and q(a) of the window's fields.
+    Return what slots received [B, F - 1, K, 2], q(a) of the window's fields, and for each field
+    where its points are and the action term's gradient with respect to the mask logits there,
+    [B, K, P] each.
 
-    Adds to `down`, in place, what the action term says about the mask logits at the points of
-    the fields. In closed form, q(a) is the optimum for the present beliefs; the gradient through
-    an optimum vanishes, so that it counts as a constant.
+    In closed form, q(a) is the optimum for the present beliefs; the gradient through an optimum
+    vanishes, so that it counts as a constant.
     """
     config = model.config
-    received, samples = [], []
+    received, logits = [], []
     for frame, field in enumerate(window.fields):
         logit = mask_at_points(seen.log_mask[:, frame, :, 0], field).requires_grad_()
         log_mask = torch.log_softmax(logit, -2)
@@ -166,11 +169,11 @@ def _actions(model: Obai, window: Window, belief: Belief, action_packed: Tensor,
         else:
             gumbel = noise.gumbel(*log_mask.shape, dtype=log_mask.dtype)
             mask = sampled_mask(log_mask, gumbel, temperature)
-        samples.append(logit)
+        logits.append(logit)
         received.append(expected_action(mask, field.acceleration.to(mask.dtype)))
     if not received:
         nothing = belief.mean.new_zeros(window.batch, 0, config.num_slots, 2)
-        return nothing, ActionBelief(nothing, nothing)
+        return nothing, ActionBelief(nothing, nothing), []
     stacked = torch.stack(received, 1)
     if config.action_inference == 'network':
         action = ActionBelief(*action_packed.chunk(2, -1))
@@ -180,14 +183,12 @@ def _actions(model: Obai, window: Window, belief: Belief, action_packed: Tensor,
                                config.sigma_psi, config.sigma_s)
     fixed = ActionBelief(action.mean.detach(), action.log_sd.detach())
     term = action_term(fixed, stacked, config.sigma_psi).sum()
-    for frame, gradient in enumerate(torch.autograd.grad(term, samples)):
-        index = point_index(window.fields[frame], config.num_slots)
-        down[:, frame, :, 3].scatter_add_(-1, index, gradient)
-    return stacked.detach(), action
+    places = [point_index(field, config.num_slots) for field in window.fields]
+    return stacked.detach(), action, list(zip(places, torch.autograd.grad(term, logits)))
 
 
 def _latent_terms(model: Obai, window: Window, belief: Belief, action: ActionBelief,
-                  expected: Tensor) -> dict[str, Tensor]:
+                  received: Tensor) -> dict[str, Tensor]:
     """Return the terms that need no decoder, each [B, F, K] with a graph to the beliefs."""
     config, dynamics = model.config, model.dynamics
     first = belief[:, 0]
@@ -201,7 +202,7 @@ def _latent_terms(model: Obai, window: Window, belief: Belief, action: ActionBel
         return {'state_entropy': belief.entropy(), 'dynamics': start,
                 'action': nothing, 'action_entropy': nothing}
     follow = dynamics.transition_term(belief[:, 1:], belief[:, :-1], action)
-    explained = action_term(action, expected, config.sigma_psi)
+    explained = action_term(action, received, config.sigma_psi)
     return {'state_entropy': belief.entropy(),
             'dynamics': torch.cat([start, follow], 1),
             'action': torch.cat([nothing, explained], 1),

@@ -2,24 +2,22 @@
 """Iterative amortised inference (section 2.3): refine beliefs until they explain the frames."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from obai_ros.action_field import ActionField
-from obai_ros.model.belief import Belief, bounded
+from obai_ros.model.belief import Belief
 from obai_ros.model.birth import give_birth
-from obai_ros.model.descent import descend
+from obai_ros.model.engine import Engine
 from obai_ros.model.free_energy import Evaluation, evaluate
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
-from obai_ros.model.refiner import IMAGE_INPUTS
+from obai_ros.model.refinement import refine
 from obai_ros.model.schedule import Schedule
 from obai_ros.model.seed import seeded_window
-from obai_ros.model.velocity import best_velocities
 from obai_ros.model.window import Window, extend, open_window, select, whole_clip
 
 
@@ -33,72 +31,6 @@ def first_window(model: Obai, image: Tensor, schedule: Schedule, noise: Noise,
     if schedule.seeds:
         return seeded_window(model, image, noise, scattered)
     return open_window(model, image)
-
-
-def refine(model: Obai, window: Window, evaluation: Evaluation) -> Window:
-    """
-    Return the window with lambda + refinement(what is wrong with lambda).
-
-    All frames and slots of the window are refined at once, by the same network.
-    """
-    config = model.config
-    lead = evaluation.packed.shape[:3]  # B, F, K
-    packed = evaluation.packed.flatten(0, 2)
-    with model.half():
-        change, hidden, cell = model.refiner(
-            image_inputs(model, window, evaluation).flatten(0, 2), packed,
-            normalised(evaluation.gradient, 1).flatten(0, 2), window.hidden.flatten(0, 2),
-            window.cell.flatten(0, 2))
-    window = replace(
-        window, packed=bounded(packed + change).view(*lead, -1),
-        hidden=hidden.view(*lead, -1), cell=cell.view(*lead, -1),
-        action_packed=evaluation.action_packed, mask=evaluation.mixture.mask[:, -1, :, 0])
-    if config.action_inference == 'network' and window.frames > 1:
-        window = _refine_actions(model, window, evaluation)
-    return window
-
-
-def _refine_actions(model: Obai, window: Window, evaluation: Evaluation) -> Window:
-    lead = window.action_packed.shape[:3]
-    packed = evaluation.action_packed.flatten(0, 2)
-    change, hidden, cell = model.action_refiner(
-        packed, normalised(evaluation.action_gradient, 1).flatten(0, 2),
-        evaluation.expected.flatten(0, 2), window.action_hidden.flatten(0, 2),
-        window.action_cell.flatten(0, 2))
-    return replace(window, action_packed=bounded(packed + change).view(*lead, -1),
-                   action_hidden=hidden.view(*lead, -1), action_cell=cell.view(*lead, -1))
-
-
-def normalised(gradient: Tensor, dims: int) -> Tensor:
-    """Layer-normalise the last `dims` dimensions, without gain or bias, cut from the graph."""
-    return F.layer_norm(gradient.detach(), gradient.shape[-dims:])
-
-
-@torch.no_grad()
-def image_inputs(model: Obai, window: Window, evaluation: Evaluation) -> Tensor:
-    """
-    Return [B, F, K, 16, M]: the image-sized inputs of refinement, in this order.
-
-    image 3, slot colour 3, mask 1, log mask 1, dL/d colour 3, dL/d mask logit 1, posterior mask
-    1, pixel log-likelihood 1, coordinates 2. Gradients and likelihood are layer-normalised.
-    """
-    seen = evaluation.mixture
-    batch, frames, slots, _, pixels = seen.mask.shape
-    beta = model.config.beta
-    dtype = torch.bfloat16 if model.precision == 'bfloat16' else model.dtype
-    inputs = torch.empty(batch, frames, slots, IMAGE_INPUTS, pixels, dtype=dtype,
-                         device=seen.mask.device)
-    inputs[..., 0:3, :] = window.images[:, :, None]
-    inputs[..., 3:6, :] = seen.colour
-    inputs[..., 6:7, :] = seen.mask
-    # Log masks reach -30 and beyond; scaled so that they are of the size of the other inputs.
-    inputs[..., 7:8, :] = seen.log_mask.clamp(min=-20.0) / 5.0
-    inputs[..., 8:11, :] = normalised(beta * seen.colour_gradient, 2)
-    inputs[..., 11:12, :] = normalised(beta * seen.logit_gradient, 2)
-    inputs[..., 12:13, :] = seen.responsibility
-    inputs[..., 13:14, :] = normalised(seen.log_likelihood, 2)
-    inputs[..., 14:16, :] = model.xy
-    return inputs
 
 
 def iterate_clip(model: Obai, images: Tensor, fields: Sequence[ActionField], schedule: Schedule,
@@ -148,11 +80,11 @@ def iterate_stream(model: Obai, window: Window, arrivals: Iterable[tuple[Tensor,
 
 @torch.no_grad()
 def infer_clip(model: Obai, images: Tensor, fields: Sequence[ActionField], schedule: Schedule,
-               noise: Noise, engine: Callable | None = None) -> Belief:
+               noise: Noise, engine: Engine = Engine()) -> Belief:
     """
     Return the final belief about each frame of a clip, fields [B, T, K, N].
 
-    engine: what refines, see `engine.Reference`; None: `refine_repeatedly` and `descend`.
+    engine: what does the work, see `engines.choice`; the reference unless told otherwise.
 
     A frame's belief is final when it leaves the window, or at the end, where a descent may go over
     all of them. Raises ValueError for images or fields that do not fit the model.
@@ -161,33 +93,32 @@ def infer_clip(model: Obai, images: Tensor, fields: Sequence[ActionField], sched
     model.check_images(images.flatten(0, 1))
     for field in fields:
         field.check(batch, *images.shape[-2:])
-    refined, samples = engine or refine_repeatedly, noise.samples(schedule.sampled)
-    final = []
+    samples, final = noise.samples(schedule.sampled), []
     window, _ = begin(model, images[:, 0], schedule, noise, engine)
-    window = finished(model, window, schedule)
+    window = finished(model, window, schedule, engine)
     for frame in range(1, frames):
         if window.frames == schedule.window:
             final.append(window.packed[:, 0])
-        window = extend(model, window, images[:, frame], fields[frame - 1], schedule.window)
-        window, _ = refined(model, window, schedule.iterations, samples)
-        window = finished(model, window, schedule)
+        window = extend(model, window, images[:, frame], fields[frame - 1], schedule.window,
+                        expect=engine.expect)
+        window, _ = engine.refine(model, window, schedule.iterations, samples)
+        window = finished(model, window, schedule, engine)
     final.extend(window.packed.unbind(1))
     packed = torch.stack(final, 1)
     if schedule.descent:
         window = whole_clip(model, images, fields[:frames - 1], packed)
-        lowest = engine.descend if engine else descend
-        window, _ = lowest(model, window, schedule.descent)
-        packed = finished(model, window, schedule).packed
+        window, _ = engine.descend(model, window, schedule.descent)
+        packed = finished(model, window, schedule, engine).packed
     return Belief.unpack(packed)
 
 
 @torch.no_grad()
 def begin(model: Obai, image: Tensor, schedule: Schedule, noise: Noise,
-          engine: Callable | None = None) -> tuple[Window, Tensor]:
+          engine: Engine = Engine()) -> tuple[Window, Tensor]:
     """
     Infer a first frame [B, 3, H, W]; return the window and its free energy by slot, [B, K] nats.
 
-    engine: what refines, see `engine.Engine`; None: `refine_repeatedly`.
+    engine: what does the work, see `engines.choice`.
 
     Which slot goes for which object is settled by chance in the first refinements, and sometimes
     badly: two slots may share the background and leave an object out. The free energy tells, so
@@ -195,10 +126,9 @@ def begin(model: Obai, image: Tensor, schedule: Schedule, noise: Noise,
     then may be given a slot by a birth. The first start is in the middle of seeds, if the schedule
     has them, others are near them.
     """
-    engine, samples = engine or refine_repeatedly, noise.samples(schedule.sampled)
-    best, lowest = None, None
+    samples, best, lowest = noise.samples(schedule.sampled), None, None
     for start in range(schedule.starts):
-        window, energy = engine(
+        window, energy = engine.refine(
             model, first_window(model, image, schedule, noise, scattered=start > 0),
             schedule.at(0), samples)
         if schedule.starts > 1:
@@ -214,22 +144,7 @@ def begin(model: Obai, image: Tensor, schedule: Schedule, noise: Noise,
     return best, lowest
 
 
-@torch.no_grad()
-def refine_repeatedly(model: Obai, window: Window, iterations: int, noise: Noise
-                      ) -> tuple[Window, Tensor]:
-    """Return the window after some refinements, and the newest frame's free energy by slot
-    [B, K] before the last of them, nats."""
-    for _ in range(iterations):
-        evaluation = evaluate(model, window, noise)
-        window = refine(model, window, evaluation)
-    return window, evaluation.free_energy.of_slots[:, -1]
-
-
-def finished(model: Obai, window: Window, schedule: Schedule,
-             best: Callable[[Obai, Window], Window] = best_velocities) -> Window:
-    """
-    Return a window after the refinements of its newest frame as they left it, or better.
-
-    best: what does the work of `best_velocities`.
-    """
-    return best(model, window) if schedule.exact_velocities else window
+def finished(model: Obai, window: Window, schedule: Schedule, engine: Engine = Engine()
+             ) -> Window:
+    """Return a window after the refinements of its newest frame as they left it, or better."""
+    return engine.move(model, window) if schedule.exact_velocities else window

@@ -86,13 +86,13 @@ def mixture(output: Tensor, image: Tensor, sigma_o: float) -> Mixture:
     No graph is recorded: the gradients are part of the answer.
     """
     colour = torch.sigmoid(output[..., :3, :])
-    log_mask = torch.log_softmax(output[..., 3:, :], dim=-3)
+    log_mask = torch.log_softmax(output[..., 3:, :], dim=-3)                # eq. 2 and 4
     error = image.unsqueeze(-3) - colour  # [..., K, 3, M]
     precision = 1.0 / sigma_o ** 2
     squared = error[..., 0:1, :].square() + error[..., 1:2, :].square()
     squared += error[..., 2:3, :].square()
-    log_joint = torch.add(log_mask, squared, alpha=-0.5 * precision)
-    log_likelihood = torch.logsumexp(log_joint, -3, keepdim=True)
+    log_joint = torch.add(log_mask, squared, alpha=-0.5 * precision)        # eq. 1 in each slot
+    log_likelihood = torch.logsumexp(log_joint, -3, keepdim=True)           # eq. 3
     responsibility = (log_joint - log_likelihood).exp_()
     mask = log_mask.exp()
     return Mixture(

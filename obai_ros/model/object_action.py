@@ -12,7 +12,7 @@ from obai_ros.model.belief import ActionBelief, Belief
 
 def expected_action(mask: Tensor, acceleration: Tensor) -> Tensor:
     """
-    Return [..., K, 2]: sum_i mhat_ik psi_i over the points of an action field, px/frame^2.
+    Return [..., K, 2]: sum_i mhat_ik psi_i over the points of an action field (eq. 7), px/frame^2.
 
     mask: [..., K, P] at the points; acceleration: [..., P, 2].
     """
@@ -23,8 +23,10 @@ def action_term(belief: ActionBelief, received: Tensor, sigma_psi: float) -> Ten
     """
     Return [..., K]: -E_q log N(a; received, sigma_psi^2 I), nats (eq. 21).
 
-    received: [..., K, 2], the field summed under a sampled or expected assignment. The
-    expectation over q(a) is taken exactly.
+    Of log p(a | Psi) (eq. 17-18) this is Jensen's lower bound (eq. 19), by one sample of the
+    assignment (eq. 20 and 22); the expectation over q(a) is taken exactly.
+
+    received: [..., K, 2], the field summed under a sampled or expected assignment.
     """
     squares = ((belief.mean - received).square() + belief.variance).sum(-1)
     return 0.5 * squares / sigma_psi ** 2 + 2 * math.log(sigma_psi) + math.log(2 * math.pi)

@@ -118,13 +118,13 @@ class ActionRefiner(nn.Module):
         self.lstm = nn.LSTMCell(10, config.action_hidden_size)
         self.out = nn.Linear(config.action_hidden_size, 4)
 
-    def forward(self, packed: Tensor, gradient: Tensor, expected: Tensor, hidden: Tensor,
+    def forward(self, packed: Tensor, gradient: Tensor, received: Tensor, hidden: Tensor,
                 cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """
         Return the change of (mean, log_sd) of q(a), and the LSTM's new state.
 
-        packed, gradient: [S, 4]. expected: [S, 2], the expected object action, px/frame^2.
+        packed, gradient: [S, 4]. received: [S, 2], the field summed under the masks, px/frame^2.
         """
         with torch.autocast(packed.device.type, enabled=False):
-            hidden, cell = self.lstm(torch.cat([packed, gradient, expected], -1), (hidden, cell))
+            hidden, cell = self.lstm(torch.cat([packed, gradient, received], -1), (hidden, cell))
             return self.out(hidden), hidden, cell

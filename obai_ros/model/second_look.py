@@ -22,7 +22,7 @@ from torch import Tensor
 from obai_ros.model.belief import ActionBelief, Belief, bounded
 from obai_ros.model.birth import give_birth
 from obai_ros.model.engine import Engine
-from obai_ros.model.inference import begin, finished, refine_repeatedly
+from obai_ros.model.inference import begin, finished
 from obai_ros.model.likelihood import Mixture, mixture
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
@@ -54,7 +54,7 @@ SAME_OBJECT = 0.3
 
 @torch.no_grad()
 def look_again(model: Obai, window: Window, energy: Tensor, due: Tensor, schedule: Schedule,
-               noise: Noise, engine: Engine = refine_repeatedly, afresh: bool = True
+               noise: Noise, engine: Engine = Engine(), afresh: bool = True
                ) -> tuple[Window, Tensor, Tensor]:
     """
     Look for a better explanation of the newest frame of a window.
@@ -72,13 +72,13 @@ def look_again(model: Obai, window: Window, energy: Tensor, due: Tensor, schedul
     old, left = _explained(model, window, samples)
     masks, renewed = old.mask[:, :, 0], torch.zeros_like(due)
     best = old.negative_log_likelihood() + UNEXPLAINED * left - MARGIN
-    for look in _ways(model, schedule, engine, afresh):
+    for way in _ways(model, schedule, engine, afresh):
         index = (due & (left > ENOUGH)).nonzero().squeeze(1)
         if not len(index):
             break
         # Velocities as the networks left them mean little: those of least free energy go on.
         part = finished(model, window[index], schedule)
-        fresh, fresh_energy = look(part, noise[index])
+        fresh, fresh_energy = way(part, noise[index])
         fresh = finished(model, fresh, schedule)
         new, remains = _explained(model, fresh, samples[index])
         after = new.negative_log_likelihood() + UNEXPLAINED * remains
@@ -95,10 +95,10 @@ def look_again(model: Obai, window: Window, energy: Tensor, due: Tensor, schedul
     return window, energy, renewed
 
 
-Look = Callable[[Window, Noise], tuple[Window, Tensor]]
+Way = Callable[[Window, Noise], tuple[Window, Tensor]]
 
 
-def _ways(model: Obai, schedule: Schedule, engine: Engine, afresh: bool) -> Iterator[Look]:
+def _ways(model: Obai, schedule: Schedule, engine: Engine, afresh: bool) -> Iterator[Way]:
     """Yield ways to look at the newest frame alone; they return its free energy by slot, too."""
     def mended(window: Window, noise: Noise) -> tuple[Window, Tensor]:
         alone = replace(open_window(model, _newest(window)),

@@ -197,30 +197,24 @@ def select(first: Tensor, one: Window, other: Window) -> Window:
     """
     def pick(a: Tensor, b: Tensor) -> Tensor:
         return torch.where(first.view(-1, *[1] * (a.ndim - 1)), a, b)
-
-    past = one.past
-    if past is not None:
-        past = Past(
-            Belief.unpack(pick(past.belief.pack(), other.past.belief.pack())),
-            ActionBelief(pick(past.action.mean, other.past.action.mean),
-                         pick(past.action.log_sd, other.past.action.log_sd)))
-    return replace(one, past=past, **{
-        name: pick(getattr(one, name), getattr(other, name)) for name in (*STATE, 'mask')})
+    return _combined(one, other, pick)
 
 
 def put(window: Window, index: Tensor, part: Window) -> Window:
     """Return a window whose sequences `index` [P] int64 are those of `part`, as `select` does."""
-    def placed(whole: Tensor, new: Tensor) -> Tensor:
-        return whole.index_copy(0, index, new)
+    return _combined(window, part, lambda whole, new: whole.index_copy(0, index, new))
 
-    past = window.past
+
+def _combined(one: Window, other: Window, join: Callable[[Tensor, Tensor], Tensor]) -> Window:
+    """Return `one` with each tensor that refinement changes joined with that of `other`."""
+    past = one.past
     if past is not None:
         past = Past(
-            Belief.unpack(placed(past.belief.pack(), part.past.belief.pack())),
-            ActionBelief(placed(past.action.mean, part.past.action.mean),
-                         placed(past.action.log_sd, part.past.action.log_sd)))
-    return replace(window, past=past, **{
-        name: placed(getattr(window, name), getattr(part, name)) for name in (*STATE, 'mask')})
+            Belief.unpack(join(past.belief.pack(), other.past.belief.pack())),
+            ActionBelief(join(past.action.mean, other.past.action.mean),
+                         join(past.action.log_sd, other.past.action.log_sd)))
+    return replace(one, past=past, **{
+        name: join(getattr(one, name), getattr(other, name)) for name in (*STATE, 'mask')})
 
 
 def receive(model: Obai, mask: Tensor, field: ActionField) -> ActionBelief:
@@ -242,8 +236,7 @@ def mask_at_points(pixels: Tensor, field: ActionField) -> Tensor:
 
 def point_index(field: ActionField, slots: int) -> Tensor:
     """Return [B, K, P] int64: where the field's points are among M pixels, for each slot."""
-    index = field.row * field.width + field.col
-    return index[:, None].expand(-1, slots, -1)
+    return field.flat_index()[:, None].expand(-1, slots, -1)
 
 
 def _forget_oldest(window: Window, count: int, newest_action: ActionBelief) -> Window:

@@ -50,8 +50,8 @@ class PerceptionNode(ManagedNode):
         # Here and not above: torch takes seconds to import, and a node should answer at once.
         import torch
         from obai_ros.model.device import choose_precision
-        from obai_ros.model.engine import make_engine
-        from obai_ros.model.part import parts_of
+        from obai_ros.model.engines.choice import make_engine
+        from obai_ros.model.engines.part import parts_of
         from obai_ros.nodes.perception_output import PerceptionOutput
         from obai_ros.nodes.tracker import Tracker
         if self.settings.threads:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from obai_ros.action_field import ActionField
-from obai_ros.model.engine import Reference
+from obai_ros.model.engine import Engine
 from obai_ros.model.filter import Filter
 from obai_ros.model.pace import Pace
 
@@ -25,13 +25,13 @@ class Tracker:
     """Runs a model over an endless video.
 
     checkpoint: a loaded Checkpoint, already on `device`; engine: what refines its beliefs, see
-    `model.engine.make_engine`; iterations, window: 0 for those it was trained with; starts: how
+    `model.engines.choice`; iterations, window: 0 for those it was trained with; starts: how
     often a first frame is begun anew, 0 for as suits the model; births: how often something that
     no slot explains may then be given one; second_look: every how many frames one is looked at
     afresh, 0 for never; confined: see `Schedule`; seed: of the filter's noise.
     """
 
-    def __init__(self, checkpoint, device, engine: Reference, iterations: int, window: int,
+    def __init__(self, checkpoint, device, engine: Engine, iterations: int, window: int,
                  starts: int, births: int, second_look: int, confined: bool, seed: int):
         self.model_id = checkpoint.model_id
         self.size = checkpoint.config.image_size

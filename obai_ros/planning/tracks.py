@@ -10,8 +10,8 @@ from torch import Tensor
 from obai_ros.model.traits import TRAITS
 from obai_ros.planning.goal import Sight
 from obai_ros.planning.goal_bank import GoalBank
-from obai_ros.planning.occlusion import touching, TOUCHING
 from obai_ros.planning.objects import Objects
+from obai_ros.planning.occlusion import touching, TOUCHING
 from obai_ros.planning.parts import gather_parts
 from obai_ros.planning.silhouette import Evidence, find, reach, remember, Silhouette
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from obai_ros.action_field import ActionField
 from obai_ros.model.belief import Belief, bounded
 from obai_ros.model.config import ModelConfig
-from obai_ros.model.engine import direct_engine
+from obai_ros.model.engines.choice import direct_engine
 from obai_ros.model.inference import infer_clip, iterate_clip
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai

@@ -14,7 +14,7 @@ from obai_ros.environment.rendering import render
 from obai_ros.environment.scene import SceneConfig, sample_scene, step
 from obai_ros.environment.shapes import SHAPES
 from obai_ros.model.checkpoint import Checkpoint
-from obai_ros.model.engine import direct_engine
+from obai_ros.model.engines.choice import direct_engine
 from obai_ros.model.filter import Filter
 from obai_ros.model.schedule import Schedule
 from obai_ros.planning.goal_bank import GoalBank, GoalBankError

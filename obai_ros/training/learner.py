@@ -12,12 +12,12 @@ from obai_ros.environment.sequences import Sequences, sample_sequences
 from obai_ros.model.checkpoint import Checkpoint, CheckpointError
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
+from obai_ros.training.carry_over import carried_over
 from obai_ros.training.chance import generator_of
+from obai_ros.training.muon import Muon
 from obai_ros.training.objective import composite_loss
 from obai_ros.training.recipe import Recipe
 from obai_ros.training.recorded import Clips, Recorded
-from obai_ros.training.carry_over import carried_over
-from obai_ros.training.muon import Muon
 from obai_ros.training.stage import Stage
 from obai_ros.training.state import TrainingState, moments_of, restore_moments
 from obai_ros.training.streams import Streams

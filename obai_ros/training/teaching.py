@@ -19,10 +19,11 @@ from torch import Tensor
 from obai_ros.environment.scene import SceneConfig
 from obai_ros.environment.sequences import sample_sequences
 from obai_ros.model.config import ASSUMED, ModelConfig
-from obai_ros.model.inference import image_inputs, iterate_clip
+from obai_ros.model.inference import iterate_clip
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.model.pixels import as_image, in_a_row
+from obai_ros.model.refinement import image_inputs
 from obai_ros.model.schedule import Schedule
 from obai_ros.training.muon import Muon
 

@@ -14,8 +14,8 @@ from obai_ros.model.obai import Obai
 from obai_ros.model.percept import Percept, perceive
 from obai_ros.model.schedule import Schedule
 from obai_ros.training.metrics import adjusted_rand_index
-from obai_ros.training.recorded import Clips
 from obai_ros.training.readout import Readout
+from obai_ros.training.recorded import Clips
 
 VALIDATION_SEED = 2 ** 40 + 999
 """Seed of the validation videos; training seeds are mixed and never this small."""

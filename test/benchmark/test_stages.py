@@ -6,7 +6,7 @@ import pytest
 from obai_ros.benchmark.case import Case
 from obai_ros.benchmark.perception import Rig, time_perception
 from obai_ros.benchmark.stages import StageClock
-from obai_ros.model import inference
+from obai_ros.model import refinement
 
 
 class Work:
@@ -55,12 +55,12 @@ def test_a_stage_that_fails_is_charged_too_and_all_is_put_back(hands):
 
 def test_nothing_is_left_of_the_clock_in_the_model():
     rig, clock = Rig(Case('smoke', precision='float32')), StageClock()
-    before, known = (inference.evaluate, inference.refine), set(vars(rig.model))
+    before, known = (refinement.evaluate, refinement.refine), set(vars(rig.model))
     with clock.watching(*rig.stages()):
-        assert inference.evaluate is not before[0]
+        assert refinement.evaluate is not before[0]
         rig.frame()
         clock.end_frame()
-    assert (inference.evaluate, inference.refine) == before
+    assert (refinement.evaluate, refinement.refine) == before
     assert set(vars(rig.model)) == known
     rig.frame()
     assert len(clock.frames) == 1

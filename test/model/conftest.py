@@ -6,6 +6,7 @@ import torch
 
 from obai_ros.action_field import ActionField
 from obai_ros.model.config import ModelConfig
+from obai_ros.model.engine import Engine
 from obai_ros.model.obai import Obai
 
 SMOKE = ModelConfig.named('smoke')
@@ -39,3 +40,19 @@ def make_clip():
             for _ in range(frames)]
         return images, fields
     return make
+
+
+class Counting(Engine):
+    """Remembers how many refinements it was asked for, each time."""
+
+    def __init__(self):
+        self.spent = []
+
+    def refine(self, model, window, iterations, noise):
+        self.spent.append(iterations)
+        return super().refine(model, window, iterations, noise)
+
+
+@pytest.fixture
+def counting_engine():
+    return Counting()

@@ -11,9 +11,10 @@ from obai_ros.model import birth, second_look
 from obai_ros.model.belief import Belief
 from obai_ros.model.birth import give_birth
 from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint
+from obai_ros.model.engine import Engine
 from obai_ros.model.filter import Filter
 from obai_ros.model.free_energy import evaluate
-from obai_ros.model.inference import begin, refine_repeatedly
+from obai_ros.model.inference import begin
 from obai_ros.model.noise import Noise
 from obai_ros.model.percept import perceive
 from obai_ros.model.proposal import can_propose, fit, look, propose
@@ -64,42 +65,31 @@ def test_an_object_that_was_lost_is_found_again(trained, scene, lost):
     assert found(model, window, image, labels).all()
     bad = forgetful(model, window, image, labels, lost)
     assert found(model, bad, image, labels).tolist() == [each != lost for each in range(3)]
-    mended, energy = give_birth(model, bad, 1, noise, refine_repeatedly)
+    mended, energy = give_birth(model, bad, 1, noise, Engine())
     assert found(model, mended, image, labels).all()
     before = evaluate(model, bad, Noise.seeded([3])).free_energy.of_slots.sum()
     assert float(energy.sum()) < float(before) - 100.0
 
 
-def test_nothing_is_born_where_all_is_explained(trained, scene):
+def test_nothing_is_born_where_all_is_explained(trained, scene, counting_engine):
     model, (image, _) = trained.model, scene
     window, _ = begin(model, image, replace(trained.schedule, starts=4, births=3),
                       Noise.seeded([0]))
-    calls = []
-
-    def engine(*arguments):
-        calls.append(arguments)
-        return refine_repeatedly(*arguments)
-
-    same, _ = give_birth(model, window, 3, Noise.seeded([1]), engine)
-    assert torch.equal(same.packed, window.packed) and not calls
+    same, _ = give_birth(model, window, 3, Noise.seeded([1]), counting_engine)
+    assert torch.equal(same.packed, window.packed) and not counting_engine.spent
 
 
-def test_a_birth_that_explains_nothing_better_is_refused(trained, scene, monkeypatch):
+def test_a_birth_that_explains_nothing_better_is_refused(trained, scene, monkeypatch,
+                                                             counting_engine):
     """And no other is tried for that sequence."""
     model, (image, labels) = trained.model, scene
     window, _ = begin(model, image, replace(trained.schedule, starts=4, births=3),
                       Noise.seeded([0]))
     bad = forgetful(model, window, image, labels, 1)
     monkeypatch.setattr(birth, 'MARGIN', 1e6)
-    calls = []
-
-    def engine(*arguments):
-        calls.append(arguments)
-        return refine_repeatedly(*arguments)
-
-    same, energy = give_birth(model, bad, 3, Noise.seeded([1]), engine)
+    same, energy = give_birth(model, bad, 3, Noise.seeded([1]), counting_engine)
     assert torch.equal(same.packed, bad.packed) and torch.equal(same.hidden, bad.hidden)
-    assert len(calls) == 1
+    assert len(counting_engine.spent) == 1
     expected = evaluate(model, bad, Noise.seeded([1])).free_energy.of_slots[:, -1]
     assert torch.allclose(energy, expected)
 
@@ -111,8 +101,8 @@ def test_sequences_of_a_batch_do_not_disturb_each_other(trained, scene):
     everyone = torch.tensor([0, 0])
     good, bad = window[everyone], forgetful(model, window, image, labels, 2)[everyone]
     mixed = select(torch.tensor([True, False]), good, bad)
-    mended, _ = give_birth(model, mixed, 2, Noise.seeded([5, 6]), refine_repeatedly)
-    alone, _ = give_birth(model, bad[:1], 2, Noise.seeded([6]), refine_repeatedly)
+    mended, _ = give_birth(model, mixed, 2, Noise.seeded([5, 6]), Engine())
+    alone, _ = give_birth(model, bad[:1], 2, Noise.seeded([6]), Engine())
     assert torch.equal(mended.packed[0], good.packed[0])
     assert torch.allclose(mended.packed[1], alone.packed[0], atol=1e-4)
     assert not torch.allclose(mended.packed[1], bad.packed[1], atol=1e-2)
@@ -122,7 +112,7 @@ def test_without_a_table_there_are_no_births(make_model, make_clip):
     model, (images, _) = make_model(), make_clip()
     assert not can_propose(model)
     window, energy = begin(model, images[:, 0], Schedule(2, starts=1), Noise.seeded([1, 2]))
-    same, _ = give_birth(model, window, 3, Noise.seeded([3, 4]), refine_repeatedly)
+    same, _ = give_birth(model, window, 3, Noise.seeded([3, 4]), Engine())
     assert torch.equal(same.packed, window.packed)
 
 

@@ -8,8 +8,9 @@ import torch
 from obai_ros.model.descent import descend
 from obai_ros.model.filter import Filter
 from obai_ros.model.free_energy import evaluate
-from obai_ros.model.inference import begin, infer_clip, refine_repeatedly
+from obai_ros.model.inference import begin, infer_clip
 from obai_ros.model.noise import Noise, Silence
+from obai_ros.model.refinement import refine_repeatedly
 from obai_ros.model.schedule import Schedule
 from obai_ros.model.window import extend, whole_clip
 

@@ -6,13 +6,15 @@ import pytest
 import torch
 
 from obai_ros.action_field import ActionField
-from obai_ros.model import compiled
-from obai_ros.model.compiled import Compiled, artefact
-from obai_ros.model.engine import Direct, Reference, make_engine
-from obai_ros.model.graphs import Graphs, Recording
-from obai_ros.model.inference import refine_repeatedly
+from obai_ros.model.engine import Engine
+from obai_ros.model.engines import compiled
+from obai_ros.model.engines.choice import make_engine
+from obai_ros.model.engines.compiled import Compiled, artefact
+from obai_ros.model.engines.direct import Direct
+from obai_ros.model.engines.graphs import Graphs, Recording
+from obai_ros.model.engines.part import PARTS, POINTS, Part
 from obai_ros.model.noise import Noise
-from obai_ros.model.part import PARTS, POINTS, Part
+from obai_ros.model.refinement import refine_repeatedly
 from obai_ros.model.window import extend, open_window
 
 
@@ -53,7 +55,7 @@ def stream(make_stream):
 
 
 def refined(engine, model, window):
-    window, energy = engine(model, window, 3, Noise.seeded([3], window.images.device))
+    window, energy = engine.refine(model, window, 3, Noise.seeded([3], window.images.device))
     return window.packed, window.hidden, window.action_packed, window.mask, energy
 
 
@@ -136,7 +138,7 @@ def test_compiled_code_is_recorded_in_place_of_the_written_out(
     expected = described(Direct(model), model, windows[1])
     assert_the_same(before, expected)
     assert_the_same(after, expected, 1e-3)
-    assert_the_same(after, described(Reference(), model, windows[1]), 1e-3)
+    assert_the_same(after, described(Engine(), model, windows[1]), 1e-3)
     # The next start finds it, and records nothing else.
     again = Compiled(model, [part], silent, silent, tmp_path, fresh=False, record=record)
     assert not again.missing and len(made) == 3

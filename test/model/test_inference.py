@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from obai_ros.model.belief import Belief
-from obai_ros.model.inference import begin, infer_clip, iterate_clip, refine, refine_repeatedly
 from obai_ros.model.free_energy import evaluate
+from obai_ros.model.inference import begin, infer_clip, iterate_clip
 from obai_ros.model.noise import Noise
+from obai_ros.model.refinement import refine, refine_repeatedly
 from obai_ros.model.schedule import Schedule
 from obai_ros.model.window import extend, open_window, receive
 

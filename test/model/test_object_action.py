@@ -4,8 +4,8 @@ import math
 import torch
 
 from obai_ros.model.belief import ActionBelief, Belief
-from obai_ros.model.dynamics import Dynamics
 from obai_ros.model.config import ModelConfig
+from obai_ros.model.dynamics import Dynamics
 from obai_ros.model.object_action import (action_term, expected_action, posterior, sampled_mask)
 
 

@@ -10,8 +10,9 @@ from obai_ros.model import second_look
 from obai_ros.model.belief import ActionBelief
 from obai_ros.model.filter import Filter
 from obai_ros.model.free_energy import evaluate
-from obai_ros.model.inference import begin, refine_repeatedly
+from obai_ros.model.inference import begin
 from obai_ros.model.noise import Noise
+from obai_ros.model.refinement import refine_repeatedly
 from obai_ros.model.schedule import Schedule
 from obai_ros.model.second_look import look_again, matched, MOST_STARTS
 from obai_ros.model.window import extend
@@ -97,25 +98,20 @@ def test_where_it_is_not_due_everything_stays(make_model, make_clip):
     assert torch.equal(seen.packed[1], bad.packed[1])
 
 
-def test_nobody_looks_again_where_all_is_explained(make_model, make_clip):
+def test_nobody_looks_again_where_all_is_explained(make_model, make_clip, counting_engine):
     """A plain picture has one colour, so that nothing is left whatever the slots believe."""
     model, (images, fields) = make_model(), make_clip(frames=3)
     plain = images[0].mean((-2, -1), keepdim=True).expand_as(images[0])
     window, energy = window_of_three(model, torch.stack([plain, images[1]]), fields,
                                      Noise.seeded([5, 6]))
-    spent = []
-
-    def engine(model, window, iterations, noise):
-        spent.append(iterations)
-        return refine_repeatedly(model, window, iterations, noise)
-
     bad = spoilt(spoilt(window, 0), 1)
-    _, _, renewed = look_again(model, bad, energy, ALL, Schedule(2), Noise.seeded([7, 8]), engine)
-    assert renewed.tolist() == [False, True] and spent
-    spent.clear()
+    _, _, renewed = look_again(model, bad, energy, ALL, Schedule(2), Noise.seeded([7, 8]),
+                               counting_engine)
+    assert renewed.tolist() == [False, True] and counting_engine.spent
+    counting_engine.spent.clear()
     seen, _, renewed = look_again(model, bad, energy, torch.tensor([True, False]), Schedule(2),
-                                  Noise.seeded([7, 8]), engine)
-    assert not renewed.any() and not spent and torch.equal(seen.packed, bad.packed)
+                                  Noise.seeded([7, 8]), counting_engine)
+    assert not renewed.any() and not counting_engine.spent and torch.equal(seen.packed, bad.packed)
 
 
 @pytest.mark.parametrize('exact', (True, False))

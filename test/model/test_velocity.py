@@ -7,8 +7,9 @@ import torch
 
 from obai_ros.model.filter import Filter
 from obai_ros.model.free_energy import evaluate
-from obai_ros.model.inference import infer_clip, iterate_stream, refine_repeatedly
+from obai_ros.model.inference import infer_clip, iterate_stream
 from obai_ros.model.noise import Noise, Silence
+from obai_ros.model.refinement import refine_repeatedly
 from obai_ros.model.schedule import Schedule
 from obai_ros.model.velocity import best_velocities
 from obai_ros.model.window import extend, open_window

@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from obai_ros.model.decoding import Decoding
+from obai_ros.model.engines.decoding import Decoding
+from obai_ros.model.engines.interpolation import (between, distances, neighbours,
+                                                  place_gradient, slope)
+from obai_ros.model.engines.looking import OWN, Looking
 from obai_ros.model.glimpse import PLACE, drawn_at, hat, weights
-from obai_ros.model.interpolation import between, distances, neighbours, place_gradient, slope
-from obai_ros.model.looking import OWN, Looking
 
 PLACES = [-1e9, -1.5, -1.0, -0.25, 0.0, 0.3, 1.0, 3.99, 4.0, 4.5, 5.0, 1e9]
 """Places among five rows: between them, on them, at the edge, and outside."""

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 from obai_ros.model.config import ModelConfig
-from obai_ros.model.engine import Reference
+from obai_ros.model.engine import Engine
 from obai_ros.model.obai import Obai
 from obai_ros.model.schedule import Schedule
 from obai_ros.nodes.tracker import Tracker
@@ -20,7 +20,7 @@ def tracker():
     config = ModelConfig.named('smoke')
     checkpoint = SimpleNamespace(model=Obai(config), config=config, model_id='m',
                                  schedule=Schedule(window=2))
-    return Tracker(checkpoint, torch.device('cpu'), Reference(), iterations=2,
+    return Tracker(checkpoint, torch.device('cpu'), Engine(), iterations=2,
                    window=2, starts=1, births=0, second_look=0, confined=False, seed=0)
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from obai_ros.planning.occlusion import free_to_see
 from obai_ros.environment.rendering import render
 from obai_ros.environment.scene import sample_scene, SceneConfig
 from obai_ros.model.percept import moments
 from obai_ros.model.traits import traits
+from obai_ros.planning.occlusion import free_to_see
 from obai_ros.planning.silhouette import Evidence, find, remember
 
 SIDE, SIZE, MASS = 64, 16, 120.0

@@ -5,10 +5,10 @@ import re
 import pytest
 import torch
 
+from obai_ros.environment.scene import SceneConfig
 from obai_ros.model.checkpoint import Checkpoint
 from obai_ros.model.config import ModelConfig
 from obai_ros.model.obai import Obai
-from obai_ros.environment.scene import SceneConfig
 from obai_ros.model.schedule import Schedule
 from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.report.page import Page

@@ -8,8 +8,8 @@ import torch
 from obai_ros.model.config import ModelConfig
 from obai_ros.model.obai import Obai
 from obai_ros.model.pixels import as_image
-from obai_ros.training.recipe import Recipe, preset_path, read_recipe
 from obai_ros.training.carry_over import carried_over
+from obai_ros.training.recipe import Recipe, preset_path, read_recipe
 
 
 @pytest.mark.parametrize('name, preset', [('fast', 'fast'), ('paper', 'paper'),

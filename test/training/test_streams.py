@@ -9,9 +9,9 @@ import torch
 
 from obai_ros.environment.sequences import sample_sequences
 from obai_ros.model.free_energy import evaluate
-from obai_ros.model.inference import refine
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
+from obai_ros.model.refinement import refine
 from obai_ros.model.schedule import Schedule
 from obai_ros.model.window import extend, open_window
 from obai_ros.training import streams

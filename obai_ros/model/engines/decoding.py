@@ -13,8 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from obai_ros.model.decoder import ROUGH, TEXEL_CELL, GlimpseDecoder
+from obai_ros.model.engines.interpolation import (between, distances, neighbours,
+                                                  place_gradient, slope)
 from obai_ros.model.glimpse import PLACE, drawn_at, hat
-from obai_ros.model.interpolation import between, distances, neighbours, place_gradient, slope
 
 Trace = tuple[Tensor, ...]
 """What the way back needs of the way there."""

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from obai_ros.model.engines.part import POINTS, Part
 from obai_ros.model.obai import Obai
-from obai_ros.model.part import POINTS, Part
 
 AGREEMENT = 0.1
 """By how much lambda and the LSTM's state may differ between engines; rounding to bfloat16 makes

@@ -13,7 +13,7 @@ class Part(NamedTuple):
     What a part does, and to how much.
 
     does: 'expect', what a new frame is to show (`expecting.Expecting`); 'refine', a window once
-    (`refinement.Refinement`); 'move', how fast things move in a window (`moving.Moving`);
+    (`refining.Refining`); 'move', how fast things move in a window (`moving.Moving`);
     'describe', what slots look like (`describing.Describing`). batch: sequences. frames: of the
     window; 0 where there is none.
     """

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from obai_ros.model.agreement import agrees, example
-from obai_ros.model.engine import Direct
+from obai_ros.model.engines.agreement import agrees, example
+from obai_ros.model.engines.direct import Direct
+from obai_ros.model.engines.part import Part
 from obai_ros.model.obai import Obai
-from obai_ros.model.part import Part
 
 WARM_UPS = 3
 """Runs before a recording, in which libraries choose their kernels and allocate what they need."""

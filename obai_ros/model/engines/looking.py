@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from obai_ros.model.engines.interpolation import between, neighbours
 from obai_ros.model.glimpse import seen_at, weights
-from obai_ros.model.interpolation import between, neighbours
 from obai_ros.model.refiner import IMAGE_INPUTS, ROUGH, GlimpseTrunk
 
 OWN = slice(3, 13)

@@ -27,19 +27,20 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from obai_ros.model import (belief, contact, decoding, describing, dynamics, expecting, glimpse,
-                            interpolation, looking, moving, object_action, percept, refinement,
-                            traits, velocity)
-from obai_ros.model.agreement import agrees, example
+from obai_ros.model import (belief, contact, dynamics, glimpse, object_action, percept, traits,
+                            velocity)
 from obai_ros.model.checkpoint import load_checkpoint, save_checkpoint
-from obai_ros.model.engine import Direct
-from obai_ros.model.graphs import Graphs, Recording
+from obai_ros.model.engines import (decoding, describing, expecting, interpolation, looking,
+                                    moving, refining)
+from obai_ros.model.engines.agreement import agrees, example
+from obai_ros.model.engines.direct import Direct
+from obai_ros.model.engines.graphs import Graphs, Recording
+from obai_ros.model.engines.part import POINTS, Part
 from obai_ros.model.obai import Obai
-from obai_ros.model.part import POINTS, Part
 
 MODEL = 'model.safetensors'
 
-WRITTEN_OUT = (refinement, decoding, looking, interpolation, glimpse, describing, percept,
+WRITTEN_OUT = (refining, decoding, looking, interpolation, glimpse, describing, percept,
                traits, contact, expecting, moving, velocity, dynamics, object_action, belief)
 """Modules of which compiled code is made."""
 
@@ -137,7 +138,7 @@ class Compiled(Direct):
             return
         with errors:
             self._process = subprocess.Popen(
-                [sys.executable, '-m', 'obai_ros.model.compiled', str(self.folder),
+                [sys.executable, '-m', 'obai_ros.model.engines.compiled', str(self.folder),
                  self.model.precision, str(self.model.device), json.dumps(self.missing)],
                 stdin=subprocess.PIPE, stdout=errors, stderr=errors,
                 env={**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, sys.path)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from obai_ros.model.decoding import Decoding
+from obai_ros.model.engines.decoding import Decoding
 from obai_ros.model.percept import describe_planes
 
 

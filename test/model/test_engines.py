@@ -6,17 +6,20 @@ import pytest
 import torch
 
 from obai_ros.action_field import ActionField
-from obai_ros.model import compiled
-from obai_ros.model.agreement import example
-from obai_ros.model.compiled import Compiled, artefact, fingerprint
 from obai_ros.model.config import ModelConfig
-from obai_ros.model.engine import Direct, Reference, make_engine
+from obai_ros.model.engine import Engine
+from obai_ros.model.engines import compiled
+from obai_ros.model.engines.agreement import example
+from obai_ros.model.engines.choice import make_engine
+from obai_ros.model.engines.compiled import Compiled, artefact, fingerprint
+from obai_ros.model.engines.direct import Direct
+from obai_ros.model.engines.part import PARTS, POINTS, Part
+from obai_ros.model.engines.refining import Refining, _normalised
 from obai_ros.model.filter import Filter
-from obai_ros.model.inference import infer_clip, refine_repeatedly
+from obai_ros.model.inference import infer_clip
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
-from obai_ros.model.part import PARTS, POINTS, Part
-from obai_ros.model.refinement import Refinement, _normalised
+from obai_ros.model.refinement import refine_repeatedly
 from obai_ros.model.schedule import Schedule
 from obai_ros.model.velocity import best_velocities
 from obai_ros.model.window import coast, expected, extend, open_window
@@ -47,7 +50,7 @@ def test_it_is_the_reference_to_the_last_digits(make_model, make_clip, preset, p
     images, fields = make_clip(size=config.image_size, points=points)
     for window in windows(model, images, fields):
         expected, energy = refine_repeatedly(model, window, 2, Noise.seeded([7, 8]))
-        found, cost = Direct(model)(model, window, 2, Noise.seeded([7, 8]))
+        found, cost = Direct(model).refine(model, window, 2, Noise.seeded([7, 8]))
         for name in ('packed', 'action_packed', 'hidden', 'cell', 'mask'):
             torch.testing.assert_close(getattr(found, name), getattr(expected, name),
                                        rtol=1e-9, atol=1e-9, msg=name)
@@ -86,7 +89,7 @@ def test_it_descends_as_the_reference_does(make_model, make_clip, preset):
     model = make_model(**config.to_dict())
     images, fields = make_clip(size=config.image_size)
     for window in windows(model, images, fields):
-        expected, energy = Reference().descend(model, window, 3)
+        expected, energy = Engine().descend(model, window, 3)
         found, cost = Direct(model).descend(model, window, 3)
         for name in ('packed', 'action_packed', 'mask'):
             torch.testing.assert_close(getattr(found, name), getattr(expected, name),
@@ -98,7 +101,7 @@ def test_streams_are_the_same_with_second_looks_and_several_starts(make_model, m
     model, (images, fields) = make_model(), make_clip(frames=5)
     schedule = Schedule(2, 3, 2, starts=2, second_look=2, confined=True)
     percepts = []
-    for engine in (Reference(), Direct(model)):
+    for engine in (Engine(), Direct(model)):
         stream = Filter(model, schedule, engine)
         state = stream.start(batch=2, seed=1)
         for frame in range(5):
@@ -113,7 +116,7 @@ def test_clips_are_the_same(make_model, make_clip):
     model, (images, fields) = make_model(), make_clip()
     schedule = Schedule(2, 3, 2, starts=2, descent=3)
     expected, found = (infer_clip(model, images, fields, schedule, Noise.seeded([7, 8]), engine)
-                       for engine in (None, Direct(model)))
+                       for engine in (Engine(), Direct(model)))
     torch.testing.assert_close(found.pack(), expected.pack(), rtol=1e-7, atol=1e-7)
 
 
@@ -122,7 +125,7 @@ def test_percepts_are_the_same(make_model, make_clip, preset):
     model = make_model(**ModelConfig.named(preset).to_dict())
     images, _ = make_clip(size=model.config.image_size)
     mean = open_window(model, images[:, 0]).belief.mean[:, 0]
-    expected = Reference().describe(model, mean, images[:, 1])
+    expected = Engine().describe(model, mean, images[:, 1])
     found = Direct(model).describe(model, mean, images[:, 1])
     for name, value in vars(expected).items():
         torch.testing.assert_close(getattr(found, name), value, rtol=1e-9, atol=1e-9, msg=name)
@@ -134,7 +137,7 @@ def test_bfloat16_stays_within_its_rounding(make_model, make_clip):
     images, fields = make_clip()
     window = windows(model, images.float(), fields)[2]
     expected, energy = refine_repeatedly(model, window, 1, Noise.seeded([7, 8]))
-    found, cost = Direct(model)(model, window, 1, Noise.seeded([7, 8]))
+    found, cost = Direct(model).refine(model, window, 1, Noise.seeded([7, 8]))
     torch.testing.assert_close(found.packed, expected.packed, rtol=0, atol=.05)
     torch.testing.assert_close(cost, energy, rtol=.01, atol=0)
     assert found.packed.dtype == cost.dtype == torch.float32
@@ -144,7 +147,7 @@ def test_beliefs_that_are_not_numbers_stay_what_they_are(make_model, make_clip):
     model, (images, _) = make_model(), make_clip()
     window = open_window(model, images[:, 0])
     window.packed[0, 0, 1] = float('nan')
-    found, _ = Direct(model)(model, window, 1, Noise.seeded([7, 8]))
+    found, _ = Direct(model).refine(model, window, 1, Noise.seeded([7, 8]))
     assert found.packed[0].isnan().any() and torch.isfinite(found.packed[1]).all()
 
 
@@ -159,16 +162,17 @@ def test_planes_that_hardly_vary_are_normalised_to_numbers():
 def test_an_engine_serves_its_own_model_only(make_model, make_clip):
     model, (images, _) = make_model(), make_clip()
     with pytest.raises(ValueError, match='made for another model'):
-        Direct(model)(make_model(), open_window(model, images[:, 0]), 1, Noise.seeded([1, 2]))
+        Direct(model).refine(make_model(), open_window(model, images[:, 0]), 1,
+                             Noise.seeded([1, 2]))
 
 
 def test_networks_that_are_not_written_out_are_left_to_the_reference(make_model):
     model = make_model(action_inference='network')
     with pytest.raises(ValueError, match='use the reference engine'):
-        Refinement(model)
+        Refining(model)
     said = []
-    assert type(make_engine('direct', model, silent, said.append)) is Reference
-    assert type(make_engine('auto', model, silent, silent)) is Reference
+    assert type(make_engine('direct', model, silent, said.append)) is Engine
+    assert type(make_engine('auto', model, silent, silent)) is Engine
     assert 'no direct engine' in said[0] and len(said) == 1
     with pytest.raises(ValueError, match='expected one of auto, reference'):
         make_engine('fastest', model, silent, silent)
@@ -189,7 +193,7 @@ def test_compiled_code_agrees_and_is_kept_for_the_next_start(stream, tmp_path, p
     model, (first, window) = stream
     said = []
     engine = Compiled(model, parts, said.append, silent, tmp_path)
-    expected = [engine(model, each, 2, Noise.seeded([3]))  # not compiled yet
+    expected = [engine.refine(model, each, 2, Noise.seeded([3]))  # not compiled yet
                 for each in (first, window)]
     engine.wait()
     assert said[0].startswith('compiling') and said[1].startswith('compiled code is at work')
@@ -197,7 +201,7 @@ def test_compiled_code_agrees_and_is_kept_for_the_next_start(stream, tmp_path, p
     assert not engine.missing and not again.missing
     for each in (engine, again):
         for seen, (refined, energy) in zip((first, window), expected):
-            found, cost = each(model, seen, 2, Noise.seeded([3]))
+            found, cost = each.refine(model, seen, 2, Noise.seeded([3]))
             torch.testing.assert_close(found.packed, refined.packed, rtol=1e-4, atol=1e-4)
             torch.testing.assert_close(found.mask, refined.mask, rtol=1e-4, atol=1e-4)
             torch.testing.assert_close(cost, energy, rtol=1e-4, atol=0)
@@ -206,7 +210,7 @@ def test_compiled_code_agrees_and_is_kept_for_the_next_start(stream, tmp_path, p
                        torch.randn(1, POINTS + 1, 2), 32, 32)
     crowded = replace(window, fields=(many,))
     torch.testing.assert_close(
-        again(model, crowded, 1, Noise.seeded([3]))[0].packed,
+        again.refine(model, crowded, 1, Noise.seeded([3]))[0].packed,
         refine_repeatedly(model, crowded, 1, Noise.seeded([3]))[0].packed, rtol=1e-4, atol=1e-4)
 
 
@@ -228,7 +232,7 @@ def test_code_that_computes_something_else_is_not_put_to_work(stream, tmp_path, 
     found.parent.mkdir()
 
     def engine(code_of, warn=silent, fresh=False):
-        monkeypatch.setattr(compiled, 'load_code', lambda path, device: Refinement(code_of))
+        monkeypatch.setattr(compiled, 'load_code', lambda path, device: Refining(code_of))
         return Compiled(model, [part], [].append, warn, tmp_path, fresh)
 
     found.touch()
@@ -260,7 +264,7 @@ def test_code_that_is_only_half_there_is_compiled_anew(stream, tmp_path, monkeyp
     engine.wait()
     sentence, = said
     assert 'that to refine (sequences: 1, frames: 2) cannot be put to work (' in sentence
-    assert torch.isfinite(engine(model, window, 1, Noise.seeded([3]))[1]).all()
+    assert torch.isfinite(engine.refine(model, window, 1, Noise.seeded([3]))[1]).all()
 
 
 def test_without_a_compiler_the_direct_engine_works_and_says_so(stream, tmp_path, monkeypatch):
@@ -270,7 +274,7 @@ def test_without_a_compiler_the_direct_engine_works_and_says_so(stream, tmp_path
     engine = Compiled(model, [Part('refine', 1, 2)], silent, said.append, tmp_path)
     assert said == ['there is no C++ compiler (no-such-compiler) on PATH to compile with: the '
                     'direct engine takes over']
-    assert torch.isfinite(engine(model, window, 1, Noise.seeded([3]))[1]).all()
+    assert torch.isfinite(engine.refine(model, window, 1, Noise.seeded([3]))[1]).all()
 
 
 def test_a_compiler_that_fails_costs_nothing_but_a_warning(stream, tmp_path, monkeypatch):

@@ -26,7 +26,7 @@ class Moving(nn.Module):
         """
         Return lambda [B, F, K, 4N] with the best means of velocities.
 
-        action_packed: [B, F - 1, K, 4]. known, past, past_action: as in `refinement.Refinement`.
+        action_packed: [B, F - 1, K, 4]. known, past, past_action: as in `refining.Refining`.
         """
         belief, before = Belief.unpack(packed), Belief.unpack(past)
         start = torch.where(known, before.mean, belief.mean[:, 0])
