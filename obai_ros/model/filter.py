@@ -29,7 +29,8 @@ class FilterState:
     window: the newest frames and their beliefs; None before the first frame.
     frame: number of frames seen. noise: the streams' random numbers; drawing from it advances
     it, so a state is to be stepped once only. seeds: of the noise, one for each stream.
-    energy: [B], free energy of the newest frame that was seen, nats; None before the first.
+    energy: [B], free energy of the newest frame that was seen, nats, with the beliefs that its
+    last refinement began with; None before the first.
     """
 
     window: Window | None

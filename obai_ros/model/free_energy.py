@@ -54,7 +54,8 @@ class Evaluation:
     loss: scalar with a graph to the window's beliefs and the model's parameters: the sum of the
     free energy over batch and frames. packed, action_packed: the tensors of the window inside
     that graph. gradient: [B, F, K, 4N], dL/d lambda. action_gradient: [B, F - 1, K, 4] or None.
-    received: [B, F - 1, K, 2], the fields summed under the masks, px/frame^2.
+    received: [B, F - 1, K, 2], the fields summed under the expected masks, px/frame^2, which is
+    what action inference by a network is told (Appendix B.2).
     """
 
     free_energy: FreeEnergy
@@ -98,12 +99,15 @@ def evaluate(model: Obai, window: Window, noise: Noise, temperature: float | Non
 
     The decoder is run once and differentiated once: what the images contribute is known in
     closed form down to the decoder's output (see `likelihood`), so one vector-Jacobian product
-    yields the gradient that refinement reads *and* the one that learning needs. Backpropagation
-    through all iterations stays exact, because refinement reads gradients and images detached:
-    the decoder is reached from the loss of its own iteration only.
+    yields the gradient that refinement reads *and* the one that learning needs. The decoder is
+    reached from the loss of its own iteration only, as refinement reads gradients and images
+    detached. So are the masks under which a new frame's action is expected, and q(a) of the past:
+    but for these, backpropagation through all iterations is exact.
+
+    Whatever the autocast outside, all but the networks is computed in float32 or better.
     """
     config = model.config
-    with torch.enable_grad():
+    with torch.enable_grad(), torch.autocast(window.packed.device.type, enabled=False):
         packed = window.packed if learning else window.packed.detach().requires_grad_()
         action_packed = window.action_packed
         # Where q(a) is new, nothing that is learned has touched it yet.
@@ -117,8 +121,8 @@ def evaluate(model: Obai, window: Window, noise: Noise, temperature: float | Non
         leaf = sample.detach().requires_grad_()
         output = model.decode(leaf)
         seen = mixture(output.detach(), window.images, config.sigma_o)
-        received, action, pulls = _actions(model, window, belief, action_packed, seen, noise,
-                                           temperature)
+        received, sampled, action, pulls = _actions(model, window, belief, action_packed, seen,
+                                                    noise, temperature)
         down = config.beta * seen.output_gradient()
         for frame, (index, pull) in enumerate(pulls):
             down[:, frame, :, 3].scatter_add_(-1, index, pull)
@@ -129,7 +133,7 @@ def evaluate(model: Obai, window: Window, noise: Noise, temperature: float | Non
             output, [leaf, *inputs[1:]], grad_outputs=down)
         loss = attach(config.beta * reconstruction.sum(), inputs, list(gradients))
 
-        terms = _latent_terms(model, window, belief, action, received)
+        terms = _latent_terms(model, window, belief, action, sampled)
         terms['reconstruction'] = reconstruction
         loss = (loss + terms['action'].sum() + terms['dynamics'].sum()
                 - terms['state_entropy'].sum() - terms['action_entropy'].sum())
@@ -150,31 +154,31 @@ def evaluate(model: Obai, window: Window, noise: Noise, temperature: float | Non
 
 def _actions(model: Obai, window: Window, belief: Belief, action_packed: Tensor, seen: Mixture,
              noise: Noise, temperature: float | None
-             ) -> tuple[Tensor, ActionBelief, list[tuple[Tensor, Tensor]]]:
+             ) -> tuple[Tensor, Tensor, ActionBelief, list[tuple[Tensor, Tensor]]]:
     """
-    Return what slots received [B, F - 1, K, 2], q(a) of the window's fields, and for each field
-    where its points are and the action term's gradient with respect to the mask logits there,
-    [B, K, P] each.
+    Return what slots receive in expectation and by this sample, [B, F - 1, K, 2] each, q(a) of
+    the window's fields, and for each field where its points are and the action term's gradient
+    with respect to the mask logits there, [B, K, P] each.
 
-    In closed form, q(a) is the optimum for the present beliefs; the gradient through an optimum
-    vanishes, so that it counts as a constant.
+    In closed form, q(a) is the optimum for the present beliefs and this sample; the gradient
+    through an optimum vanishes, so that it counts as a constant.
     """
     config = model.config
-    received, logits = [], []
+    received, sampled, logits = [], [], []
     for frame, field in enumerate(window.fields):
         logit = mask_at_points(seen.log_mask[:, frame, :, 0], field).requires_grad_()
         log_mask = torch.log_softmax(logit, -2)
-        if temperature is None:
-            mask = log_mask.exp()
-        else:
+        mask, acceleration = log_mask.exp(), field.acceleration.to(log_mask.dtype)
+        received.append(expected_action(mask.detach(), acceleration))
+        if temperature is not None:
             gumbel = noise.gumbel(*log_mask.shape, dtype=log_mask.dtype)
             mask = sampled_mask(log_mask, gumbel, temperature)
         logits.append(logit)
-        received.append(expected_action(mask, field.acceleration.to(mask.dtype)))
-    if not received:
+        sampled.append(expected_action(mask, acceleration))
+    if not sampled:
         nothing = belief.mean.new_zeros(window.batch, 0, config.num_slots, 2)
-        return nothing, ActionBelief(nothing, nothing), []
-    stacked = torch.stack(received, 1)
+        return nothing, nothing, ActionBelief(nothing, nothing), []
+    stacked = torch.stack(sampled, 1)
     if config.action_inference == 'network':
         action = ActionBelief(*action_packed.chunk(2, -1))
     else:
@@ -184,11 +188,12 @@ def _actions(model: Obai, window: Window, belief: Belief, action_packed: Tensor,
     fixed = ActionBelief(action.mean.detach(), action.log_sd.detach())
     term = action_term(fixed, stacked, config.sigma_psi).sum()
     places = [point_index(field, config.num_slots) for field in window.fields]
-    return stacked.detach(), action, list(zip(places, torch.autograd.grad(term, logits)))
+    pulls = list(zip(places, torch.autograd.grad(term, logits)))
+    return torch.stack(received, 1), stacked.detach(), action, pulls
 
 
 def _latent_terms(model: Obai, window: Window, belief: Belief, action: ActionBelief,
-                  received: Tensor) -> dict[str, Tensor]:
+                  sampled: Tensor) -> dict[str, Tensor]:
     """Return the terms that need no decoder, each [B, F, K] with a graph to the beliefs."""
     config, dynamics = model.config, model.dynamics
     first = belief[:, 0]
@@ -202,7 +207,7 @@ def _latent_terms(model: Obai, window: Window, belief: Belief, action: ActionBel
         return {'state_entropy': belief.entropy(), 'dynamics': start,
                 'action': nothing, 'action_entropy': nothing}
     follow = dynamics.transition_term(belief[:, 1:], belief[:, :-1], action)
-    explained = action_term(action, received, config.sigma_psi)
+    explained = action_term(action, sampled, config.sigma_psi)
     return {'state_entropy': belief.entropy(),
             'dynamics': torch.cat([start, follow], 1),
             'action': torch.cat([nothing, explained], 1),

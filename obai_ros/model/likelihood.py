@@ -12,6 +12,9 @@ from torch import Tensor
 PLAUSIBLE = 0.01
 """Share of a slot in a pixel, before the image is looked at, from which on it may claim it."""
 
+LEAST_MASS = 1e-6
+"""Pixels: less belongs to no slot that has a colour, and would only be divided by."""
+
 
 @dataclass(frozen=True)
 class Mixture:
@@ -66,7 +69,7 @@ class Mixture:
         """
         share = self.claims(image, sigma_o)[..., 0, :]                     # [..., K, M]
         mass = share.sum(-1)
-        colour = share @ image.mT / mass.clamp(min=1.0)[..., None]
+        colour = share @ image.mT / mass.clamp(min=LEAST_MASS)[..., None]
         # sum_ik r_ik |o_i - c_k|^2, with c_k the mean of its pixels
         left = image.square().sum((-1, -2)) - (mass * colour.square().sum(-1)).sum(-1)
         return left / (2.0 * sigma_o ** 2)

@@ -65,7 +65,8 @@ class Percept(Description):
 
     belief: q(s, s'), fields [B, K, N].
     entropy: [B, K], nats: H(q) of the slot's state. slot_free_energy: [B, K], nats: the slot's
-    share of what the frame costs, see `model.free_energy.FreeEnergy`.
+    share of what the frame costs, see `model.free_energy.FreeEnergy`, with the beliefs that its
+    last refinement began with.
     iterations: refinements that were spent on this frame. jumped: [B] bool: the free energy was
     far above that of the frame before. renewed: [B] bool: a second look gave a better
     explanation, whose slots are matched to those before by place.

@@ -7,6 +7,7 @@ import torch
 from obai_ros.environment.scene import SceneConfig
 from obai_ros.environment.sequences import sample_sequences
 from obai_ros.model.checkpoint import Checkpoint
+from obai_ros.model.engines.choice import direct_engine
 from obai_ros.model.filter import Filter
 from obai_ros.model.schedule import Schedule
 from obai_ros.training.matching import overlap
@@ -30,7 +31,7 @@ def identity_over_time(checkpoint: Checkpoint, schedule: Schedule | None = None,
     model = checkpoint.model
     scene = SceneConfig(image_size=model.config.image_size)
     generator = torch.Generator().manual_seed(IDENTITY_SEED)
-    perception = Filter(model, schedule or checkpoint.schedule.careful())
+    perception = Filter(model, schedule or checkpoint.schedule.careful(), direct_engine(model))
     same = steps = 0
     for start in range(0, sequences, batch):
         count = min(batch, sequences - start)

@@ -20,6 +20,8 @@ def parts():
     generator = torch.Generator().manual_seed(0)
     torch.manual_seed(0)
     dynamics = Dynamics(ModelConfig.named('smoke')).double()
+    with torch.no_grad():
+        dynamics.D.normal_()  # every row matters
     action = ActionBelief(torch.tensor([1.0, -2.0]).double(), torch.tensor([-1.0, -0.5]).double())
     return dynamics, random_belief(generator), random_belief(generator), action, generator
 
@@ -63,10 +65,14 @@ def test_extrapolation_propagates_means_and_variances(parts):
 
 
 def test_prior_term_and_entropy_against_torch_distributions(parts):
-    _, belief, _, _, _ = parts
+    _, belief, _, action, _ = parts
+    for each, mean, log_sd in ((belief, torch.cat([belief.mean, belief.velocity]),
+                                torch.cat([belief.log_sd, belief.velocity_log_sd])),
+                               (action, action.mean, action.log_sd)):
+        q = torch.distributions.Normal(mean, log_sd.exp())
+        assert torch.allclose(each.entropy(), q.entropy().sum())
     q = torch.distributions.Normal(torch.cat([belief.mean, belief.velocity]),
                                    torch.cat([belief.log_sd, belief.velocity_log_sd]).exp())
-    assert torch.allclose(belief.entropy(), q.entropy().sum())
     # KL(q || p) = E[-log p] - H(q)
     kl = torch.distributions.kl_divergence(q, torch.distributions.Normal(0.0, 1.0)).sum()
     assert torch.allclose(prior_term(belief) - belief.entropy(), kl)

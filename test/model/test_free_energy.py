@@ -6,11 +6,13 @@ import pytest
 import torch
 
 from obai_ros.model.belief import ActionBelief, Belief
+from obai_ros.model.config import ModelConfig
 from obai_ros.model.dynamics import prior_term
 from obai_ros.model.free_energy import attach, evaluate
 from obai_ros.model.inference import iterate_clip
 from obai_ros.model.noise import Noise
-from obai_ros.model.object_action import action_term
+from obai_ros.model.obai import Obai
+from obai_ros.model.object_action import action_term, sampled_mask
 from obai_ros.model.schedule import Schedule
 from obai_ros.model.window import mask_at_points
 
@@ -24,11 +26,13 @@ def window_after(model, clip, steps, window=3):
             return state.detach()
 
 
-def plain_free_energy(model, window, packed, action_packed, fixed_action, epsilon):
+def plain_free_energy(model, window, packed, action_packed, fixed_action, noise,
+                      temperature=None):
     """Eq. 8 and 15 as they stand, for autograd: no closed form of any gradient."""
     config = model.config
     belief = Belief.unpack(packed)
-    sample = belief.mean + belief.log_sd.exp() * epsilon
+    sample = belief.mean + belief.log_sd.exp() * noise.normal(*belief.mean.shape,
+                                                              dtype=torch.float64)
     output = model.decode(sample)
     colour, log_mask = torch.sigmoid(output[..., :3, :]), torch.log_softmax(output[..., 3, :], 2)
     normal = torch.distributions.Normal(colour, config.sigma_o).log_prob(
@@ -45,6 +49,9 @@ def plain_free_energy(model, window, packed, action_packed, fixed_action, epsilo
               else ActionBelief(*action_packed.chunk(2, -1)))
     for frame, field in enumerate(window.fields):
         mask = mask_at_points(log_mask[:, frame].exp(), field)
+        if temperature is not None:
+            gumbel = noise.gumbel(*mask.shape, dtype=torch.float64)
+            mask = sampled_mask(mask.log(), gumbel, temperature)
         received = mask @ field.acceleration.double()
         total = total + action_term(action[:, frame], received, config.sigma_psi).sum()
         total = total - action[:, frame].entropy().sum()
@@ -53,20 +60,21 @@ def plain_free_energy(model, window, packed, action_packed, fixed_action, epsilo
     return total
 
 
+@pytest.mark.parametrize('temperature', [None, 0.7], ids=['expected', 'sampled'])
 @pytest.mark.parametrize('kind', ['closed_form', 'network'])
 @pytest.mark.parametrize('steps', [1, 3, 5, 7])
-def test_loss_and_gradients_are_those_of_autograd(make_model, make_clip, kind, steps):
+def test_loss_and_gradients_are_those_of_autograd(make_model, make_clip, kind, steps,
+                                                  temperature):
     """Windows of 1, 2 and 3 frames, and one that has slid on."""
     model, clip = make_model(action_inference=kind), make_clip(frames=4)
     window = window_after(model, clip, steps)
-    noise = Noise.seeded([3, 4])
-    evaluation = evaluate(model, window, noise, learning=False)
-    epsilon = Noise.seeded([3, 4]).normal(*window.belief.mean.shape, dtype=torch.float64)
+    evaluation = evaluate(model, window, Noise.seeded([3, 4]), temperature)
     packed = window.packed.clone().requires_grad_()
     action_packed = window.action_packed.clone().requires_grad_()
     fixed = (ActionBelief(*evaluation.action_packed.chunk(2, -1)) if kind == 'closed_form'
              else None)
-    expected = plain_free_energy(model, window, packed, action_packed, fixed, epsilon)
+    expected = plain_free_energy(model, window, packed, action_packed, fixed,
+                                 Noise.seeded([3, 4]), temperature)
     assert torch.allclose(evaluation.loss, expected, rtol=1e-10)
     assert torch.allclose(evaluation.free_energy.total.sum(), expected, rtol=1e-10)
     gradient, = torch.autograd.grad(expected, packed, retain_graph=True)
@@ -80,14 +88,14 @@ def test_gradient_against_finite_differences(make_model, make_clip):
     model = make_model()
     window = window_after(model, make_clip(), 5)
     evaluation = evaluate(model, window, Noise.seeded([3, 4]))
-    epsilon = Noise.seeded([3, 4]).normal(*window.belief.mean.shape, dtype=torch.float64)
     fixed = ActionBelief(*evaluation.action_packed.chunk(2, -1))
     for place in [(0, 0, 0, 0), (1, 2, 3, 9), (0, 1, 2, 17), (1, 0, 1, 30)]:
         values = []
         for step in (1e-5, -1e-5):
             packed = window.packed.clone()
             packed[place] += step
-            values.append(plain_free_energy(model, window, packed, None, fixed, epsilon).item())
+            values.append(plain_free_energy(model, window, packed, None, fixed,
+                                            Noise.seeded([3, 4])).item())
         slope = (values[0] - values[1]) / 2e-5
         assert abs(slope - evaluation.gradient[place].item()) < 1e-5 * max(abs(slope), 1.0)
 
@@ -102,22 +110,43 @@ def test_learning_reaches_every_parameter_with_the_gradient_of_autograd(make_mod
     found = {name: parameter.grad.clone() for name, parameter in model.named_parameters()
              if parameter.grad is not None}
     model.zero_grad()
-    epsilon = Noise.seeded([3, 4]).normal(*window.belief.mean.shape, dtype=torch.float64)
     fixed = ActionBelief(*evaluation.action_packed.chunk(2, -1))
-    plain_free_energy(model, window, window.packed, None, fixed, epsilon).backward()
+    plain_free_energy(model, window, window.packed, None, fixed,
+                      Noise.seeded([3, 4])).backward()
     for name, parameter in model.named_parameters():
         if name.startswith(('decoder', 'dynamics')):
             error = (found[name] - parameter.grad).norm() / parameter.grad.norm()
             assert error < 1e-9, name
 
 
-def test_gumbel_samples_change_the_action_term_only(make_model, make_clip):
-    model = make_model()
+@pytest.mark.parametrize('kind', ['closed_form', 'network'])
+def test_gumbel_samples_change_what_depends_on_actions_only(make_model, make_clip, kind):
+    """And not what a network is told, which are expected actions (Appendix B.2)."""
+    model = make_model(action_inference=kind)
     window = window_after(model, make_clip(), 3)
     plain = evaluate(model, window, Noise.seeded([3, 4]))
     sampled = evaluate(model, window, Noise.seeded([3, 4]), temperature=0.5)
     assert torch.equal(plain.free_energy.reconstruction, sampled.free_energy.reconstruction)
-    assert not torch.equal(plain.received, sampled.received)
+    assert torch.equal(plain.free_energy.state_entropy, sampled.free_energy.state_entropy)
+    assert not torch.equal(plain.free_energy.action, sampled.free_energy.action)
+    assert torch.equal(plain.received, sampled.received)
+    # In closed form q(a) follows the sample, and the transitions q(a).
+    follows = torch.equal(plain.free_energy.dynamics, sampled.free_energy.dynamics)
+    assert follows == (kind == 'network')
+
+
+def test_free_energies_do_not_depend_on_an_autocast_outside(make_clip):
+    torch.manual_seed(0)
+    model = Obai(ModelConfig.named('smoke'))
+    images, fields = make_clip()
+    window = window_after(model, (images.float(), [replace(field, acceleration=(
+        field.acceleration.float())) for field in fields]), 3)
+    expected = evaluate(model, window, Noise.seeded([3, 4]))
+    with torch.autocast('cpu', torch.bfloat16):
+        found = evaluate(model, window, Noise.seeded([3, 4]))
+    assert found.free_energy.total.dtype == torch.float32
+    assert torch.equal(found.free_energy.total, expected.free_energy.total)
+    assert torch.equal(found.gradient, expected.gradient)
 
 
 def test_attached_gradients_flow():

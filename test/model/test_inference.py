@@ -38,6 +38,21 @@ def test_iterations_and_visits_are_those_of_the_paper(make_model, make_clip):
     assert visits.tolist() == [16, 12, 8, 4]
 
 
+def test_what_leaves_the_window_takes_the_action_after_it_along(make_model, make_clip):
+    model, (images, fields) = make_model(), make_clip(frames=4)
+    window = open_window(model, images[:, 0])
+    for frame in range(1, 4):
+        window, _ = refine_repeatedly(model, window, 1, Noise.seeded([5, 6]))
+        before = window
+        window = extend(model, window, images[:, frame], fields[frame - 1], 2)
+    assert torch.equal(window.past.belief.mean, before.belief.mean[:, 0])
+    assert torch.equal(window.past.action.mean, before.action_belief.mean[:, 0])
+    # And the frame that stays has the one that was expected just now.
+    now = receive(model, before.mask, fields[2])
+    assert torch.equal(window.action_belief.mean[:, 0], now.mean)
+    assert not torch.equal(window.past.action.mean, now.mean)
+
+
 def test_a_sliding_window_keeps_its_size_and_its_past(make_model, make_clip):
     images, fields = make_clip(frames=4)
     frames, pasts = [], []

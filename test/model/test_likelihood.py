@@ -111,6 +111,15 @@ def test_many_slots_of_which_none_is_sure_claim_what_there_is():
     assert torch.isfinite(found.unexplained(torch.full((1, 3, 9), 0.5), 0.1)).all()
 
 
+def test_a_slot_of_half_a_pixel_leaves_nothing_where_its_colour_is_right():
+    logit = torch.tensor([[0.0] * 10, [-3.0] * 10])
+    output = torch.cat([torch.full((2, 3, 10), 20.0), logit[:, None]], 1)[None]
+    white = torch.ones(1, 3, 10)
+    seen = mixture(output, white, 0.1)
+    assert 0.3 < float(seen.claims(white, 0.1)[0, 1].sum()) < 0.6
+    assert abs(float(seen.unexplained(white, 0.1))) < 1e-2
+
+
 def test_an_object_that_is_left_out_stays_unexplained_and_a_blurred_one_does_not():
     image = torch.zeros(1, 3, 40)
     image[:, :, :10], image[:, 0, 10:20] = 0.8, 1.0

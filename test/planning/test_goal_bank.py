@@ -2,6 +2,7 @@
 """Banks of a synthetic 'model' that encodes positions linearly, so that all moments are known."""
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -81,6 +82,17 @@ def test_preference_means_the_position_even_at_the_border(bank, rotation, goal):
     off = bank.toward(goal, sd_px=2.0, recentre=False).mean @ rotation
     if goal == (64, 64):
         assert (off[:2] / 0.06 + SIZE / 2 < 63).all()
+
+
+def test_full_covariances_are_shrunk_toward_the_diagonal_by_their_samples(generator, rotation):
+    bank = make_bank(generator, rotation, 30)
+    found = torch.linalg.inv(bank.weighted(torch.ones(30)).precision)
+    plain = torch.linalg.inv(bank.weighted(torch.ones(30), 'diagonal').precision)
+    sample = torch.from_numpy(np.cov(bank.mean.numpy().T, bias=True))
+    off = ~torch.eye(LATENT, dtype=torch.bool)
+    torch.testing.assert_close(found[off], (30 / (30 + LATENT)) * sample[off].float(),
+                               rtol=1e-2, atol=1e-4)
+    torch.testing.assert_close(found.diagonal(), plain.diagonal(), rtol=1e-3, atol=0)
 
 
 def test_full_covariance_finds_positions_in_rotated_dimensions(bank, rotation):

@@ -9,7 +9,8 @@ import torch
 
 from obai_ros.environment.scene import SceneConfig
 from obai_ros.model.belief import Belief
-from obai_ros.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from obai_ros.model.checkpoint import (Checkpoint, default_checkpoint, load_checkpoint,
+                                       save_checkpoint)
 from obai_ros.model.config import ModelConfig
 from obai_ros.model.obai import Obai
 from obai_ros.model.percept import describe_planes, Percept
@@ -136,6 +137,12 @@ def test_identity_is_a_share_of_steps(model):
     checkpoint = Checkpoint(model, model.config, 'x', Schedule(1, None, 2), {})
     report = identity_over_time(checkpoint, sequences=4, frames=3, batch=2)
     assert 0.0 <= report['same_slot'] <= 1.0 and 0 < report['steps'] <= 4 * 2 * 3
+
+
+@pytest.mark.parametrize('sequences', [8, pytest.param(200, marks=pytest.mark.long)])
+def test_objects_keep_their_slot_in_what_is_shipped(sequences):
+    report = identity_over_time(load_checkpoint(default_checkpoint()), sequences=sequences)
+    assert report['steps'] > 15 * sequences and report['same_slot'] >= 0.95
 
 
 def test_streams_are_scored_by_frame(model):
