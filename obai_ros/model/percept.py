@@ -32,7 +32,7 @@ class Description:
     traits: [B, K, A]: colour, size and outline of what is seen, see `model.traits`.
     background: [B] int64: the slot with the largest mass on the image's border.
     empty: [B, K] bool: the slot is not the background, and is the best explanation of fewer
-    than `MIN_PIXELS` px.
+    than `MIN_PIXELS` px, or of what others explain as well (see `worth`).
     labels: [B, H, W] uint8: what the assignment says of each pixel, see `label`.
     contact_row, contact_col, contact_probability, reachable: see `contact.Contacts`.
     """
@@ -94,8 +94,17 @@ class Percept(Description):
         return self.appearance.gather(1, winner)[:, 0]
 
 
+TINY = 1e-30
+"""Share of a pixel that is still somebody's."""
+
+LEAST_SHARE = 1e-6
+"""Of a pixel: what others have of it counts as no less when a slot is thought away."""
+
 MIN_PIXELS = 4
 """A slot that wins fewer pixels than this explains nothing that could be pointed at."""
+
+WORTH = 5.0
+"""Nats: a slot that is worth less than this explains nothing that others do not."""
 
 
 @torch.no_grad()
@@ -141,22 +150,40 @@ def describe_planes(appearance: Tensor, masks: Tensor, assignment: Tensor, shown
     background = border_mass(assignment, mass).argmax(1)
     # Cheaper than to ask each pixel for its winner.
     won = (assignment == assignment.amax(1, keepdim=True)).sum((-1, -2))
+    idle = won < MIN_PIXELS
+    if assignment is not masks:
+        idle = idle | (worth(masks, assignment) < WORTH)
     slots = torch.arange(masks.shape[1], device=masks.device)
-    empty = (won < MIN_PIXELS) & (slots != background[:, None])
+    empty = idle & (slots != background[:, None])
     touch = contacts(assignment, background)
     return Description(appearance, masks, assignment, mass, centroid,
                        traits(assignment, shown, mass, centroid), background, empty,
-                       label(assignment, background), touch.row, touch.col,
+                       label(assignment, background, empty), touch.row, touch.col,
                        touch.probability, touch.reachable)
 
 
-def label(assignment: Tensor, background: Tensor, threshold: float = 0.5) -> Tensor:
+def worth(masks: Tensor, assignment: Tensor) -> Tensor:
+    """
+    Return [B, K], nats: by how much less likely the image would be without the slot.
+
+    Without slot k the others share its part of each pixel, so that log p(o_i) falls by
+    log (1 - mhat_ik) - log (1 - r_ik), r the assignment. A slot that draws what is there anyway,
+    say a grey object on grey ground, is worth nothing.
+    """
+    alone, unexplained = ((1.0 - share).clamp(min=LEAST_SHARE) for share in (masks, assignment))
+    return (alone.log() - unexplained.log()).sum((-1, -2))
+
+
+def label(assignment: Tensor, background: Tensor, empty: Tensor, threshold: float = 0.5
+          ) -> Tensor:
     """
     Return [B, H, W] uint8: 0 = background slot, k + 1 = slot k, UNLABELLED: unlabelled.
 
-    A pixel is unlabelled where even its most probable slot has less than `threshold`.
+    Pixels of slots that are empty [B, K] go to whoever would explain them otherwise. A pixel is
+    unlabelled where even its most probable slot has less than `threshold`.
     """
-    probability, winner = assignment.max(1)
+    share = assignment.masked_fill(empty[..., None, None], 0.0)
+    probability, winner = (share / share.sum(1, keepdim=True).clamp(min=TINY)).max(1)
     labels = torch.where(winner == background[:, None, None], 0, winner + 1)
     return torch.where(probability < threshold, UNLABELLED, labels).to(torch.uint8)
 

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+from obai_ros.model.belief import Belief
 from obai_ros.planning.preference import Preference
 
 
@@ -26,11 +27,12 @@ class Forecast:
     velocity_variance: Tensor
 
 
-def forecast(belief, dynamics: Tensor, accelerations: Tensor, state_noise: float) -> Forecast:
+def forecast(belief: Belief, dynamics: Tensor, accelerations: Tensor, state_noise: float
+             ) -> Forecast:
     """
     Propagate a belief by eq. 5-6 under a plan.
 
-    `belief` has mean, velocity, log_sd, velocity_log_sd [..., N]; `dynamics` is D [N, 2], latent
+    `belief` is of [..., N]; `dynamics` is D [N, 2], latent
     units per px/frame^2; `accelerations` a_0 .. a_{T-1} [..., T, 2] px/frame^2; `state_noise`
     sigma_s. The marginals of the joint propagation, so that the error of a velocity grows with
     the time it is extrapolated over.
@@ -51,15 +53,6 @@ def _time(steps: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor,
     tau = torch.arange(1, steps + 1, dtype=dtype, device=device)[:, None]
     # (tau - i + 1) times the velocity noise of each frame i, and tau noises of s itself.
     return tau, tau.square(), tau * (tau + 1) * (2 * tau + 1) / 6 + tau
-
-
-def roll_forward(belief, dynamics: Tensor, acceleration: Tensor, state_noise: float):
-    """Return the belief one frame later, after `acceleration` [..., 2] px/frame^2."""
-    after = forecast(belief, dynamics, acceleration[..., None, :], state_noise)
-    return replace(
-        belief, mean=after.mean[..., 0, :], velocity=after.velocity[..., 0, :],
-        log_sd=after.variance[..., 0, :].log() / 2,
-        velocity_log_sd=after.velocity_variance[..., 0, :].log() / 2)
 
 
 def gaussian_divergence(mean: Tensor, variance: Tensor, preference: Preference) -> Tensor:

@@ -16,8 +16,8 @@ from torch import Tensor
 from obai_ros.planning.preference import GoalError, Preference
 from obai_ros.whole_file import write_bytes
 
-# Fewer effective samples than this do not fix a mean in 16 dimensions, let alone a covariance.
-MIN_EFFECTIVE_SAMPLES = 20.0
+# Fewer effective samples than this do not fix a mean and its variance.
+MIN_EFFECTIVE_SAMPLES = 5.0
 # Variance that no belief can be trusted below, relative to the variance over the whole bank. It
 # keeps a dimension that the model does not use (all beliefs equal) from dominating the rest.
 VARIANCE_FLOOR = 1e-4
@@ -155,7 +155,7 @@ class GoalBank:
         return chosen
 
     def toward(self, position, sd_px: float = 2.0, shape: str | None = None, colour=None,
-               size_range: tuple[float, float] | None = None, covariance: str = 'full',
+               size_range: tuple[float, float] | None = None, covariance: str = 'diagonal',
                recentre: bool = True) -> Preference:
         """
         Return the preference for being at `position` [..., 2] px, give or take `sd_px`.
@@ -178,17 +178,18 @@ class GoalBank:
         # Objects beyond four spreads of all goals weigh nothing; leaving them out makes the
         # usual case, one goal, an order of magnitude cheaper.
         chosen = self.select(shape, colour, size_range)
+        restricted = not bool(chosen.all())
         chosen = chosen & (self.position >= flat.amin(0) - 4 * sd_px).all(-1)
         chosen = chosen & (self.position <= flat.amax(0) + 4 * sd_px).all(-1)
         near = chosen.nonzero().squeeze(-1)
         if len(near) < MIN_EFFECTIVE_SAMPLES:
-            raise GoalError(_too_few(len(near)))
+            raise GoalError(_too_few(len(near), restricted))
         distance = (self.position[near] - flat[:, None]).square().sum(-1)
         weights = torch.softmax(distance / (-2 * sd_px ** 2), -1)
         preference = self._moments(near, weights, covariance)
         mean, effective = preference.mean, preference.effective_samples
         if effective.min() < MIN_EFFECTIVE_SAMPLES:
-            raise GoalError(_too_few(float(effective.min())))
+            raise GoalError(_too_few(float(effective.min()), restricted))
         if recentre:
             mean = mean + self._shift(near, weights, flat)
         return Preference(
@@ -212,7 +213,7 @@ class GoalBank:
                             '(`obai learn-goals --objects N`)')
         return -(offset[:, None] @ slope).squeeze(1)
 
-    def weighted(self, weights: Tensor, covariance: str = 'full') -> Preference:
+    def weighted(self, weights: Tensor, covariance: str = 'diagonal') -> Preference:
         """
         Return the preference for any ptilde(s_true): weights u_j [..., n] >= 0 (eq. 10-12).
 
@@ -295,7 +296,8 @@ class GoalBank:
                             f'{width} px wide and {height} px high')
 
 
-def _too_few(effective: float) -> str:
+def _too_few(effective: float, restricted: bool) -> str:
     return (f'this goal rests on {effective:.1f} effective samples, at least '
-            f'{MIN_EFFECTIVE_SAMPLES:g} are needed; widen its spread, drop the restriction to a '
-            'class, or learn a larger bank (`obai learn-goals --objects N`)')
+            f'{MIN_EFFECTIVE_SAMPLES:g} are needed; widen its spread'
+            f'{", drop the restriction to a class" if restricted else ""}, or learn a larger '
+            'bank (`obai learn-goals --objects N`)')

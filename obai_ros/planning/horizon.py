@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from obai_ros.model.belief import Belief
 from obai_ros.planning.preference import Preference
 
 
@@ -32,7 +33,7 @@ class Projection:
     drift_noise: Tensor
 
     @staticmethod
-    def of(belief, preference: Preference, dynamics: Tensor) -> Projection:
+    def of(belief: Belief, preference: Preference, dynamics: Tensor) -> Projection:
         """Project beliefs [..., N] and a preference for each onto `dynamics` D [N, 2]."""
         weighted, gram = preference.through(dynamics)
         rows = weighted.mT
@@ -105,11 +106,6 @@ class Horizon:
     def minimiser(self, projection: Projection, cost: Tensor) -> Tensor:
         """Return the plan of `solve` alone."""
         return self.vectors @ self._modes(projection, cost)[-1]
-
-    def objective(self, plan: Tensor, projection: Projection, cost: Tensor) -> Tensor:
-        """Return a' H a / 2 - b' a [...]: the objective less its value without any action."""
-        curved = self.coupling @ plan @ projection.gram + cost[..., None, None] * plan
-        return (plan * (curved / 2 - self.target(projection))).sum((-2, -1))
 
     def hessian(self, projection: Projection, cost: Tensor) -> Tensor:
         """Return H [..., 2 actions, 2 actions], accelerations ordered (ax_0, ay_0, ax_1, ...)."""

@@ -12,7 +12,9 @@ from typing import Sequence
 import torch
 from torch import Tensor
 
-from obai_ros.planning.feef import eq14, feef, forecast, roll_forward
+from obai_ros.model.belief import ActionBelief, Belief
+from obai_ros.model.dynamics import moved_on
+from obai_ros.planning.feef import eq14, feef, forecast
 from obai_ros.planning.horizon import Horizon, Projection
 from obai_ros.planning.limits import box_minimum, clip
 from obai_ros.planning.occlusion import View
@@ -48,7 +50,7 @@ class PlannerConfig:
 
     law: str = 'feef'
     """feef: the closed form of eq. 13, with a wish for rest and a price of action; eq14: the
-    paper's greedy step, to the letter and without limits (oscillates in a loop)."""
+    paper's greedy step, without limits (oscillates in a loop)."""
     horizon: int = 5
     """T, frames to look ahead, 1..50."""
     velocity_weight: float = 1.0
@@ -102,14 +104,11 @@ class Plan:
     What to do, for B scenes of K slots.
 
     acceleration [B, K, 2]: a_0, px/frame^2, zero unless the outcome is ACT; sequence
-    [B, K, T, 2]: the whole plan; expected_decrease [B, K]: what the plan takes off G and the cost
-    of actions, nats (negative for a clipped plan that has to be revised under way); outcome
-    [B, K] int64, an Outcome; evaluate: returns `feef`.
+    [B, K, T, 2]: the whole plan; outcome [B, K] int64, an Outcome; evaluate: returns `feef`.
     """
 
     acceleration: Tensor
     sequence: Tensor
-    expected_decrease: Tensor
     outcome: Tensor
     evaluate: Callable[[], Tensor]
 
@@ -156,7 +155,7 @@ class Planner:
                              dynamics.device, actions=1)
 
     @torch.inference_mode()
-    def plan(self, belief, preference: Preference, active: Tensor,
+    def plan(self, belief: Belief, preference: Preference, active: Tensor,
              committed: Sequence[Tensor] = (), reachable: Tensor | None = None,
              view: View | None = None) -> Plan:
         """
@@ -174,27 +173,25 @@ class Planner:
         """
         config = self.config
         for acceleration in committed:
-            belief = roll_forward(belief, self.dynamics, acceleration, config.state_noise)
+            certain = ActionBelief(acceleration, torch.full_like(acceleration, -torch.inf))
+            belief = moved_on(belief, certain, self.dynamics, config.state_noise)
         projection = Projection.of(belief, preference, self.dynamics)
         inverse, cost = self._of_goal(projection.gram)
         if config.law == 'eq14':
             sequence = eq14(belief.mean, preference, self.dynamics)[..., None, :]
             worthwhile = torch.ones_like(active)
         else:
-            sequence, fall, worthwhile = self._optimum(projection, cost)
+            sequence, worthwhile = self._optimum(projection, cost)
             if view is not None:
-                self._beware(projection, inverse, cost, view, active, sequence)
+                sequence = self._cautious(sequence, projection, inverse, cost, view, active)
 
         def expected(accelerations: Tensor) -> Tensor:
             future = forecast(belief, self.dynamics, accelerations, config.state_noise)
             return feef(future, preference, config.velocity_weight)
 
-        if config.law == 'eq14':
-            fall = expected(torch.zeros_like(sequence)) - expected(sequence)
         outcome = self._decide(projection, inverse, sequence, worthwhile, active, reachable)
         acting = (outcome == Outcome.ACT)[..., None]
-        return Plan(torch.where(acting, sequence[..., 0, :], 0.0), sequence,
-                    fall.masked_fill(~active, 0.0), outcome,
+        return Plan(torch.where(acting, sequence[..., 0, :], 0.0), sequence, outcome,
                     lambda: expected(sequence).masked_fill(~active, float('nan')))
 
     def _of_goal(self, gram: Tensor) -> tuple[Tensor, Tensor]:
@@ -204,15 +201,14 @@ class Planner:
             self._goal = gram, _inverse(gram), self.config.action_cost * trace / 2
         return self._goal[1:]
 
-    def _optimum(self, projection: Projection, cost: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the plan within the limits, the fall of the objective, and if it is no noise."""
+    def _optimum(self, projection: Projection, cost: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the plan within the limits, and whether it is after more than noise, [B, K]."""
         limit = self.config.max_acceleration
         free, fall, noise = self.horizon.solve(projection, cost)
         worthwhile = fall > self.config.stop_ratio * noise
         excess = free.abs().amax((-2, -1)) / limit
-        saturated = excess > 1
-        if not saturated.any():
-            return free, fall, worthwhile
+        if not (excess > 1).any():
+            return free, worthwhile
         plan = clip(free, limit)
         far = excess > {'clip': float('inf'), 'box': 1.0, 'auto': CLIP_EXCESS}[self.config.limit]
         if far.any():
@@ -223,21 +219,20 @@ class Planner:
                 plan[far].flatten(-2), self.horizon.curvature(chosen, lam),
                 self.config.limit_iterations)
             plan[far] = best.unflatten(-1, (-1, 2))
-        fall = torch.where(saturated, -self.horizon.objective(plan, projection, cost), fall)
-        return plan, fall, worthwhile
+        return plan, worthwhile
 
-    def _beware(self, projection: Projection, inverse: Tensor, cost: Tensor, view: View,
-                active: Tensor, sequence: Tensor) -> None:
-        """Put into `sequence` other plans for objects that theirs takes out of sight."""
+    def _cautious(self, sequence: Tensor, projection: Projection, inverse: Tensor, cost: Tensor,
+                  view: View, active: Tensor) -> Tensor:
+        """Return the plans, with others for objects that theirs would take out of sight."""
         velocity = (inverse @ projection.drift[..., None]).squeeze(-1)
         moving = torch.where(active[..., None], sequence[..., 0, :], 0.0)
         hidden = view.may_be_hidden(velocity + moving) & active
         if not hidden.any():
-            return
-        last = clip(self.blind.minimiser(projection, cost), self.config.max_acceleration)
-        sequence[..., 1:, :].masked_fill_(hidden[..., None, None], 0.0)
-        sequence[..., 0, :] = torch.where(hidden[..., None], last[..., 0, :],
-                                          sequence[..., 0, :])
+            return sequence
+        once = torch.zeros_like(sequence)
+        once[..., :1, :] = clip(self.blind.minimiser(projection, cost),
+                                self.config.max_acceleration)
+        return torch.where(hidden[..., None, None], once, sequence)
 
     def _decide(self, projection: Projection, inverse: Tensor, sequence: Tensor,
                 worthwhile: Tensor, active: Tensor, reachable: Tensor | None) -> Tensor:

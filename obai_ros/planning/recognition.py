@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from obai_ros.planning.goal import Look
-from obai_ros.planning.goal_bank import GoalBank, MIN_EFFECTIVE_SAMPLES
+from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.planning.preference import GoalError
 
+# Objects that it takes to know what they have in common.
+MIN_OBJECTS = 20
 # Steps, px, in which sizes are told apart.
 SIZE_STEP = 0.5
 # Bumps that shapes are told by; their width, in sds of traits of outlines, per root of how many
@@ -41,26 +43,23 @@ class Recogniser:
         """
         Get to know a class.
 
-        Raises GoalError if there is no such class, or the bank has too few objects of it.
+        Shape, colour and size are learned one by one, so that a class needs no objects that
+        have all of them. Raises GoalError if there is no such class, or the bank has too few
+        objects of its shape, colour or size.
         """
         if look in self._known:
             return
-        count = int(self._bank.select(look.shape, look.colour, look.size_range).sum())
-        if count < MIN_EFFECTIVE_SAMPLES:
-            raise GoalError(
-                f'the goal bank has {count} objects of this class, at least '
-                f'{MIN_EFFECTIVE_SAMPLES:g} are needed to know it again; widen the class, or '
-                'learn a larger bank (`obai learn-goals --objects N`)')
         bank, parts = self._bank, []
         if look.shape is not None:
+            _require_enough(bank.select(shape=look.shape), f'of the shape {look.shape!r}')
             index = bank.shapes.index(look.shape)
             parts.append(lambda traits: self._shapes.log_odds(traits, index))
         if look.colour is not None:
-            chosen = bank.select(colour=look.colour)
+            chosen = _require_enough(bank.select(colour=look.colour), 'of this colour')
             parts.append(_Attribute.of(bank, bank.colour, chosen).log_odds)
         if look.size_range is not None:
+            chosen = _require_enough(bank.select(size_range=look.size_range), 'of such a size')
             sizes = SIZE_STEP * (bank.size / SIZE_STEP).round()
-            chosen = bank.select(size_range=look.size_range)
             parts.append(_Attribute.of(bank, sizes[:, None], chosen).log_odds)
         self._known[look] = parts
 
@@ -78,6 +77,17 @@ class Recogniser:
         return odds
 
 
+def _require_enough(chosen: Tensor, words: str) -> Tensor:
+    """Return which objects of a bank are chosen; raise GoalError if they are too few."""
+    count = int(chosen.sum())
+    if count < MIN_OBJECTS:
+        raise GoalError(
+            f'the goal bank has {count} objects {words}, at least {MIN_OBJECTS} are needed to '
+            'know one again; widen the class, or learn a larger bank (`obai learn-goals '
+            '--objects N`)')
+    return chosen
+
+
 class _Shapes:
     """
     How likely the shapes of the bank are, by kernel least squares.
@@ -90,7 +100,7 @@ class _Shapes:
         # In numpy, which takes a third of the time of torch for what is as small as this.
         shape, outline = bank.shape.cpu().numpy(), bank.traits[:, OUTLINE].cpu().numpy()
         count = np.bincount(shape, minlength=len(bank.shapes))
-        self._present = np.flatnonzero(count >= MIN_EFFECTIVE_SAMPLES)
+        self._present = np.flatnonzero(count >= MIN_OBJECTS)
         self._origin = outline.mean(0)
         self._unit = WIDTH * outline.shape[1] ** 0.5 * outline.std(0, ddof=1).clip(1e-6)
         order = torch.randperm(len(bank), generator=torch.Generator().manual_seed(0)).numpy()

@@ -12,9 +12,10 @@ from obai_ros.action_field import ActionField
 from obai_ros.model.config import ModelConfig
 from obai_ros.model.filter import Filter
 from obai_ros.model.inference import infer_clip
+from obai_ros.model.likelihood import mixture
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
-from obai_ros.model.percept import border_mass, label, moments
+from obai_ros.model.percept import border_mass, describe_planes, label, moments, worth
 from obai_ros.model.schedule import Schedule
 
 
@@ -50,17 +51,46 @@ def test_what_a_percept_says_about_slots_is_consistent(make_model, make_clip):
     assert torch.allclose(percept.masks.sum(1), torch.ones(2, size, size).double())
     assert torch.allclose(percept.assignment.sum(1), torch.ones(2, size, size).double())
     assert torch.allclose(percept.mass.sum(1), torch.full((2,), float(size * size)).double())
-    labels = label(percept.assignment, percept.background, threshold=0.0)
-    winner = percept.assignment.argmax(1)
+    labels = label(percept.assignment, percept.background, percept.empty, threshold=0.0)
+    share = percept.assignment.masked_fill(percept.empty[..., None, None], 0.0)
+    winner = share.argmax(1)
     for index in range(2):
         background = percept.background[index]
         assert (labels[index][winner[index] == background] == 0).all()
         other = (background + 1) % 4
         assert (labels[index][winner[index] == other] == other + 1).all()
-    sure = percept.assignment.amax(1) >= 0.5
+    sure = (share / share.sum(1, keepdim=True)).amax(1) >= 0.5
     assert torch.equal(percept.labels, torch.where(sure, labels, 255))
-    assert (label(percept.assignment, percept.background, threshold=1.1) == 255).all()
+    assert (label(percept.assignment, percept.background, percept.empty, 1.1) == 255).all()
     assert percept.reconstruction().shape == percept.hard_reconstruction().shape == (2, 3, 32, 32)
+
+
+def test_worth_is_what_an_image_costs_more_without_a_slot():
+    generator = torch.Generator().manual_seed(0)
+    output = torch.randn(2, 4, 4, 64, generator=generator, dtype=torch.float64)
+    image = torch.rand(2, 3, 64, generator=generator, dtype=torch.float64)
+    seen = mixture(output, image, 0.3)
+    found = worth(*(each.view(2, 4, 8, 8) for each in (seen.mask, seen.responsibility)))
+    for slot in range(4):
+        rest = [other for other in range(4) if other != slot]
+        without = mixture(output[:, rest], image, 0.3).negative_log_likelihood()
+        assert torch.allclose(found[:, slot], without - seen.negative_log_likelihood())
+
+
+def test_a_slot_in_the_colour_of_the_ground_is_empty_and_its_pixels_are_the_grounds():
+    """Slot 1 shows a red square, slot 2 claims as large a one where the ground shows."""
+    logit = torch.full((3, 16, 16), -6.0)
+    logit[0], logit[1, 2:6, 2:6], logit[2, 9:13, 9:13] = 0.0, 6.0, 6.0
+    colour = torch.full((3, 3, 16, 16), 0.5)
+    colour[1] = torch.tensor([1.0, 0.0, 0.0])[:, None, None]
+    output = torch.cat([torch.logit(colour, 1e-4), logit[:, None]], 1).flatten(-2)[None]
+    image = torch.full((1, 3, 16, 16), 0.5)
+    image[0, :, 2:6, 2:6] = colour[1, :, :4, :4]
+    seen = mixture(output, image.flatten(-2), 0.1)
+    found = describe_planes(*(value.unflatten(-1, (16, 16)) for value in (
+        seen.colour, seen.mask[:, :, 0], seen.responsibility[:, :, 0])), image)
+    assert found.empty.tolist() == [[False, False, True]]
+    assert (found.labels[0, 9:13, 9:13] == 0).all() and (found.labels[0, 2:6, 2:6] == 2).all()
 
 
 def test_centroids_use_the_coordinates_of_the_environment():

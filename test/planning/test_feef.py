@@ -2,8 +2,9 @@
 import pytest
 import torch
 
-from obai_ros.model.belief import Belief
-from obai_ros.planning.feef import eq14, feef, forecast, gaussian_divergence, roll_forward
+from obai_ros.model.belief import ActionBelief, Belief
+from obai_ros.model.dynamics import moved_on
+from obai_ros.planning.feef import eq14, feef, forecast, gaussian_divergence
 from obai_ros.planning.preference import Preference
 
 
@@ -47,13 +48,14 @@ def test_forecast_agrees_with_simulation(generator, dynamics, make_belief):
                                    atol=0, rtol=0.02)
 
 
-def test_rolling_forward_is_the_first_frame_of_a_forecast(generator, dynamics, make_belief):
+def test_a_forecast_begins_with_eq_5_and_6(generator, dynamics, make_belief):
     belief = make_belief()
     plan = torch.randn(2, 3, 2, 2, generator=generator, dtype=torch.float64)
-    once = roll_forward(belief, dynamics, plan[..., 0, :], 0.1)
-    twice = roll_forward(once, dynamics, plan[..., 1, :], 0.1)
+    once, twice = belief, belief
+    for frame in range(2):
+        certain = ActionBelief(plan[..., frame, :], torch.full_like(plan[..., 0, :], -torch.inf))
+        once, twice = twice, moved_on(twice, certain, dynamics, 0.1)
     future = forecast(belief, dynamics, plan, 0.1)
-    assert isinstance(once, Belief)
     torch.testing.assert_close(once.mean, future.mean[..., 0, :])
     torch.testing.assert_close(once.log_sd, future.variance[..., 0, :].log() / 2)
     torch.testing.assert_close(twice.mean, future.mean[..., 1, :])

@@ -86,7 +86,7 @@ def test_preference_means_the_position_even_at_the_border(bank, rotation, goal):
 
 def test_full_covariances_are_shrunk_toward_the_diagonal_by_their_samples(generator, rotation):
     bank = make_bank(generator, rotation, 30)
-    found = torch.linalg.inv(bank.weighted(torch.ones(30)).precision)
+    found = torch.linalg.inv(bank.weighted(torch.ones(30), 'full').precision)
     plain = torch.linalg.inv(bank.weighted(torch.ones(30), 'diagonal').precision)
     sample = torch.from_numpy(np.cov(bank.mean.numpy().T, bias=True))
     off = ~torch.eye(LATENT, dtype=torch.bool)
@@ -148,7 +148,7 @@ def test_reads_positions_out_of_beliefs(bank):
     ({'position': (32, 32), 'colour': (2.0, 0, 0)}, 'three numbers in'),
     ({'position': (32, 32), 'size_range': (20, 10)}, 'range of sizes'),
     ({'position': (32, 32), 'covariance': 'round'}, '"full" or "diagonal"'),
-    ({'position': (32, 32), 'sd_px': 0.1}, 'effective samples, at least 20'),
+    ({'position': (32, 32), 'sd_px': 0.1}, 'effective samples, at least 5'),
     ({'position': (32, 32), 'colour': (0.5, 0.5, 0.5), 'shape': 'heart'}, 'effective samples'),
 ])
 def test_impossible_goals_are_refused_with_the_reason(bank, request_, reason):

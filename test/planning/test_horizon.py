@@ -96,12 +96,15 @@ def test_frames_without_an_action_are_columns_left_out(dynamics, make_belief, ma
     torch.testing.assert_close(fall.squeeze(), objective(zero) - objective(minimum))
 
 
-def test_hessian_objective_and_curvature_belong_together(dynamics, make_belief, make_preference):
+def test_hessian_target_and_curvature_belong_together(dynamics, make_belief, make_preference):
     belief, goal = make_belief(), make_preference()
     horizon, projection, cost, plan, fall, _ = solved(belief, goal, dynamics, 5, 1.0, 0.3)
     hessian, target = horizon.hessian(projection, cost), horizon.target(projection).flatten(-2)
     torch.testing.assert_close((hessian @ plan.flatten(-2)[..., None]).squeeze(-1), target)
-    torch.testing.assert_close(horizon.objective(plan, projection, cost), -fall)
+    # a' H a / 2 - b' a, the objective less its value without any action
+    flat = plan.flatten(-2)
+    quadratic = (flat[..., None, :] @ hessian @ flat[..., None]).squeeze((-2, -1))
+    torch.testing.assert_close(quadratic / 2 - (target * flat).sum(-1), -fall)
     values = torch.linalg.eigvalsh(hessian)
     least, greatest = horizon.curvature(projection, cost)
     torch.testing.assert_close(values[..., 0], least)

@@ -29,14 +29,12 @@ def at(x, y):
     return Preference.diagonal(torch.tensor([[[x, y]]]), torch.ones(1, 1, 2))
 
 
-def test_plan_lowers_feef_by_what_it_expects_to(make_belief, make_preference, dynamics):
+def test_a_plan_lowers_feef(make_belief, make_preference, dynamics):
     belief, goal = make_belief(), make_preference()
     planner = Planner(dynamics, PlannerConfig(action_cost=0.0))
     plan = planner.plan(belief, goal, everywhere())
     nothing = forecast(belief, dynamics, torch.zeros_like(plan.sequence), 0.1)
-    before = feef(nothing, goal, 1.0)
-    torch.testing.assert_close(before - plan.feef, plan.expected_decrease)
-    assert (plan.expected_decrease > 0).all()
+    assert (plan.feef < feef(nothing, goal, 1.0)).all()
     assert torch.equal(plan.acceleration, plan.sequence[..., 0, :])
 
 
@@ -64,8 +62,6 @@ def test_limits_are_kept(make_belief, make_preference, dynamics, limit):
     plan = Planner(dynamics, config).plan(make_belief(), make_preference(), everywhere())
     assert plan.sequence.abs().max() <= 0.2 + 1e-12
     assert (plan.outcome == Outcome.ACT).all()
-    if limit == 'box':
-        assert (plan.expected_decrease > 0).all()
 
 
 @settings(deadline=None, max_examples=25)

@@ -228,7 +228,7 @@ NONE_IN_VIEW = sight([False] * 4)
      "no shape 'dog'; the bank knows square, heart"),
     (Goal(Kind.CLASS, 5.0, 5.0, look=Look(None, (2.0, 0.0, 0.0))), sight(), 'three numbers in'),
     (Goal(Kind.CLASS, 5.0, 5.0, look=Look(None, (0.5, 0.5, 0.5))), sight(),
-     'has 0 objects of this class'),
+     'has 0 objects of this colour'),
     (Goal(Kind.CLASS, 5.0, 5.0, look=Look(None, None, (9.0, 4.0))), sight(), 'range of sizes'),
     (Goal(Kind.IMAGE), sight(), 'needs an image'),
     (Goal(Kind.IMAGE, scene=NONE_IN_VIEW), sight(), 'no object was found in the goal image'),

@@ -71,7 +71,7 @@ def test_every_object_is_of_the_class_of_all(bank):
 @pytest.mark.parametrize('look, words', [
     (Look('star'), "no shape 'star'"), (Look(None, (0.5, 0.4, 2.0)), 'three numbers in'),
     (Look(None, (0.5, 0.5)), 'three numbers in'),
-    (Look(None, (0.6, 0.37, 0.37)), 'has 0 objects of this class')])
+    (Look(None, (0.6, 0.37, 0.37)), 'has 0 objects of this colour')])
 def test_classes_that_are_not_known_are_refused(bank, look, words):
     few = replace(bank, colour=bank.colour.round())
     with pytest.raises(GoalError, match=words):
