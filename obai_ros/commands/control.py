@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 import sys
 import time
 from pathlib import Path
@@ -27,6 +28,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--episodes', type=positive, default=200, help='default: %(default)s')
     parser.add_argument('--steps', type=positive, default=20,
                         help='actions per episode (default: %(default)s)')
+    parser.add_argument('--delay', type=int, default=0, metavar='FRAMES',
+                        help='carry out what is decided from pixels so many frames later, 0 to '
+                        '10, and plan for that (default: %(default)s)')
     parser.add_argument('--seed', type=seed, default=0,
                         help='of scenes and goals (default: %(default)s)')
     parser.add_argument('--checkpoint', type=Path,
@@ -62,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         torch.set_num_threads(args.threads)
     try:
         if args.ros:
-            useless = [name for name in ('plot', 'gif') if getattr(args, name)]
+            useless = [name for name in ('plot', 'gif', 'delay') if getattr(args, name)]
             if useless or args.planner != 'feef':
                 raise ValueError('--ros compares the planner feef with itself: leave out '
                                  f'--{useless[0] if useless else "planner"}')
@@ -98,12 +102,12 @@ def _benchmark(args) -> tuple[dict, dict]:
     if args.gif and filmed is None:
         raise ValueError(f'--gif shows what a planner sees; none of {args.planner} sees pixels')
     checkpoint = bank = None
-    config, scene = PlannerConfig(), SceneConfig()
+    config, scene = PlannerConfig(delay=args.delay), SceneConfig()
     if any(planner in FROM_PIXELS for planner in planners):
         _, checkpoint, bank = _model(args)
         scene = SceneConfig(image_size=checkpoint.config.image_size,
                             num_objects=checkpoint.config.num_slots - 1)
-        config = PlannerConfig(state_noise=checkpoint.config.sigma_s)
+        config = replace(config, state_noise=checkpoint.config.sigma_s)
     task = sample_task(args.task, scene, args.episodes, args.seed)
     figures, results = {}, {}
     for planner in planners:

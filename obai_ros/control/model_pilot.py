@@ -14,6 +14,7 @@ from obai_ros.environment.scene import Scene
 from obai_ros.model.belief import Belief
 from obai_ros.model.checkpoint import Checkpoint
 from obai_ros.model.filter import Filter
+from obai_ros.planning.delay import carried, rolled
 from obai_ros.planning.goal import Sight
 from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.planning.goal_image import look
@@ -30,6 +31,7 @@ class ModelPilot:
     """
     Plays from pixels with the model of `checkpoint` and the goals of its `bank`.
 
+    Moves are carried out `config.delay` frames after they were decided on, and planned for then.
     seed: of the noise that the filter starts each episode with; it looks as perception_node does
     unless told otherwise. Goals about objects in view are asked for when the first frame has been
     answered, which hence does nothing about them.
@@ -44,6 +46,7 @@ class ModelPilot:
         self._recogniser = Recogniser(self._bank)
         self._dynamics = checkpoint.model.dynamics.D.detach()
         self._planner = Planner(self._dynamics, config)
+        self._config = config
         self._spread = spread_px
         self._seed = seed
 
@@ -66,12 +69,19 @@ class ModelPilot:
         self._state, percept = self._filter.step(self._state, image, self._field)
         sights = Sight.of(percept)
         goal, active, belief = self._aims(sights)
-        touch = percept.contacts
-        showing = torch.stack([sight.objects for sight in sights])
-        plan = self._planner.plan(belief, goal, active, reachable=touch.reachable,
-                                  view=View(percept.centroid, percept.mass, showing))
         height, width = image.shape[-2:]
-        self._field = place(touch, plan.acceleration, active, height, width).to('cpu')
+        if self._field is None:
+            # What was decided on and is not carried out yet, the oldest first: nothing so far.
+            self._underway = [place(percept.contacts, torch.zeros(*active.shape, 2), active,
+                                    height, width)] * self._config.delay
+        later = rolled(belief, [field.acceleration.to(self._device) for field in self._underway],
+                       self._dynamics, self._config.state_noise)
+        touch = carried(percept.contacts, belief, later, self._dynamics, height, width)
+        showing = torch.stack([sight.objects for sight in sights])
+        plan = self._planner.plan(later, goal, active, reachable=touch.reachable,
+                                  view=View(percept.centroid, percept.mass, showing))
+        field = place(touch, plan.acceleration, active, height, width).to('cpu')
+        self._field, *self._underway = *self._underway, field
         self._ask(sights)
         share = overlap(percept.assignment.argmax(1).cpu(), labels, percept.masks.shape[1],
                         scene.num_objects)

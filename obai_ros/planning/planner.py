@@ -7,13 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from functools import cached_property
-from typing import Sequence
 
 import torch
 from torch import Tensor
 
-from obai_ros.model.belief import ActionBelief, Belief
-from obai_ros.model.dynamics import moved_on
+from obai_ros.model.belief import Belief
 from obai_ros.planning.feef import eq14, feef, forecast
 from obai_ros.planning.horizon import Horizon, Projection
 from obai_ros.planning.limits import box_minimum, clip
@@ -70,6 +68,8 @@ class PlannerConfig:
     Far below 1 on purpose: the belief's mean is better than its variance says."""
     wait_sd: float = 16.0
     """WAIT when the standard deviation of the believed position exceeds this, px, > 0."""
+    delay: int = 0
+    """Frames, 0..10, by which actions act later than on the frame that they answer."""
     state_noise: float = 0.1
     """sigma_s of eq. 5-6, latent units, > 0: the growth of uncertainty over the horizon."""
 
@@ -89,6 +89,8 @@ class PlannerConfig:
                               and 1 <= self.blind_horizon <= 100, 'a whole number from 1 to 100'),
             'stop_ratio': (0 <= self.stop_ratio < float('inf'), 'zero or more'),
             'wait_sd': (self.wait_sd > 0, 'positive'),
+            'delay': (isinstance(self.delay, int) and 0 <= self.delay <= 10,
+                      'a whole number from 0 to 10'),
             'state_noise': (0 < self.state_noise < float('inf'), 'positive'),
         }
         for field in fields(self):
@@ -156,15 +158,13 @@ class Planner:
 
     @torch.inference_mode()
     def plan(self, belief: Belief, preference: Preference, active: Tensor,
-             committed: Sequence[Tensor] = (), reachable: Tensor | None = None,
-             view: View | None = None) -> Plan:
+             reachable: Tensor | None = None, view: View | None = None) -> Plan:
         """
         Return a plan for each slot.
 
         `belief` has mean, velocity, log_sd, velocity_log_sd [B, K, N]; `preference` a goal for
         each slot [B, K, N] (any finite one where there is no goal); `active` [B, K] bool: slots
-        with a goal, never the background slot; `committed`: accelerations [B, K, 2] that are on
-        their way and will act before this plan can, the oldest first, one per frame of delay;
+        with a goal, never the background slot;
         `reachable` [B, K] bool: slots with a pixel to act on (None: all); `view`: where the slots
         show (None: they never hide each other). An object that its plan would take to where
         another may hide it is given the one action that serves it best if no other can follow:
@@ -172,9 +172,6 @@ class Planner:
         tensors, which are quicker to make.
         """
         config = self.config
-        for acceleration in committed:
-            certain = ActionBelief(acceleration, torch.full_like(acceleration, -torch.inf))
-            belief = moved_on(belief, certain, self.dynamics, config.state_noise)
         projection = Projection.of(belief, preference, self.dynamics)
         inverse, cost = self._of_goal(projection.gram)
         if config.law == 'eq14':

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from obai_ros.model.belief import Belief
+from obai_ros.planning.delay import rolled
 from obai_ros.planning.planner import Planner, PlannerConfig
 from obai_ros.planning.preference import Preference
 
@@ -22,7 +23,9 @@ def run(config, frames, start=(10.0, 30.0), velocity=(0.0, 0.0), delay=0, aware=
         errors.append((state - GOAL.mean).flatten())
         speeds.append(speed.flatten())
         belief = Belief(state, speed, SURE, SURE)
-        plan = planner.plan(belief, GOAL, ACTIVE, committed=pending if aware else ())
+        if aware:
+            belief = rolled(belief, pending, torch.eye(2), 0.1)
+        plan = planner.plan(belief, GOAL, ACTIVE)
         pending = [*pending, plan.acceleration]
         speed = speed + gain * pending.pop(0)
         state = state + speed

@@ -174,17 +174,6 @@ def test_slots_that_show_nothing_hide_nothing():
                                planner.plan(belief, goal, everywhere(1, 2)).sequence)
 
 
-def test_committed_actions_are_reckoned_with():
-    """The plan is the one for where the object will be once those actions have acted."""
-    planner = Planner(torch.eye(2))
-    belief, goal = pixels((20.0, 20.0), (1.0, -1.0)), at(32.0, 32.0)
-    pending = [torch.tensor([[[2.0, 0.0]]]), torch.tensor([[[0.0, 1.0]]])]
-    found = planner.plan(belief, goal, everywhere(1, 1), committed=pending)
-    later = pixels((26.0, 19.0), (3.0, 0.0))    # 20 + 3 + 3, 20 - 1 + 0
-    expected = planner.plan(later, goal, everywhere(1, 1))
-    torch.testing.assert_close(found.acceleration, expected.acceleration)
-
-
 @pytest.mark.parametrize('dynamics', [
     torch.zeros(4, 2), torch.tensor([[1.0, 2.0], [2.0, 4.0]])])
 def test_singular_dynamics_are_refused(dynamics):

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Delay: planning for when an action will act, if that is some frames after what it answers."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from obai_ros.model.belief import ActionBelief, Belief
+from obai_ros.model.contact import Contacts
+from obai_ros.model.dynamics import moved_on
+
+
+def rolled(belief: Belief, committed: Sequence[Tensor], dynamics: Tensor, state_noise: float
+           ) -> Belief:
+    """
+    Return beliefs [..., K, N] one frame later for each of the actions that are under way.
+
+    committed: accelerations [..., K, 2] px/frame^2 that were sent and have not acted yet, the
+    oldest first. Without it every law diverges that corrects an error twice, once for each frame
+    in which it still sees it. dynamics: D [N, 2]. state_noise: sigma_s of eq. 5-6.
+    """
+    for acceleration in committed:
+        certain = ActionBelief(acceleration, torch.full_like(acceleration, -torch.inf))
+        belief = moved_on(belief, certain, dynamics, state_noise)
+    return belief
+
+
+def carried(contacts: Contacts, now: Belief, later: Belief, dynamics: Tensor, height: int,
+            width: int) -> Contacts:
+    """
+    Return the pixels to push at where their objects will be.
+
+    now, later: beliefs [B, K, N] between which they move. The way, in px, is what D says that an
+    acceleration would have to be to change the state as much. Pixels stay within the image,
+    height and width px.
+    """
+    way = (later.mean - now.mean) @ torch.linalg.pinv(dynamics).mT            # [B, K, 2] px
+    col, row = way.round().long().unbind(-1)
+    return replace(contacts, row=(contacts.row + row).clamp(0, height - 1),
+                   col=(contacts.col + col).clamp(0, width - 1))
