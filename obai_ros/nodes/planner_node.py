@@ -54,17 +54,20 @@ class PlannerNode(ManagedNode):
             agent = Agent(checkpoint, bank, self._planner_config({}), self.settings.spread)
         except ValueError as error:
             raise ConfigureError(f'{error}.') from error
+        goal = self._goal_of_parameters({})
+        if refusal := self._refusal(agent, {'goal': self.settings.goal}):
+            raise ConfigureError(f'the goal of the parameters is refused: {refusal}. Correct '
+                                 'goal, goal_x, goal_y or spread.')
         self._answered = 0
         self._newest = self._reply = None
         self._agent = agent
         if agent.bankless:
             self.get_logger().warning(f'goals will be refused: {agent.bankless}')
         self.get_logger().info(f'configured: model {agent.model_id}')
-        goal = self._goal_of_parameters({})
         if goal.kind == Goal.NONE:
             self._goal_state.publish(goal)
-        elif refusal := self._pursue(goal):
-            self.get_logger().error(f'the goal of the parameters is refused: {refusal}')
+        else:
+            self._pursue(goal)
 
     def start(self):
         self._actions = self.create_publisher(
@@ -90,12 +93,18 @@ class PlannerNode(ManagedNode):
             self._agent = None
 
     def check_settings(self, changed):
-        if self._agent is None or not _GOAL & changed.keys():
-            return ''
+        return '' if self._agent is None else self._refusal(self._agent, changed)
+
+    def _refusal(self, agent, changed):
+        """Return why an agent has to refuse these new values, '' if it accepts them."""
         from obai_ros.nodes.goal_messages import read
         from obai_ros.planning.preference import GoalError
+        spread = changed.get('spread', self.settings.spread)
         try:
-            self._agent.pursuit.check(read(self._goal_of_parameters(changed)))
+            if 'spread' in changed:
+                agent.pursuit.check_spread(spread)
+            if _GOAL & changed.keys():
+                agent.pursuit.check(read(self._goal_of_parameters(changed)), spread)
         except GoalError as error:
             return str(error)
         return ''

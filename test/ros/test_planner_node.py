@@ -5,13 +5,16 @@ import math
 import signal
 
 import discs
-from harness import stamp_of
+from harness import inside, stamp_of
 import numpy as np
 from obai_ros.messages import beliefs, image
 from obai_ros.msg import ActionField, Goal, PlannerStatus, SlotBeliefs
 from obai_ros.nodes import qos
+from obai_ros.nodes.planner_node import PlannerNode
 from obai_ros.srv import SetGoal
 import pytest
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 
 SIDE, SLOTS, LATENTS = 32, 4, 8
@@ -311,6 +314,7 @@ def test_parameters_change_at_run_time_or_are_refused_with_a_reason(client, plan
     assert max(map(abs, (*action.ax, *action.ay))) <= .25
     for name, value, words in (
             ('goal_x', 50., 'outside the image, which is 32 px wide'),
+            ('spread', .5, 'effective samples, at least 20 are needed; widen its spread'),
             ('goal', 'everywhere', "goal is 'everywhere', expected one of none, all"),
             ('horizon', 0, 'out of range'), ('max_acceleration', -1., 'out of range'),
             ('checkpoint', 'x', 'checkpoint is in use')):
@@ -318,6 +322,18 @@ def test_parameters_change_at_run_time_or_are_refused_with_a_reason(client, plan
         assert not result.successful
         assert words in result.reason
     assert client.parameters('planner_node')['goal_x'] == 10.
+    assert len(planner(2).row) == 2
+
+
+def test_a_goal_that_the_parameters_cannot_have_fails_to_configure(client, domain, weights, capfd):
+    with inside(PlannerNode, domain, checkpoint=weights, goal='all', spread=.5,
+                autostart=False) as node:
+        assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+        said = capfd.readouterr().err
+        assert 'cannot be configured: the goal of the parameters is refused: this goal' in said
+        assert 'effective samples' in said and 'Correct goal, goal_x, goal_y or spread.' in said
+        assert node.set_parameters([Parameter('spread', value=3.)])[0].successful
+        assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
 
 
 def test_a_place_alone_replaces_no_goal(client, planner):
