@@ -178,8 +178,8 @@ class PerceptionNode(ManagedNode):
             picture, tuple(action and action.field for action in step.actions))
         inferred = time.monotonic()
         if self._tracker.spoilt:
-            self.complaints.add('spoilt', 'the beliefs were no finite numbers any more: the '
-                                'filter starts anew with this image')
+            self.complaints.add('spoilt', 'the beliefs left all bounds: the filter starts anew '
+                                'with this image')
         if percept.jumped[0]:
             self.get_logger().warning(
                 'the image does not follow from the one before it: the free energy jumped to '

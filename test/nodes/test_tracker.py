@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+from obai_ros.messages.beliefs import FARTHEST
 from obai_ros.model.config import ModelConfig
 from obai_ros.model.engine import Engine
 from obai_ros.model.obai import Obai
@@ -66,6 +67,15 @@ def test_beliefs_that_are_no_numbers_are_given_up(tracker):
     assert torch.isfinite(percept.belief.pack()).all()
     tracker.step(noise(3))
     assert not tracker.spoilt and tracker.frame == 1
+
+
+def test_a_push_beyond_all_measure_leads_to_nothing_that_cannot_be_sent(tracker):
+    tracker.step(noise(0))
+    tracker.step(noise(1))
+    push = tracker.applied([3, 20], [4, 20], [[1e30, 0.], [1e30, 0.]], cut=False).field
+    percept = tracker.step(noise(2), (push,))
+    assert tracker.spoilt
+    assert float(percept.belief.velocity.abs().max()) <= FARTHEST
 
 
 def test_effort_may_change_from_frame_to_frame(tracker):

@@ -290,12 +290,41 @@ def test_malformed_beliefs_are_refused(client, planner, model_id):
     infinite.velocity[3] = math.nan
     narrow = slots(4, model_id, **{name: np.zeros((SLOTS, 3)) for name in (
         'mean', 'velocity', 'log_sd', 'velocity_log_sd')})
+    nowhere, endless, certain = (slots(second, model_id) for second in (6, 7, 8))
+    nowhere.centroid_x[1] = math.inf
+    endless.mean[0] = 3e38
+    certain.contact_probability[0] = 1e30
     for bad, words in ((short, 'mean of length 31, expected 32'), (infinite, 'not finite'),
-                       (narrow, '3 latents per slot, expected 8')):
+                       (narrow, '3 latents per slot, expected 8'),
+                       (nowhere, 'centroid holds a number that is not finite'),
+                       (endless, r'mean holds 3e\+38, expected'),
+                       (certain, r'contact_probability holds 1e\+30, expected')):
         planner.sender.publish(bad)
         client.until(lambda: planner.node.says(words), words)
     assert planner(5).header.stamp.sec == 6
     assert len(planner.actions) == before + 1
+
+
+def test_beliefs_from_which_nothing_follows_are_refused(client, domain, weights, model_id, capfd):
+    actions = client.collect(ActionField, 'action_field')
+    states = client.collect(Goal, 'goal_state', qos.LATCHED)
+    with inside(PlannerNode, domain, checkpoint=weights, autostart=False) as node:
+        node.trigger_configure()
+        node.trigger_activate()
+        client.until(lambda: client.node.count_publishers('action_field'), 'the planner')
+        node._receive_slots(slots(0, model_id))
+        client.until(lambda: actions, 'the first answer')
+        assert not node._pursue(Goal(kind=Goal.OBJECT, x=4., y=4., u=19., v=9.))
+        # What is remembered may be spoilt, too: then no good beliefs could ever be answered.
+        node._agent.pursuit._tracks._place[:] = math.nan
+        for frame in (1, 2):
+            node._receive_slots(slots(frame, model_id))
+        client.until(lambda: len(actions) == 2 and states[-1].kind == Goal.NONE, 'the next answer')
+        assert actions[-1].frame == 2
+        assert node.complaints.count('slots') == 1
+    said = capfd.readouterr().err
+    assert 'beliefs refused: no action follows from them (matrix contains invalid' in said
+    assert 'beliefs made no sense, so the object of the goal is no longer known' in said
 
 
 def test_beliefs_sent_again_get_the_same_answer_again(client, planner):
