@@ -35,6 +35,7 @@ class PerceptionNode(ManagedNode):
         self._tracker = None
         self._enabled = True
         self._ending = False
+        self._anew = threading.Event()  # set by ~/reset until the worker has seen it
         self._last = None              # stamp of the image processed last, ns
         self._number = 0               # of the frame that the newest applied action is about
         super().__init__('perception_node', PERCEPTION)
@@ -157,11 +158,13 @@ class PerceptionNode(ManagedNode):
             return
         # The image in work is finished first: it is published through what goes away now.
         self._ending = True
+        self._applied.interrupt()
         if self._busy.acquire(timeout=1.0):
             super().destroy_node()
 
     def _process(self, stamp, frame, skipped):
         header, fitted, picture, convert = frame
+        self._forget_if_told()
         if stamp == self._last:
             # Whoever sent it again has had no answer; the planner may have missed the question.
             self._output.repeat()
@@ -198,9 +201,10 @@ class PerceptionNode(ManagedNode):
         topic = self._actions.topic_name
         expected = self.count_publishers(topic) > 0
         applied = []
+        if self._last is not None and expected and stamp > self._last:
+            self._applied.wait([self._last, *skipped], self.settings.action_wait)
+        self._forget_if_told()  # while it waited
         if self._last is not None:
-            if expected and stamp > self._last:
-                self._applied.wait([self._last, *skipped], self.settings.action_wait)
             applied = self._applied.between(self._last, stamp)
         step = follow(self._last, stamp, applied, skipped, expected, self.settings.reset_gap,
                       self.settings.max_skip)
@@ -210,12 +214,18 @@ class PerceptionNode(ManagedNode):
                 f'= {self.settings.action_wait:g} s; taken as zero')
         return step
 
+    def _forget_if_told(self):
+        if self._anew.is_set():
+            self._anew.clear()
+            self._last = None
+
     def _reset(self, request, response):
         if self._tracker is None:
             response.message = 'the node is not configured, so there is nothing to reset'
             return response
-        with self._busy:
-            self._last = None
+        # The worker may be waiting or computing; services are answered meanwhile.
+        self._anew.set()
+        self._applied.interrupt()
         response.success = True
         response.message = 'the filter starts anew with the next image'
         return response

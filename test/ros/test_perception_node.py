@@ -419,6 +419,19 @@ def test_reset_and_enable(client, camera):
     assert len(camera.slots) == count + 1
 
 
+def test_a_reset_waits_for_no_action(client, camera):
+    client.heard_publisher(ActionField, 'applied_action_field')
+    assert client.set_parameter('perception_node', 'action_wait', 60.).successful
+    camera(picture(1))
+    before = len(camera.slots)
+    # Sent once, it is under way to the worker when the reset comes, or waits there for an action.
+    client.until(lambda: camera.images.publish(picture(2)) or client.call(
+        Trigger, 'perception_node/reset').success and len(camera.slots) > before,
+        'the answer', timeout=20)
+    assert {(slots.header.stamp.sec, slots.frame) for slots in camera.slots[before:]} == {(2, 0)}
+    assert 'no action for the previous image' not in camera.node.output()
+
+
 def test_who_is_told_to_look_away_misses_nothing(client, start_node, weights):
     diagnostics = client.collect(DiagnosticArray, '/diagnostics')
     start_active(client, start_node, checkpoint=weights)
