@@ -8,6 +8,7 @@ parameters and services answer meanwhile. Stamps identify frames throughout.
 import threading
 import time
 
+import numpy as np
 from rclpy.time import Time
 from std_srvs.srv import SetBool, Trigger
 
@@ -37,6 +38,7 @@ class PerceptionNode(ManagedNode):
         self._ending = False
         self._anew = threading.Event()  # set by ~/reset until the worker has seen it
         self._last = None              # stamp of the image processed last, ns
+        self._picture = None           # and that image, on the model's grid
         self._number = 0               # of the frame that the newest applied action is about
         super().__init__('perception_node', PERCEPTION)
         self._worker = Worker(self)
@@ -123,7 +125,7 @@ class PerceptionNode(ManagedNode):
         try:
             picture = image_input.to_rgb8(message)
         except ValueError as error:
-            self.complaints.add('image', f'image refused: {error}')
+            self._refuse_image(f'{error}')
             return
         self._tracker.came(_nanoseconds(message) * 1e-9)
         height, width = picture.shape[:2]
@@ -131,6 +133,10 @@ class PerceptionNode(ManagedNode):
         self._frames.put(_nanoseconds(message), (
             message.header, fitted, fitted.picture_to_grid(picture), time.monotonic() - begin))
         self._due.trigger()
+
+    def _refuse_image(self, reason, remedy=''):
+        self.complaints.add('image', f'image refused: {reason}{remedy}')
+        self._health.refused(reason)
 
     def _receive_action(self, message):
         if not self.active:
@@ -166,8 +172,13 @@ class PerceptionNode(ManagedNode):
         header, fitted, picture, convert = frame
         self._forget_if_told()
         if stamp == self._last:
+            if not np.array_equal(picture, self._picture):
+                self._refuse_image('it shows something else than the last one, but stamps do not '
+                                   'advance', '; let the driver give each image a stamp of its own')
+                return
             # Whoever sent it again has had no answer; the planner may have missed the question.
             self._output.repeat()
+            self._health.answered()
             return
         step = self._follow(stamp, skipped)
         begin = time.monotonic()
@@ -193,7 +204,7 @@ class PerceptionNode(ManagedNode):
         self._health.processed(
             header, percept, dropped=self._frames.dropped, convert=convert,
             infer=inferred - begin, publish=time.monotonic() - inferred)
-        self._last = stamp
+        self._last, self._picture = stamp, picture
         self._applied.forget(before=stamp)
 
     def _follow(self, stamp, skipped):

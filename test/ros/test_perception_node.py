@@ -2,13 +2,14 @@
 """perception_node over DDS: the test plays camera and simulator."""
 
 import array
+import itertools
 import math
 import re
 import signal
 
 from builtin_interfaces.msg import Time
 import cv2
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from harness import inside, stamp_of
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
@@ -289,6 +290,37 @@ def test_a_bad_image_is_named_once(client, camera, spoil, words):
         camera.images.publish(bad)
     assert camera(picture(2)).frame == 0
     assert camera.node.output().count(words) == 1
+
+
+def test_images_that_are_all_refused_are_diagnosed(client, domain, weights, capfd):
+    diagnostics = client.collect(DiagnosticArray, '/diagnostics')
+    images = client.publisher(Image, 'image_raw', qos.IMAGE_OUT)
+    bad, good = picture(1), picture(1)
+    spoil_encoding(bad)
+    others = [plain(1, grey) for grey in range(20, 200)]
+    with inside(PerceptionNode, domain, checkpoint=weights, autostart=False) as node:
+        node.trigger_configure()
+        node.trigger_activate()
+
+        def send(messages, level, words):
+            stream = itertools.cycle(messages)
+            client.until(lambda: images.publish(next(stream)) or spin(node)
+                         or diagnostics and words in diagnostics[-1].status[0].message, words)
+            assert diagnostics[-1].status[0].level == level
+
+        send([bad], DiagnosticStatus.WARN, "all images refused: the image has encoding 'yuv422'")
+        send([good], DiagnosticStatus.OK, 'processing images')
+        # A driver that leaves all stamps at the same.
+        slots = client.collect(SlotBeliefs, 'slots')
+        send(others, DiagnosticStatus.WARN, 'stamps do not advance')
+        del slots[:]
+        refused = node.complaints.count('image')
+        client.until(lambda: images.publish(others[0]) or spin(node)
+                     or node.complaints.count('image') > refused + 3, 'refusals')
+        assert not slots
+        send([good], DiagnosticStatus.OK, 'processing images')
+        client.until(lambda: slots, 'the beliefs again')
+    assert capfd.readouterr().err.count('stamps do not advance; let the driver give each') == 1
 
 
 BAD_ACTIONS = [
