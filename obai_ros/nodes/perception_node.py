@@ -33,7 +33,7 @@ class PerceptionNode(ManagedNode):
         self._frames = LatestFrame()
         self._applied = AppliedActions()
         self._busy = threading.Lock()  # held while an image is processed
-        self._tracker = None
+        self._tracker = self._engine = None
         self._enabled = True
         self._ending = False
         self._anew = threading.Event()  # set by ~/reset until the worker has seen it
@@ -166,6 +166,9 @@ class PerceptionNode(ManagedNode):
         self._ending = True
         self._applied.interrupt()
         if self._busy.acquire(timeout=1.0):
+            if self._engine is not None:
+                # The process ends without destructors, and torch unpacks compiled code to files.
+                self._engine.close()
             super().destroy_node()
 
     def _process(self, stamp, frame, skipped):

@@ -491,6 +491,15 @@ def test_a_start_that_fails_leaves_the_node_unconfigured(domain, weights, monkey
         assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
 
 
+def test_the_end_of_the_node_closes_its_engine(domain, weights):
+    with inside(PerceptionNode, domain, checkpoint=weights, engine='direct',
+                autostart=False) as node:
+        node.trigger_configure()
+        engine = node._engine
+        engine.prepared['anything'] = object()
+    assert not engine.prepared
+
+
 def test_silence_is_explained_and_diagnosed(client, start_node, weights):
     diagnostics = client.collect(DiagnosticArray, '/diagnostics')
     node = start_active(client, start_node, {'image_raw': '/camera/image'}, checkpoint=weights)
