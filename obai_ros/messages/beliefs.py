@@ -66,9 +66,15 @@ class Beliefs:
                 if np.shape(getattr(self, name)) != shape:
                     raise BeliefsError(f'{name} has shape {list(np.shape(getattr(self, name)))}, '
                                        f'expected {list(shape)}')
-        for name in (*LATENT_FIELDS, 'traits'):
-            if not np.isfinite(getattr(self, name)).all():
-                raise BeliefsError(f'{name} holds a number that is not finite')
+        extent = max(self.height, self.width) + SLACK
+        for names, low, high in (
+                (('mean', 'velocity'), -FARTHEST, FARTHEST),
+                (('log_sd', 'velocity_log_sd'), -LARGEST_LOG_SD, LARGEST_LOG_SD),
+                (('centroid',), -SLACK, extent), (('mass',), 0., np.inf),
+                (('traits',), -FARTHEST, max(FARTHEST, extent)),
+                (('contact_probability',), -ROUNDING, 1. + ROUNDING)):
+            for name in names:
+                _require_within(name, np.asarray(getattr(self, name)), low, high)
         if not 0 <= self.background < slots:
             raise BeliefsError(f'background is slot {self.background}, expected 0 .. {slots - 1}')
         for name, size in (('contact_row', self.height), ('contact_col', self.width)):
@@ -76,6 +82,21 @@ class Beliefs:
             if ((index < 0) | (index >= size)).any():
                 raise BeliefsError(f'{name} is {index.tolist()}, expected 0 .. {size - 1}')
 
+
+def _require_within(name, values, low, high):
+    if not np.isfinite(values).all():
+        raise BeliefsError(f'{name} holds a number that is not finite')
+    if ((values < low) | (values > high)).any():
+        worst = values.flat[np.maximum(low - values, values - high).argmax()]
+        raise BeliefsError(f'{name} holds {worst:g}, expected {low:g} .. {high:g}')
+
+
+FARTHEST, LARGEST_LOG_SD = 1e3, 10.
+"""Bounds of latents and velocities, and of log_sd either way, well beyond those of any model:
+squares and exponentials of what lies within are numbers still."""
+
+SLACK, ROUNDING = 1., 1e-3
+"""By how much places, px, and probabilities may lie outside of where they belong."""
 
 TRAITS = 11
 """A: colour, size and seven moments of the outline; see SlotBeliefs.msg."""

@@ -43,4 +43,4 @@ class Engine:
         return describe(model, mean, image)
 
     def close(self) -> None:
-        """Leave nothing running; engines that are used no longer are to be closed."""
+        """Leave nothing running and no files; engines that are used no longer are to be closed."""

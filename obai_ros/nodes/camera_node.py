@@ -4,6 +4,7 @@
 Pictures are read in a thread of their own, since a camera may let one wait.
 """
 
+import math
 import threading
 import time
 
@@ -34,9 +35,10 @@ class CameraNode(Node):
 
     def __init__(self):
         self._ending = threading.Event()
+        self._woken = threading.Event()  # the node ends, or rate has changed
         self._busy = threading.Lock()  # held while a picture is published
         super().__init__('camera_node')
-        self.settings = Parameters(self, CAMERA)
+        self.settings = Parameters(self, CAMERA, apply=lambda changed: self._woken.set())
         self.complaints = Complaints(self.get_logger().error)
         self._calibration = self._load_calibration()
         self._source = self._open()
@@ -55,6 +57,7 @@ class CameraNode(Node):
     def destroy_node(self):
         # The picture in work is published first: its publisher goes away now.
         self._ending.set()
+        self._woken.set()
         with self._busy:
             super().destroy_node()
 
@@ -80,7 +83,7 @@ class CameraNode(Node):
 
     def _work(self):
         """Publish picture after picture, at their rate, for as long as the node lives."""
-        due, count = time.monotonic(), 0
+        last, count = -math.inf, 0
         while not self._ending.is_set():
             try:
                 picture = self._source.read()
@@ -93,18 +96,33 @@ class CameraNode(Node):
                                        'loop:=true begins anew')
                 return
             count += 1
-            rate = self._rate()
-            early = due - time.monotonic()
             if self._source.live:
-                if rate and early > .5 / rate:
+                due, period = self._due(last)
+                if due - time.monotonic() > .5 * period:
                     continue  # the camera is faster than asked for
-            elif self._ending.wait(max(0., early)):
-                return
+            else:
+                due, period = self._wait_until_due(last)
             with self._busy:
                 if not self._ending.is_set():
                     self._publish(picture)
-            if rate:
-                due = max(due + 1 / rate, time.monotonic())
+            now = time.monotonic()
+            # Who is late does not make up for more than one picture.
+            last = now if due == -math.inf else max(due, now - period)
+
+    def _due(self, last):
+        """Return when the picture after that of `last` is due, and the time between two, s."""
+        rate = self._rate()
+        return (last + 1 / rate, 1 / rate) if rate else (-math.inf, 0.)
+
+    def _wait_until_due(self, last):
+        """Return what _due() does when the time has come, or the end of the node."""
+        while True:
+            self._woken.clear()
+            due, period = self._due(last)
+            early = due - time.monotonic()
+            if early <= 0 or self._ending.is_set():
+                return due, period
+            self._woken.wait(early)
 
     def _publish(self, picture):
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self.settings.frame_id)

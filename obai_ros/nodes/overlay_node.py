@@ -24,7 +24,7 @@ from obai_ros.nodes.complaints import Complaints
 from obai_ros.nodes.markers import frame_markers
 from obai_ros.nodes.parameters import OVERLAY, Parameters
 from obai_ros.nodes.run import run
-from obai_ros.nodes.stamp_join import StampJoin
+from obai_ros.nodes.stamp_join import PATIENCE, StampJoin
 
 
 class OverlayNode(Node):
@@ -37,7 +37,7 @@ class OverlayNode(Node):
         self._options = {'qos_overriding_options': qos.overridable()}
         self._overlay = self.create_publisher(Image, '~/overlay', qos.IMAGE_OUT, **self._options)
         self._markers = self.create_publisher(MarkerArray, '~/markers', qos.DATA, **self._options)
-        self._join = StampJoin(self.settings.keep_frames)
+        self._join = StampJoin(self.settings.keep_frames, spare={'actions'})
         self._goal = Goal()
         self._info = LabelInfo()
         self._inputs = {}
@@ -86,8 +86,14 @@ class OverlayNode(Node):
                 return
             stamp = Time.from_msg(message.header.stamp).nanoseconds
             parts = self._join.add(stamp, name, content, self._expected)
-            if parts is not None:
-                self._publish(message.header, parts)
+            if parts is None:
+                return
+            if not self._expected <= parts.keys():
+                self.get_logger().warning(
+                    f'drawn without arrows: nothing came on {self._inputs["actions"].topic_name}, '
+                    f'though somebody publishes it, for {PATIENCE:g} s; does the planner take '
+                    'these beliefs? It would say why not', throttle_duration_sec=5.0)
+            self._publish(message.header, parts)
         return take
 
     def _take_goal(self, message):

@@ -40,7 +40,8 @@ class ParameterError(ValueError):
 class Spec:
     """One parameter.
 
-    The type is that of `default`. Numbers lie in [low, high]. Strings are one of `choices`, or, if
+    The type is that of `default`. Numbers lie in [low, high], those other than 0 in [least, high]
+    if `least` is given (rates, whose inverse is a time). Strings are one of `choices`, or, if
     given, match the regular expression `pattern` that `constraint` puts into words. `change` is
     one of ALWAYS, UNCONFIGURED (lifecycle nodes: before the next configure) and NEVER.
     """
@@ -54,6 +55,7 @@ class Spec:
     pattern: str = ''
     constraint: str = ''
     change: str = UNCONFIGURED
+    least: float | None = None
 
     @property
     def expected(self) -> str:
@@ -63,6 +65,8 @@ class Spec:
         if self.constraint:
             return self.constraint
         words = _TYPES[type(self.default)][1]
+        if self.least is not None:
+            return f'{words}, 0 or in [{self.least}, {self.high}]'
         return words if self.low is None else f'{words} in [{self.low}, {self.high}]'
 
     def descriptor(self) -> ParameterDescriptor:
@@ -87,6 +91,8 @@ class Spec:
             accepted = math.isfinite(value)
         if accepted and self.low is not None:
             accepted = self.low <= value <= self.high
+        if accepted and self.least is not None:
+            accepted = value == 0 or value >= self.least
         if accepted and self.choices:
             accepted = value in self.choices
         if accepted and self.pattern:
@@ -105,12 +111,14 @@ _DEVICE = Spec(
 _IMAGE_TRANSPORT = Spec(
     'image_transport', 'raw', 'How images come: raw on image_raw, or compressed (JPEG, PNG) on '
     'image_raw/compressed.', choices=('raw', 'compressed'))
+# Images per second: one in a quarter of an hour.
+_SLOWEST = .001
 
 SIM = (
     Spec('synchronous', True, 'Lock-step: wait for the action of each frame before the next one. '
          'False: free-running at `rate` with the latest action.', change=NEVER),
     Spec('rate', 10.0, 'Frames per second when free-running; in lock-step the most there are, '
-         '0 = as fast as answers come.', 0., 1000., change=ALWAYS),
+         '0 = as fast as answers come.', 0., 1000., least=_SLOWEST, change=ALWAYS),
     Spec('action_timeout', 5.0, 'Seconds that lock-step waits for an action; then zero action.',
          .01, 3600., change=ALWAYS),
     Spec('resend_period', 1.0, 'Seconds after which an unanswered frame is sent again.',
@@ -208,7 +216,8 @@ CAMERA = (
          constraint='a camera such as /dev/video0, a video file, or a folder of images',
          change=NEVER),
     Spec('rate', 0.0, 'Pictures per second; 0 = as they come from a camera, as a video was made, '
-         '10 of a folder. Of a faster camera some are left out.', 0., 1000., change=ALWAYS),
+         '10 of a folder. Of a faster camera some are left out.', 0., 1000., least=_SLOWEST,
+         change=ALWAYS),
     Spec('loop', True, 'Begin anew after the last picture of a video or folder.', change=NEVER),
     Spec('image_width', 0, 'What to ask a camera for, px; 0 = as it likes.', 0, 16384,
          change=NEVER),

@@ -14,6 +14,10 @@ _SILENCE = 5.0
 """Seconds without an image after which that is said, and said again."""
 
 
+_RECENT = 2.0
+"""Seconds without an answer after which it is amiss that images are refused."""
+
+
 class PerceptionHealth:
     """Counts, measures and reports for one perception node."""
 
@@ -23,6 +27,8 @@ class PerceptionHealth:
         self._topic = None
         self._idle = 'not active'
         self._quiet_since = 0.0
+        self._answered = 0.0
+        self._refusal = ''  # why the newest image was refused, '' if it was not
         self._processed = self._processed_before = 0
         self._status = PerceptionStatus()
         self._publisher = node.create_publisher(
@@ -42,15 +48,25 @@ class PerceptionHealth:
         """Expect images on this topic from now on; None: do not, for the reason `idle`."""
         self._topic, self._idle = topic, idle
         self._quiet_since = time.monotonic()
+        self._answered, self._refusal = -float('inf'), ''
 
     def seen(self) -> None:
         """Note that an image arrived."""
         self._quiet_since = time.monotonic()
 
+    def refused(self, reason: str) -> None:
+        """Note that an image was refused."""
+        self._refusal = reason
+
+    def answered(self) -> None:
+        """Note that there are beliefs about an image that has come, new or again."""
+        self._answered, self._refusal = time.monotonic(), ''
+
     def processed(self, header, percept, dropped: int, convert: float, infer: float,
                   publish: float) -> None:
         """Report on the image with this header; times in s."""
         self._processed += 1
+        self.answered()
         age = self._node.get_clock().now() - Time.from_msg(
             header.stamp, clock_type=self._node.get_clock().clock_type)
         self._status = PerceptionStatus(
@@ -92,6 +108,8 @@ class PerceptionHealth:
             return DiagnosticStatus.WARN, self._idle
         if time.monotonic() - self._quiet_since > _SILENCE:
             return DiagnosticStatus.WARN, f'no image on {self._topic}'
+        if self._refusal and time.monotonic() - self._answered > _RECENT:
+            return DiagnosticStatus.WARN, f'all images refused: {self._refusal}'
         return DiagnosticStatus.OK, 'processing images'
 
     def _say_if_silent(self):

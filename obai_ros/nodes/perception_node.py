@@ -8,6 +8,7 @@ parameters and services answer meanwhile. Stamps identify frames throughout.
 import threading
 import time
 
+import numpy as np
 from rclpy.time import Time
 from std_srvs.srv import SetBool, Trigger
 
@@ -32,10 +33,12 @@ class PerceptionNode(ManagedNode):
         self._frames = LatestFrame()
         self._applied = AppliedActions()
         self._busy = threading.Lock()  # held while an image is processed
-        self._tracker = None
+        self._tracker = self._engine = None
         self._enabled = True
         self._ending = False
+        self._anew = threading.Event()  # set by ~/reset until the worker has seen it
         self._last = None              # stamp of the image processed last, ns
+        self._picture = None           # and that image, on the model's grid
         self._number = 0               # of the frame that the newest applied action is about
         super().__init__('perception_node', PERCEPTION)
         self._worker = Worker(self)
@@ -122,7 +125,7 @@ class PerceptionNode(ManagedNode):
         try:
             picture = image_input.to_rgb8(message)
         except ValueError as error:
-            self.complaints.add('image', f'image refused: {error}')
+            self._refuse_image(f'{error}')
             return
         self._tracker.came(_nanoseconds(message) * 1e-9)
         height, width = picture.shape[:2]
@@ -130,6 +133,10 @@ class PerceptionNode(ManagedNode):
         self._frames.put(_nanoseconds(message), (
             message.header, fitted, fitted.picture_to_grid(picture), time.monotonic() - begin))
         self._due.trigger()
+
+    def _refuse_image(self, reason, remedy=''):
+        self.complaints.add('image', f'image refused: {reason}{remedy}')
+        self._health.refused(reason)
 
     def _receive_action(self, message):
         if not self.active:
@@ -157,14 +164,24 @@ class PerceptionNode(ManagedNode):
             return
         # The image in work is finished first: it is published through what goes away now.
         self._ending = True
+        self._applied.interrupt()
         if self._busy.acquire(timeout=1.0):
+            if self._engine is not None:
+                # The process ends without destructors, and torch unpacks compiled code to files.
+                self._engine.close()
             super().destroy_node()
 
     def _process(self, stamp, frame, skipped):
         header, fitted, picture, convert = frame
+        self._forget_if_told()
         if stamp == self._last:
+            if not np.array_equal(picture, self._picture):
+                self._refuse_image('it shows something else than the last one, but stamps do not '
+                                   'advance', '; let the driver give each image a stamp of its own')
+                return
             # Whoever sent it again has had no answer; the planner may have missed the question.
             self._output.repeat()
+            self._health.answered()
             return
         step = self._follow(stamp, skipped)
         begin = time.monotonic()
@@ -178,8 +195,8 @@ class PerceptionNode(ManagedNode):
             picture, tuple(action and action.field for action in step.actions))
         inferred = time.monotonic()
         if self._tracker.spoilt:
-            self.complaints.add('spoilt', 'the beliefs were no finite numbers any more: the '
-                                'filter starts anew with this image')
+            self.complaints.add('spoilt', 'the beliefs left all bounds: the filter starts anew '
+                                'with this image')
         if percept.jumped[0]:
             self.get_logger().warning(
                 'the image does not follow from the one before it: the free energy jumped to '
@@ -190,7 +207,7 @@ class PerceptionNode(ManagedNode):
         self._health.processed(
             header, percept, dropped=self._frames.dropped, convert=convert,
             infer=inferred - begin, publish=time.monotonic() - inferred)
-        self._last = stamp
+        self._last, self._picture = stamp, picture
         self._applied.forget(before=stamp)
 
     def _follow(self, stamp, skipped):
@@ -198,9 +215,10 @@ class PerceptionNode(ManagedNode):
         topic = self._actions.topic_name
         expected = self.count_publishers(topic) > 0
         applied = []
+        if self._last is not None and expected and stamp > self._last:
+            self._applied.wait([self._last, *skipped], self.settings.action_wait)
+        self._forget_if_told()  # while it waited
         if self._last is not None:
-            if expected and stamp > self._last:
-                self._applied.wait([self._last, *skipped], self.settings.action_wait)
             applied = self._applied.between(self._last, stamp)
         step = follow(self._last, stamp, applied, skipped, expected, self.settings.reset_gap,
                       self.settings.max_skip)
@@ -210,12 +228,18 @@ class PerceptionNode(ManagedNode):
                 f'= {self.settings.action_wait:g} s; taken as zero')
         return step
 
+    def _forget_if_told(self):
+        if self._anew.is_set():
+            self._anew.clear()
+            self._last = None
+
     def _reset(self, request, response):
         if self._tracker is None:
             response.message = 'the node is not configured, so there is nothing to reset'
             return response
-        with self._busy:
-            self._last = None
+        # The worker may be waiting or computing; services are answered meanwhile.
+        self._anew.set()
+        self._applied.interrupt()
         response.success = True
         response.message = 'the filter starts anew with the next image'
         return response

@@ -54,17 +54,20 @@ class PlannerNode(ManagedNode):
             agent = Agent(checkpoint, bank, self._planner_config({}), self.settings.spread)
         except ValueError as error:
             raise ConfigureError(f'{error}.') from error
+        goal = self._goal_of_parameters({})
+        if refusal := self._refusal(agent, {'goal': self.settings.goal}):
+            raise ConfigureError(f'the goal of the parameters is refused: {refusal}. Correct '
+                                 'goal, goal_x, goal_y or spread.')
         self._answered = 0
         self._newest = self._reply = None
         self._agent = agent
         if agent.bankless:
             self.get_logger().warning(f'goals will be refused: {agent.bankless}')
         self.get_logger().info(f'configured: model {agent.model_id}')
-        goal = self._goal_of_parameters({})
         if goal.kind == Goal.NONE:
             self._goal_state.publish(goal)
-        elif refusal := self._pursue(goal):
-            self.get_logger().error(f'the goal of the parameters is refused: {refusal}')
+        else:
+            self._pursue(goal)
 
     def start(self):
         self._actions = self.create_publisher(
@@ -90,12 +93,18 @@ class PlannerNode(ManagedNode):
             self._agent = None
 
     def check_settings(self, changed):
-        if self._agent is None or not _GOAL & changed.keys():
-            return ''
+        return '' if self._agent is None else self._refusal(self._agent, changed)
+
+    def _refusal(self, agent, changed):
+        """Return why an agent has to refuse these new values, '' if it accepts them."""
         from obai_ros.nodes.goal_messages import read
         from obai_ros.planning.preference import GoalError
+        spread = changed.get('spread', self.settings.spread)
         try:
-            self._agent.pursuit.check(read(self._goal_of_parameters(changed)))
+            if 'spread' in changed:
+                agent.pursuit.check_spread(spread)
+            if _GOAL & changed.keys():
+                agent.pursuit.check(read(self._goal_of_parameters(changed)), spread)
         except GoalError as error:
             return str(error)
         return ''
@@ -131,14 +140,20 @@ class PlannerNode(ManagedNode):
                 self.complaints.add('slots', 'beliefs refused: they are older than those that '
                                     'were answered last, and the filter did not start anew')
                 return
-            if message.frame == 0 and self._agent.pursuit.renumber():
-                self._say_that_the_object_is_lost()
-            answer = self._agent.answer(state)
-            self._newest = state
-            self._reply = ActionField(header=message.header, frame=message.frame)
-            action_field.write(answer.row, answer.col, answer.acceleration, message.height,
-                               message.width, self._reply)
-            self._actions.publish(self._reply)
+            if message.frame == 0:
+                self._begin_anew('the filter started anew')
+            reply = ActionField(header=message.header, frame=message.frame)
+            try:
+                answer = self._agent.answer(state)
+                action_field.write(answer.row, answer.col, answer.acceleration, message.height,
+                                   message.width, reply)
+            except (ValueError, ArithmeticError, RuntimeError) as error:
+                self.complaints.add('slots', 'beliefs refused: no action follows from them '
+                                    f'({error}); objects are followed anew from the next ones')
+                self._begin_anew('beliefs made no sense')
+                return
+            self._newest, self._reply = state, reply
+            self._actions.publish(reply)
             self._answered += 1
             self._report(message.header, answer, time.monotonic() - begin)
 
@@ -151,12 +166,14 @@ class PlannerNode(ManagedNode):
         return (message.frame <= self._reply.frame
                 and moment(message.header.stamp) < moment(self._reply.header.stamp))
 
-    def _say_that_the_object_is_lost(self):
+    def _begin_anew(self, reason):
+        """Follow objects anew; say so if the goal was for one of them."""
+        if not self._agent.pursuit.renumber():
+            return
         goal = self._goal_in_force()
         rest = 'there is no goal now' if goal.kind == Goal.NONE else 'other goals stay in force'
         self.get_logger().warning(
-            'the filter started anew, so the object of the goal is no longer known; '
-            f'{rest}, set it again')
+            f'{reason}, so the object of the goal is no longer known; {rest}, set it again')
         self._goal_state.publish(goal)
 
     def _report(self, header, answer, duration):

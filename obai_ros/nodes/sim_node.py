@@ -240,7 +240,11 @@ class SimNode(Node):
         return ''
 
     def _apply_settings(self, changed):
-        if 'rate' in changed and not self.settings.synchronous:
+        if 'rate' not in changed:
+            return
+        if self.settings.synchronous:
+            self._step_if_due()  # an action may be waiting for its turn by the rate before
+        else:
             self._pace.timer_period_ns = int(1e9 / changed['rate'])
             self._pace.reset()
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from obai_ros.action_field import ActionField
+from obai_ros.messages.beliefs import FARTHEST, LARGEST_LOG_SD
 from obai_ros.model.engine import Engine
 from obai_ros.model.filter import Filter
 from obai_ros.model.pace import Pace
@@ -92,12 +93,12 @@ class Tracker:
 
         actions: fields that acted on the last picture and on each frame skipped since (None:
         nothing did); without meaning after a restart. `spoilt` says whether what was believed so
-        far came to nothing: then the picture was taken in as the first one.
+        far led to numbers that no message may hold: then the picture was taken in as the first.
         """
         begin = time.monotonic()
         image = to_image(picture, self.device)[None]
         percept = self._take_in(image, actions)
-        self.spoilt = not bool(torch.isfinite(percept.belief.pack()).all())
+        self.spoilt = not _sound(percept.belief)
         if self.spoilt:
             self.restart()
             percept = self._take_in(image, actions)
@@ -124,6 +125,12 @@ class Tracker:
         self.step(grey)
         self.restart()
         self._pace = Pace()
+
+
+def _sound(belief) -> bool:
+    means = torch.stack([belief.mean, belief.velocity]).abs() <= FARTHEST
+    log_sds = torch.stack([belief.log_sd, belief.velocity_log_sd]).abs() <= LARGEST_LOG_SD
+    return bool(means.all() & log_sds.all())
 
 
 def to_image(picture: np.ndarray, device) -> torch.Tensor:

@@ -53,9 +53,17 @@ class Pursuit:
         """The goal that was taken last, of those in force."""
         return self._aims[-1].goal if self._aims else Goal()
 
-    def check(self, goal: Goal) -> None:
-        """Raise GoalError when there is no such goal, whatever is in view."""
-        self._prefer(goal, self._spread)
+    def check(self, goal: Goal, spread: float) -> None:
+        """
+        Raise GoalError when there is no such goal, whatever is in view.
+
+        spread: the default that it would have, px.
+        """
+        self._prefer(goal, spread)
+
+    def check_spread(self, spread: float) -> None:
+        """Raise GoalError when the goals in force cannot do with this default spread, px."""
+        self._preferences(spread)
 
     def choose(self, goal: Goal, sight: Sight | None) -> None:
         """
@@ -75,8 +83,12 @@ class Pursuit:
         self._remembered = None, None
 
     def set_spread(self, spread: float) -> None:
-        """Use this default spread, px, for the present goals, too."""
-        preferences = [self._prefer(aim.goal, spread) for aim in self._aims]
+        """
+        Use this default spread, px, for the present goals, too.
+
+        Raises GoalError, and keeps the one before, if one of them cannot do with it.
+        """
+        preferences = self._preferences(spread)
         self._spread = spread
         for aim, preference in zip(self._aims, preferences):
             aim.preference = preference
@@ -153,6 +165,9 @@ class Pursuit:
                 require_as_many(int(sight.objects.sum()), int(goal.scene.objects.sum()))
             return _Picture(goal, preference, self._unlike)
         return _Aim(goal, preference)
+
+    def _preferences(self, spread: float) -> list[Preference | None]:
+        return [self._prefer(aim.goal, spread) for aim in self._aims]
 
     def _prefer(self, goal: Goal, spread: float) -> Preference | None:
         """Return the P preferences [P] that the goal chooses from; None for no goal."""

@@ -61,6 +61,13 @@ def test_latents_are_slot_major():
     ({'labels': [0] * 7}, 'labels of length 7, expected 3072 .* 48x64 px'),
     ({'contact_probability': []}, 'contact_probability of length 0, expected 16'),
     ({'velocity': [float('nan')] * 64}, 'velocity holds a number that is not finite'),
+    ({'mean': [0.] * 63 + [3e38]}, r'mean holds 3e\+38, expected -1000 \.\. 1000'),
+    ({'log_sd': [0.] * 63 + [-45.]}, r'log_sd holds -45, expected -10 \.\. 10'),
+    ({'centroid_x': [0., 0., 0., float('inf')]}, 'centroid holds a number that is not finite'),
+    ({'centroid_y': [0., 0., 0., 99.]}, 'centroid holds 99, expected -1 .. 65'),
+    ({'mass': [-1., 0., 0., 0.]}, 'mass holds -1, expected 0 .. inf'),
+    ({'traits': [1e30] * 44}, r'traits holds 1e\+30, expected'),
+    ({'contact_probability': [1e30] * 16}, r'probability holds 1e\+30, expected -0.001 .. 1.001'),
     ({'background': 4}, r'background is slot 4, expected 0 \.\. 3'),
     ({'contact_row': [0, 64, 0, 0]}, r'contact_row is \[0, 64, 0, 0\], expected 0 \.\. 63'),
     ({'contact_col': [0, 0, 0, 48]}, r'expected 0 \.\. 47'),
@@ -70,6 +77,14 @@ def test_beliefs_that_contradict_themselves_are_refused_in_words(changes, words)
     vars(message).update(changes)
     with pytest.raises(beliefs.BeliefsError, match=words):
         beliefs.read(message)
+
+
+def test_whatever_the_model_may_believe_can_be_sent():
+    from obai_ros.model.belief import LOG_SD_BOUNDS, MEAN_BOUND
+    for bound in (-MEAN_BOUND, MEAN_BOUND):
+        make(mean=np.full((4, 16), bound), velocity=np.full((4, 16), 2 * bound))
+    for bound in LOG_SD_BOUNDS:
+        make(log_sd=np.full((4, 16), bound), velocity_log_sd=np.full((4, 16), bound))
 
 
 def test_the_shapes_are_checked_before_anything_is_sent():

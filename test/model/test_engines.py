@@ -196,8 +196,12 @@ def stream(make_clip):
 
 @pytest.mark.parametrize('parts', [
     [Part('refine', 1, 2)], pytest.param(PARTS, marks=pytest.mark.long)], ids=['window', 'all'])
-def test_compiled_code_agrees_and_is_kept_for_the_next_start(stream, tmp_path, parts):
+def test_compiled_code_agrees_and_is_kept_for_the_next_start(stream, tmp_path, monkeypatch,
+                                                             parts):
     model, (first, window) = stream
+    unpacked = tmp_path / 'unpacked'
+    unpacked.mkdir()
+    monkeypatch.setenv('TMPDIR', str(unpacked))
     said = []
     engine = Compiled(model, parts, said.append, silent, tmp_path)
     expected = [engine.refine(model, each, 2, Noise.seeded([3]))  # not compiled yet
@@ -219,6 +223,10 @@ def test_compiled_code_agrees_and_is_kept_for_the_next_start(stream, tmp_path, p
     torch.testing.assert_close(
         again.refine(model, crowded, 1, Noise.seeded([3]))[0].packed,
         refine_repeatedly(model, crowded, 1, Noise.seeded([3]))[0].packed, rtol=1e-4, atol=1e-4)
+    assert len(list(unpacked.glob('aotinductor_*'))) == 2 * len(parts)
+    engine.close()
+    again.close()
+    assert not list(unpacked.glob('aotinductor_*'))
 
 
 @pytest.mark.parametrize('part', [part for part in PARTS if part.does != 'refine'], ids=str)

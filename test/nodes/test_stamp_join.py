@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Frames are complete once, by stamp."""
-from obai_ros.nodes.stamp_join import StampJoin
+from obai_ros.nodes.stamp_join import PATIENCE, StampJoin
 
 BOTH = {'image', 'labels'}
 
@@ -35,3 +35,26 @@ def test_stamps_may_go_back():
     join.add(9, 'labels', 'l9', BOTH)
     join.add(1, 'image', 'i1', BOTH)
     assert join.add(1, 'labels', 'l1', BOTH) == {'image': 'i1', 'labels': 'l1'}
+
+
+def test_what_does_not_come_holds_nothing_up_for_long():
+    now = [0.]
+    join = StampJoin(keep=2, spare={'actions'}, clock=lambda: now[0])
+    every = BOTH | {'actions'}
+
+    def show(stamp):
+        join.add(stamp, 'image', 'i', every)
+        return join.add(stamp, 'labels', 'l', every)
+
+    assert show(0) is None
+    assert join.add(0, 'actions', 'a', every) == {'image': 'i', 'labels': 'l', 'actions': 'a'}
+    now[0] = 9.  # nothing was shown that it could have been about
+    for stamp in range(1, 11):
+        assert show(stamp) is None
+        now[0] += PATIENCE / 10
+    now[0] += .01
+    without = {'image': 'i', 'labels': 'l'}
+    assert show(11) == show(12) == without
+    assert join.add(12, 'actions', 'late', every) is None
+    assert show(13) is None
+    assert join.add(13, 'actions', 'a', every) == without | {'actions': 'a'}

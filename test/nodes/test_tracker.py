@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+from obai_ros.messages.beliefs import FARTHEST
 from obai_ros.model.config import ModelConfig
 from obai_ros.model.engine import Engine
 from obai_ros.model.obai import Obai
@@ -16,10 +17,14 @@ SIDE = 32
 
 @pytest.fixture
 def tracker():
+    return make_tracker(Schedule(window=2))
+
+
+def make_tracker(schedule):
     torch.manual_seed(0)
     config = ModelConfig.named('smoke')
     checkpoint = SimpleNamespace(model=Obai(config), config=config, model_id='m',
-                                 schedule=Schedule(window=2))
+                                 schedule=schedule)
     return Tracker(checkpoint, torch.device('cpu'), Engine(), iterations=2,
                    window=2, starts=1, births=0, second_look=0, confined=False, seed=0)
 
@@ -66,6 +71,16 @@ def test_beliefs_that_are_no_numbers_are_given_up(tracker):
     assert torch.isfinite(percept.belief.pack()).all()
     tracker.step(noise(3))
     assert not tracker.spoilt and tracker.frame == 1
+
+
+def test_a_push_beyond_all_measure_leads_to_nothing_that_cannot_be_sent():
+    tracker = make_tracker(Schedule(window=2, exact_velocities=True))
+    tracker.step(noise(0))
+    tracker.step(noise(1))
+    push = tracker.applied([3, 20], [4, 20], [[1e8, 0.], [1e8, 0.]], cut=False).field
+    percept = tracker.step(noise(2), (push,))
+    assert tracker.spoilt
+    assert float(percept.belief.velocity.abs().max()) <= FARTHEST
 
 
 def test_effort_may_change_from_frame_to_frame(tracker):

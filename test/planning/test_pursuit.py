@@ -254,3 +254,14 @@ def test_the_default_spread_can_change(pursuit):
     narrow = pursuit.aims(sight())[0].precision[0, 0, 0]
     pursuit.set_spread(6.0)
     assert pursuit.aims(sight())[0].precision[0, 0, 0] < narrow / 4
+
+
+def test_a_spread_that_a_goal_in_force_cannot_do_with_is_refused_and_changes_nothing(pursuit):
+    pursuit.choose(Goal(Kind.ALL, 16.0, 16.0), None)
+    before = pursuit.aims(sight())[0].precision
+    for attempt in (pursuit.check_spread, pursuit.set_spread,
+                    lambda spread: pursuit.check(pursuit.goal, spread)):
+        with pytest.raises(GoalError, match='effective samples'):
+            attempt(0.01)
+    pursuit.check_spread(6.0)
+    assert torch.equal(pursuit.aims(sight())[0].precision, before)

@@ -10,6 +10,7 @@ from obai_ros.messages import image
 from obai_ros.nodes.camera_node import CameraNode
 from obai_ros.nodes.parameters import ParameterError
 import pytest
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 
@@ -53,6 +54,13 @@ def test_a_video_is_published_with_its_calibration(client, domain, video, tmp_pa
     assert {message.header.frame_id for message in (*images, *infos)} == {'eye'}
     assert list(infos[0].k) == [60, 0, 32, 0, 60, 24, 0, 0, 1]
     assert list(infos[0].d) == [.1, 0, 0, 0, 0]
+
+
+def test_a_new_rate_takes_effect_at_once(client, domain, video):
+    images = client.collect(Image, 'image_raw', EVERY)
+    with inside(CameraNode, domain, source=str(video), rate=.001) as node:
+        assert node.set_parameters([Parameter('rate', value=50.)])[0].successful
+        client.until(lambda: len(images) > 3, 'pictures', timeout=20)
 
 
 def test_a_calibration_for_another_size_is_not_published(client, domain, video, tmp_path):

@@ -239,5 +239,26 @@ def test_the_overlay_of_a_large_image_is_the_whole_image(client, domain):
     assert hatched(drawn[:, 208:])
 
 
+def test_the_overlay_does_without_a_planner_that_does_not_answer(client, domain, capfd):
+    images = client.publisher(Image, 'image_raw', qos.IMAGE_OUT)
+    labels = client.publisher(Image, 'label_image', qos.IMAGE_OUT)
+    actions = client.publisher(ActionField, 'action_field')
+    overlays = client.collect(Image, 'overlay_node/overlay', qos.IMAGE_OUT)
+    grey, labelled = np.full((32, 32, 3), 90, np.uint8), np.ones((32, 32), np.uint8)
+    with inside(OverlayNode, domain) as node:
+        client.until(lambda: rclpy.spin_once(node, timeout_sec=.05)
+                     or actions.get_subscription_count(), 'the overlay')
+        stamps = itertools.count(1)
+
+        def show():
+            header = Header(stamp=Time(sec=next(stamps)))
+            images.publish(image.from_numpy(grey, 'rgb8', Image(header=header)))
+            labels.publish(image.from_numpy(labelled, '8UC1', Image(header=header)))
+            for _ in range(3):  # one callback each, and one for the timer
+                rclpy.spin_once(node, timeout_sec=.05)
+        client.until(lambda: show() or len(overlays) > 3, 'pictures without arrows')
+    assert capfd.readouterr().err.count('drawn without arrows: nothing came on /action_field') == 1
+
+
 def hatched(part):
     return 0 < (part != 90).any(-1).mean() < .5

@@ -68,7 +68,8 @@ def spoilt(spec):
     """Return values that the parameter must not have."""
     if spec.low is not None:
         step = type(spec.default)(1)
-        return [spec.low - step, spec.high + step, 'text']
+        small = [] if spec.least is None else [spec.least / 2, 1e-10]
+        return small + [spec.low - step, spec.high + step, 'text']
     if spec.choices or spec.pattern:
         return ['', 'no such thing\n', 3]
     return [3]
@@ -143,6 +144,7 @@ def test_the_file_reaches_nodes_in_any_namespace(client, start_node, tmp_path):
 @pytest.mark.parametrize('spec, good, bad', [
     (Spec('n', 3, '', 1, 9), [1, 9], [0, 10, 3.0, True, '3']),
     (Spec('x', 3.0, '', 0., 9.), [0.0, 9.0], [-.1, 9.1, 3, float('nan'), float('inf')]),
+    (Spec('rate', 3.0, '', 0., 9., least=.1), [0.0, .1, 9.0], [-.1, 1e-10, .09, 9.1]),
     (Spec('on', True, ''), [False], [0, 'true']),
     (Spec('kind', 'a', '', choices=('a', 'b')), ['b'], ['c', '', 1]),
     (Spec('where', 'cpu', '', pattern=r'cpu|cuda:\d+', constraint='cpu or cuda:N'),

@@ -2,13 +2,14 @@
 """perception_node over DDS: the test plays camera and simulator."""
 
 import array
+import itertools
 import math
 import re
 import signal
 
 from builtin_interfaces.msg import Time
 import cv2
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from harness import inside, stamp_of
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
@@ -291,6 +292,37 @@ def test_a_bad_image_is_named_once(client, camera, spoil, words):
     assert camera.node.output().count(words) == 1
 
 
+def test_images_that_are_all_refused_are_diagnosed(client, domain, weights, capfd):
+    diagnostics = client.collect(DiagnosticArray, '/diagnostics')
+    images = client.publisher(Image, 'image_raw', qos.IMAGE_OUT)
+    bad, good = picture(1), picture(1)
+    spoil_encoding(bad)
+    others = [plain(1, grey) for grey in range(20, 200)]
+    with inside(PerceptionNode, domain, checkpoint=weights, autostart=False) as node:
+        node.trigger_configure()
+        node.trigger_activate()
+
+        def send(messages, level, words):
+            stream = itertools.cycle(messages)
+            client.until(lambda: images.publish(next(stream)) or spin(node)
+                         or diagnostics and words in diagnostics[-1].status[0].message, words)
+            assert diagnostics[-1].status[0].level == level
+
+        send([bad], DiagnosticStatus.WARN, "all images refused: the image has encoding 'yuv422'")
+        send([good], DiagnosticStatus.OK, 'processing images')
+        # A driver that leaves all stamps at the same.
+        slots = client.collect(SlotBeliefs, 'slots')
+        send(others, DiagnosticStatus.WARN, 'stamps do not advance')
+        del slots[:]
+        refused = node.complaints.count('image')
+        client.until(lambda: images.publish(others[0]) or spin(node)
+                     or node.complaints.count('image') > refused + 3, 'refusals')
+        assert not slots
+        send([good], DiagnosticStatus.OK, 'processing images')
+        client.until(lambda: slots, 'the beliefs again')
+    assert capfd.readouterr().err.count('stamps do not advance; let the driver give each') == 1
+
+
 BAD_ACTIONS = [
     (applied(1, points=[(3, 4, math.nan, 0.0)]), 'acceleration (nan, 0.0), expected finite'),
     (applied(2, points=[(99, 4, 1.0, 0.0)]), 'row 99, col 4, expected 0 .. 31'),
@@ -419,6 +451,19 @@ def test_reset_and_enable(client, camera):
     assert len(camera.slots) == count + 1
 
 
+def test_a_reset_waits_for_no_action(client, camera):
+    client.heard_publisher(ActionField, 'applied_action_field')
+    assert client.set_parameter('perception_node', 'action_wait', 60.).successful
+    camera(picture(1))
+    before = len(camera.slots)
+    # Sent once, it is under way to the worker when the reset comes, or waits there for an action.
+    client.until(lambda: camera.images.publish(picture(2)) or client.call(
+        Trigger, 'perception_node/reset').success and len(camera.slots) > before,
+        'the answer', timeout=20)
+    assert {(slots.header.stamp.sec, slots.frame) for slots in camera.slots[before:]} == {(2, 0)}
+    assert 'no action for the previous image' not in camera.node.output()
+
+
 def test_who_is_told_to_look_away_misses_nothing(client, start_node, weights):
     diagnostics = client.collect(DiagnosticArray, '/diagnostics')
     start_active(client, start_node, checkpoint=weights)
@@ -444,6 +489,15 @@ def test_a_start_that_fails_leaves_the_node_unconfigured(domain, weights, monkey
         monkeypatch.undo()
         assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
         assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+
+
+def test_the_end_of_the_node_closes_its_engine(domain, weights):
+    with inside(PerceptionNode, domain, checkpoint=weights, engine='direct',
+                autostart=False) as node:
+        node.trigger_configure()
+        engine = node._engine
+        engine.prepared['anything'] = object()
+    assert not engine.prepared
 
 
 def test_silence_is_explained_and_diagnosed(client, start_node, weights):

@@ -5,13 +5,16 @@ import math
 import signal
 
 import discs
-from harness import stamp_of
+from harness import inside, stamp_of
 import numpy as np
 from obai_ros.messages import beliefs, image
 from obai_ros.msg import ActionField, Goal, PlannerStatus, SlotBeliefs
 from obai_ros.nodes import qos
+from obai_ros.nodes.planner_node import PlannerNode
 from obai_ros.srv import SetGoal
 import pytest
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 
 SIDE, SLOTS, LATENTS = 32, 4, 8
@@ -287,12 +290,41 @@ def test_malformed_beliefs_are_refused(client, planner, model_id):
     infinite.velocity[3] = math.nan
     narrow = slots(4, model_id, **{name: np.zeros((SLOTS, 3)) for name in (
         'mean', 'velocity', 'log_sd', 'velocity_log_sd')})
+    nowhere, endless, certain = (slots(second, model_id) for second in (6, 7, 8))
+    nowhere.centroid_x[1] = math.inf
+    endless.mean[0] = 3e38
+    certain.contact_probability[0] = 1e30
     for bad, words in ((short, 'mean of length 31, expected 32'), (infinite, 'not finite'),
-                       (narrow, '3 latents per slot, expected 8')):
+                       (narrow, '3 latents per slot, expected 8'),
+                       (nowhere, 'centroid holds a number that is not finite'),
+                       (endless, r'mean holds 3e\+38, expected'),
+                       (certain, r'contact_probability holds 1e\+30, expected')):
         planner.sender.publish(bad)
         client.until(lambda: planner.node.says(words), words)
     assert planner(5).header.stamp.sec == 6
     assert len(planner.actions) == before + 1
+
+
+def test_beliefs_from_which_nothing_follows_are_refused(client, domain, weights, model_id, capfd):
+    actions = client.collect(ActionField, 'action_field')
+    states = client.collect(Goal, 'goal_state', qos.LATCHED)
+    with inside(PlannerNode, domain, checkpoint=weights, autostart=False) as node:
+        node.trigger_configure()
+        node.trigger_activate()
+        client.until(lambda: client.node.count_publishers('action_field'), 'the planner')
+        node._receive_slots(slots(0, model_id))
+        client.until(lambda: actions, 'the first answer')
+        assert not node._pursue(Goal(kind=Goal.OBJECT, x=4., y=4., u=19., v=9.))
+        # What is remembered may be spoilt, too: then no good beliefs could ever be answered.
+        node._agent.pursuit._tracks._place[:] = math.nan
+        for frame in (1, 2):
+            node._receive_slots(slots(frame, model_id))
+        client.until(lambda: len(actions) == 2 and states[-1].kind == Goal.NONE, 'the next answer')
+        assert actions[-1].frame == 2
+        assert node.complaints.count('slots') == 1
+    said = capfd.readouterr().err
+    assert 'beliefs refused: no action follows from them (matrix contains invalid' in said
+    assert 'beliefs made no sense, so the object of the goal is no longer known' in said
 
 
 def test_beliefs_sent_again_get_the_same_answer_again(client, planner):
@@ -311,6 +343,7 @@ def test_parameters_change_at_run_time_or_are_refused_with_a_reason(client, plan
     assert max(map(abs, (*action.ax, *action.ay))) <= .25
     for name, value, words in (
             ('goal_x', 50., 'outside the image, which is 32 px wide'),
+            ('spread', .5, 'effective samples, at least 20 are needed; widen its spread'),
             ('goal', 'everywhere', "goal is 'everywhere', expected one of none, all"),
             ('horizon', 0, 'out of range'), ('max_acceleration', -1., 'out of range'),
             ('checkpoint', 'x', 'checkpoint is in use')):
@@ -318,6 +351,18 @@ def test_parameters_change_at_run_time_or_are_refused_with_a_reason(client, plan
         assert not result.successful
         assert words in result.reason
     assert client.parameters('planner_node')['goal_x'] == 10.
+    assert len(planner(2).row) == 2
+
+
+def test_a_goal_that_the_parameters_cannot_have_fails_to_configure(client, domain, weights, capfd):
+    with inside(PlannerNode, domain, checkpoint=weights, goal='all', spread=.5,
+                autostart=False) as node:
+        assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+        said = capfd.readouterr().err
+        assert 'cannot be configured: the goal of the parameters is refused: this goal' in said
+        assert 'effective samples' in said and 'Correct goal, goal_x, goal_y or spread.' in said
+        assert node.set_parameters([Parameter('spread', value=3.)])[0].successful
+        assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
 
 
 def test_a_place_alone_replaces_no_goal(client, planner):

@@ -256,6 +256,17 @@ def test_free_running_goes_on_without_answers_and_takes_the_latest_action(start_
     assert np.median(gaps) == pytest.approx(.05, rel=.3)
 
 
+def test_the_rate_can_change_while_a_step_waits_for_its_turn(start_node, client):
+    sim = start_node('sim_node', rate=.001, resend_period=60.)
+    agent = Agent(client)
+    agent.await_images(1)
+    for _ in range(2):
+        agent.answer(agent.images[0])
+    client.until(lambda: sim.says('the present image has been answered'), 'the second action')
+    assert client.set_parameter('sim_node', 'rate', 0.).successful
+    client.until(lambda: len(agent.stamps()) == 2, 'the next image', timeout=20)
+
+
 def test_camera_info_is_a_valid_pinhole(start_node, client):
     start_node('sim_node', image_size=32)
     agent = Agent(client)

@@ -97,11 +97,12 @@ class Compiled(Direct):
             self._finish()
 
     def close(self) -> None:
-        """Stop compiling."""
+        """Stop compiling, and let go of compiled code."""
         if self._process is not None:
             self._process.stdin.close()
             self._process.wait()
             self._process = None
+        super().close()
 
     def _load(self) -> None:
         self._wrong.clear()
