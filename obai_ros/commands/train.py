@@ -13,9 +13,11 @@ SUMMARY = 'learn a model from active-dSprites, or from recordings, without super
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--preset', choices=('fast', 'paper', 'smoke'), default='fast',
-                        help='the recipe config/train/PRESET.yaml (default: fast)')
-    parser.add_argument('--recipe', type=Path, help='another recipe, a YAML file')
+    recipe = parser.add_mutually_exclusive_group()
+    recipe.add_argument('--preset', choices=('fast', 'paper', 'smoke'),
+                        help='the recipe config/train/PRESET.yaml (default: fast; with --data '
+                        'config/train/recorded.yaml, of clips for the same networks)')
+    recipe.add_argument('--recipe', type=Path, help='another recipe, a YAML file')
     parser.add_argument('--out', type=output_folder, default=Path('out/train'),
                         help='folder for state, curves and weights (default: out/train)')
     parser.add_argument('--seed', type=seed, default=0)
@@ -71,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
             raise ValueError(f'--resume goes on with what is there, {begins[0]} is about how a '
                              'run begins: leave out one of them')
         device = choose_device(args.device)
-        recipe = read_recipe(args.recipe or preset_path(args.preset))
+        preset = args.preset or ('recorded' if args.data else 'fast')
+        recipe = read_recipe(args.recipe or preset_path(preset))
         if not args.resume and (args.out / STATE).exists():
             raise ValueError(f'{args.out} holds a run already: continue it with --resume, or '
                              f'choose another folder with --out')

@@ -113,7 +113,7 @@ def load_checkpoint(path: str | Path, device='cpu', precision: str = 'float32') 
                               f'{described.name}: {error}') from error
     bad = spoiled(model.state_dict())
     if bad:
-        raise CheckpointError(f'{path} cannot be used: {_not_finite(bad)}; take weights of another '
+        raise CheckpointError(f'{path} cannot be used: {_not_finite(bad)}; take those of another '
                               f'run')
     return Checkpoint(model.to(device).eval(), config, digest[:16], schedule, record)
 

@@ -170,7 +170,7 @@ def _numbers(values: dict) -> dict:
 
 
 def preset_path(name: str) -> Path:
-    """Return the recipe that comes with the package: fast, paper or smoke."""
+    """Return the recipe that comes with the package, one of config/train."""
     return share_folder('config') / 'train' / f'{name}.yaml'
 
 

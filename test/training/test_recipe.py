@@ -14,7 +14,7 @@ from obai_ros.training.recipe import Recipe, preset_path, read_recipe
 
 @pytest.mark.parametrize('name, preset', [('fast', 'fast'), ('paper', 'paper'),
                                           ('smoke', 'smoke'), ('onward', 'fast'),
-                                          ('taught', 'paper')])
+                                          ('taught', 'paper'), ('recorded', 'fast')])
 def test_bundled_recipes_are_sound_and_survive_json(name, preset):
     recipe = read_recipe(preset_path(name))
     assert recipe.model.preset == preset
