@@ -46,9 +46,10 @@ class ModelPilot:
         self._planner = Planner(self._dynamics, config)
         self._spread = spread_px
         self._seed = seed
+        self.asked, self.refused = 0, []
 
     def begin(self, task: Task) -> None:
-        """Forget everything and listen to what is asked for."""
+        """Forget everything but what was asked so far, and listen to what is asked for."""
         size = task.config.image_size
         self._field = None
         self._state = self._filter.start(task.batch, [self._seed] * task.batch)
@@ -84,11 +85,12 @@ class ModelPilot:
             for goal in goals[:]:
                 if sights is not None or not goal.needs_sight:
                     goals.remove(goal)
+                    self.asked += 1
                     try:
                         pursuit.choose(goal, sights and sights[episode])
-                    except GoalError:
+                    except GoalError as error:
                         # As a user would find out: nothing is pushed, and the episode fails.
-                        continue
+                        self.refused.append(str(error))
 
     def _aims(self, sights: list[Sight]) -> tuple[Preference, Tensor, Belief]:
         """Return a preference for each slot, [B, K], which slots have one, and what to plan with.
