@@ -9,6 +9,7 @@ that act on that frame's visible pixels.
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,16 +128,24 @@ def read_dataset(path: str | Path) -> Dataset:
             if missing:
                 raise ValueError(f'it lacks {missing}: expected images, masks and actions, '
                                  f'as `obai generate` writes')
-            values = {name: file[name] for name in ('images', 'masks', 'actions')}
-            strange = [name for name, value in values.items()
-                       if not isinstance(value, np.ndarray)]
-            if strange:
-                raise ValueError(f'{", ".join(strange)} in it is no array')
+            values = {name: _array(file, name) for name in ('images', 'masks', 'actions')}
         return Dataset(**values)
-    except (OSError, zipfile.BadZipFile, EOFError) as error:
+    # RuntimeError: a compression that is not known here, or a password.
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise ValueError(f'{path} is not an .npz file, or is damaged: {error}') from error
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from error
+
+
+def _array(file: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
+    try:
+        value = file[name]
+    except ValueError as error:
+        raise ValueError(f'{name} in it cannot be read as an array of numbers: expected what '
+                         f'`obai generate` writes') from error
+    if not isinstance(value, np.ndarray):
+        raise ValueError(f'{name} in it is no array')
+    return value
 
 
 def write_dataset(path: str | Path, dataset: Dataset) -> None:
