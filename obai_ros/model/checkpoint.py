@@ -96,6 +96,8 @@ def load_checkpoint(path: str | Path, device='cpu', precision: str = 'float32') 
         config = ModelConfig.from_dict(description['config'])
         schedule = Schedule(**description['schedule'])
         expected, record = description['sha256'], description['record']
+        if not isinstance(record, dict):
+            raise ValueError(f'its record is {record!r}, expected values by name')
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f'{described} does not describe a model ({error}): restore it from '
                               f'where the weights came from') from error
