@@ -48,6 +48,10 @@ def test_a_device_may_be_written_to():
 @pytest.mark.parametrize('line, words', [
     ('evaluate --sequences -2', "--sequences: '-2' is not a number of things"),
     ('evaluate --image-topic foo', '--image-topic is about recordings'),
+    ('evaluate --resize stretch', '--resize is about recordings: give them with --data'),
+    ('train --image-topic /x', '--image-topic is about recordings: give them with --data'),
+    ('train --resize crop', '--resize is about recordings: give them with --data'),
+    ('train --preset smoke --recipe x.yaml', 'not allowed with argument'),
     ('train --threads -1', "--threads: '-1' is not a number of threads"),
     ('train --validate-every 0', '--validate-every'),
     ('train --device meta', "device is 'meta': expected auto, cpu, cuda or cuda:N"),

@@ -35,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--image-topic', default='', metavar='TOPIC',
                         help='which images of a bag (default: those on image_raw, or the only '
                         'ones)')
-    parser.add_argument('--resize', choices=('crop', 'letterbox', 'stretch'), default='crop',
+    parser.add_argument('--resize', choices=('crop', 'letterbox', 'stretch'),
                         help="how recordings are fitted to the model's images (default: crop)")
     parser.add_argument('--pilots', type=positive, default=1, metavar='N',
                         help='try N seeds, from --seed on, and go on with the best (default: 1)')
@@ -67,6 +67,10 @@ def run(args: argparse.Namespace) -> int:
         torch.set_num_threads(args.threads)
     deadline = time.monotonic() + 60.0 * args.max_minutes
     try:
+        useless = [name for name in ('image-topic', 'resize')
+                   if getattr(args, name.replace('-', '_')) and not args.data]
+        if useless:
+            raise ValueError(f'--{useless[0]} is about recordings: give them with --data')
         begins = [f'--{name}' for name in ('weights', 'stage') if getattr(args, name)]
         begins += ['--pilots'] if args.pilots > 1 else []
         if args.resume and begins:
@@ -89,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
                 accelerator='gpu' if device.type == 'cuda' else 'cpu',
                 devices=[device.index] if ':' in args.device else args.devices,
                 nodes=args.nodes, strategy=args.strategy, data=args.data,
-                image_topic=args.image_topic, resize=args.resize, **first)
+                image_topic=args.image_topic, resize=args.resize or 'crop', **first)
 
         resume = args.resume
         if args.pilots > 1:

@@ -177,8 +177,26 @@ def test_what_cannot_be_learned_from_is_refused_before_any_work(tmp_path, capsys
 def test_an_image_topic_without_a_bag_is_refused(videos, tmp_path):
     (tmp_path / 'v').mkdir()
     camera(tmp_path / 'v' / 'one.avi', 8)
-    with pytest.raises(ValueError, match='no bag, so --image-topic means nothing'):
-        read_footage(tmp_path / 'v', 32, 'image_raw')
+    for read in (read_footage, recorded_dataset):
+        for path in (tmp_path / 'v', videos):
+            with pytest.raises(ValueError, match='no bag, so --image-topic means nothing'):
+                read(path, 32, 'image_raw')
+
+
+def test_a_file_of_another_size_is_evaluated_in_the_size_of_the_model(tmp_path):
+    """As it is learned from: the very images, truth and accelerations."""
+    made = generate_dataset(SceneConfig(image_size=48), 3, 6, seed=0)
+    write_dataset(tmp_path / 'large.npz', made)
+    for resize in ('crop', 'letterbox', 'stretch'):
+        fitted = recorded_dataset(tmp_path / 'large.npz', 32, resize=resize)
+        assert fitted.images.shape == (3, 6, 32, 32, 3) and fitted.masks.any()
+        footage = read_footage(tmp_path / 'large.npz', 32, resize=resize)
+        images, labels, actions = footage.clips(footage.in_a_row(6), 6)
+        assert np.array_equal(fitted.images, images) and np.array_equal(fitted.masks, labels)
+        assert np.array_equal(fitted.actions, actions)
+        np.testing.assert_allclose(fitted.actions[:, 4:], made.actions[:, 4:] * 32 / 48, rtol=1e-5)
+    same = recorded_dataset(tmp_path / 'large.npz', 48)
+    assert np.array_equal(same.images, made.images) and np.array_equal(same.actions, made.actions)
 
 
 def test_clips_for_evaluation_are_as_long_as_there_is_footage(tmp_path):
