@@ -41,6 +41,20 @@ def main(argv=None) -> int:
     except OSError as error:  # a disk that is full, a file that is gone
         print(f'obai {argv[0]}: {error}', file=sys.stderr)
         return 2
+    except (MemoryError, RuntimeError) as error:
+        return _too_large(argv[0], error)
+
+
+def _too_large(command, error) -> int:
+    """Say that there is not enough memory, unless it is another error that torch raised."""
+    text = str(error)
+    if not isinstance(error, MemoryError) and not any(
+            words in text for words in ('DefaultCPUAllocator', 'out of memory')):
+        raise error
+    first = text.splitlines()[0] if text else 'more was asked for than there is'
+    print(f'obai {command}: this takes more memory than there is ({first}): ask for less, or for '
+          f'less at once', file=sys.stderr)
+    return 2
 
 
 def _lacking(command, error) -> int:

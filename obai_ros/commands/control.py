@@ -89,6 +89,7 @@ def _benchmark(args) -> tuple[dict, dict]:
     from obai_ros.control.measures import answers, summarise
     from obai_ros.control.task import sample_task
     from obai_ros.environment.scene import SceneConfig
+    from obai_ros.model.device import choose_device
     from obai_ros.planning.planner import PlannerConfig
 
     planners = args.planner.split(',')
@@ -99,8 +100,10 @@ def _benchmark(args) -> tuple[dict, dict]:
         raise ValueError(f'--gif shows what a planner sees; none of {args.planner} sees pixels')
     checkpoint = bank = None
     config, scene = PlannerConfig(), SceneConfig()
-    if any(planner in FROM_PIXELS for planner in planners):
-        _, checkpoint, bank = _model(args)
+    # Who is told the truth needs no model, but one that is named says what the scenes are like.
+    choose_device(args.device)
+    if filmed or args.checkpoint or args.bank:
+        _, checkpoint, bank = _model(args, filmed or args.bank)
         scene = SceneConfig(image_size=checkpoint.config.image_size,
                             num_objects=checkpoint.config.num_slots - 1)
         config = PlannerConfig(state_noise=checkpoint.config.sigma_s)
@@ -167,8 +170,8 @@ def _write(path: Path | None, figures: dict) -> None:
         write_json(path, figures)
 
 
-def _model(args):
-    """Return the paths of weights and goal bank, the checkpoint and the bank."""
+def _model(args, with_bank=True):
+    """Return the paths of weights and bank, the checkpoint, and the bank, None without it."""
     from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint
     from obai_ros.model.device import choose_device
     from obai_ros.planning.goal_bank import GoalBank
@@ -177,7 +180,7 @@ def _model(args):
     checkpoint = load_checkpoint(weights, choose_device(args.device))
     bank = args.bank or weights.with_suffix('.goals.safetensors')
     paths = weights.resolve(), bank.resolve()
-    return paths, checkpoint, GoalBank.load(bank, checkpoint.model_id)
+    return paths, checkpoint, GoalBank.load(bank, checkpoint.model_id) if with_bank else None
 
 
 def _progress(planner: str):

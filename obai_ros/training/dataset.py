@@ -8,6 +8,7 @@ that act on that frame's visible pixels.
 """
 from __future__ import annotations
 
+import os
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -157,9 +158,19 @@ def write_dataset(path: str | Path, dataset: Dataset) -> None:
 
 def generate_dataset(scene: SceneConfig, sequences: int, frames: int, seed: int,
                      action_frame: int = 1, batch: int = 256) -> Dataset:
-    """Return fresh videos with one random action field each, as in section 2.4 of the paper."""
+    """
+    Return fresh videos with one random action field each, as in section 2.4 of the paper.
+
+    Raises ValueError for more videos than this machine has memory for.
+    """
     generator = torch.Generator().manual_seed(GENERATED_SEED + seed)
     size = scene.image_size
+    needed = sequences * frames * size ** 2 * 4  # bytes: three of the image, one of the mask
+    memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
+    if needed > memory:
+        raise ValueError(f'{sequences} videos of {frames} frames of {size}x{size} px take '
+                         f'{needed / 1e9:,.0f} GB, and this machine has {memory / 1e9:,.0f} GB: '
+                         f'expected fewer')
     images = np.empty((sequences, frames, size, size, 3), np.uint8)
     masks = np.empty((sequences, frames, size, size), np.uint8)
     actions = []

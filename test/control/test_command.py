@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from obai_ros import cli
+from obai_ros.environment.scene import sample_scene
 from obai_ros.model.checkpoint import save_checkpoint
 from obai_ros.model.config import ModelConfig
 from obai_ros.model.obai import Obai
@@ -98,6 +99,32 @@ def test_episodes_of_which_every_goal_is_refused_are_no_result(weights, tmp_path
                      'sort', '--episodes', '2', '--steps', '2', '--json', str(figures)]) == 2
     assert 'all 6 goals were refused' in capsys.readouterr().err
     assert not figures.exists()
+
+
+@pytest.mark.parametrize('planner', ['oracle', 'none'])
+def test_who_sees_no_pixels_plays_the_scenes_of_the_model_that_is_named(
+        weights, planner, tmp_path, capsys, monkeypatch):
+    from obai_ros.control import task
+    drawn = []
+
+    def sample(config, *others):
+        drawn.append(config)
+        return sample_scene(config, *others)
+
+    monkeypatch.setattr(task, 'sample_scene', sample)
+    alone = tmp_path / 'alone.safetensors'  # without a bank beside it
+    torch.manual_seed(2)
+    config = replace(ModelConfig.named('smoke'), num_slots=3)
+    save_checkpoint(alone, Obai(config), {})
+    common = ['control', '--planner', planner, '--episodes', '1', '--steps', '1']
+    assert cli.main([*common, '--checkpoint', str(alone)]) == 0
+    assert (drawn[0].image_size, drawn[0].num_objects) == (32, 2)
+    for words, complaint in (
+            (['--checkpoint', str(tmp_path / 'none.safetensors')], 'none.safetensors does not'),
+            (['--checkpoint', str(alone), '--bank', str(tmp_path / 'b')], 'there is no goal bank'),
+            (['--device', 'moon'], "device is 'moon'")):
+        assert cli.main([*common, *words]) == 2
+        assert complaint in capsys.readouterr().err
 
 
 def test_unknown_planner_is_refused(capsys):
