@@ -12,6 +12,7 @@ import pkgutil
 import sys
 
 from obai_ros import __version__, commands
+from obai_ros.arguments import same_outputs
 
 
 def main(argv=None) -> int:
@@ -32,6 +33,10 @@ def main(argv=None) -> int:
         module.configure(command)
         command.set_defaults(run=module.run)
     args = parser.parse_args(argv)
+    command = table.choices[argv[0]]
+    same = same_outputs(command, args)
+    if same:
+        command.error(same)
     try:
         return args.run(args)
     except KeyboardInterrupt:

@@ -44,6 +44,13 @@ def test_outputs_that_cannot_be_written(tmp_path):
 
 def test_a_device_may_be_written_to():
     assert str(arguments.output_file('/dev/stdout')) == '/dev/stdout'
+    parser = argparse.ArgumentParser()
+    for name in ('--json', '--plot'):
+        parser.add_argument(name, type=arguments.output_file)
+    for path, same in (('/dev/null', ''), ('x', '--json and --plot are both x: expected a file '
+                                           'for each')):
+        args = parser.parse_args(['--json', path, '--plot', path])
+        assert arguments.same_outputs(parser, args) == same
 
 
 @pytest.mark.parametrize('line, words', [
@@ -60,6 +67,8 @@ def test_a_device_may_be_written_to():
     ('train --resume --pilots 3', '--resume goes on with what is there, --pilots'),
     ('generate noext', 'should end in .npz'),
     ('generate x.npz --sequences 1000000000', 'videos of 8 frames of 64x64 px take 131,072 GB'),
+    ('generate y.npz --json y.npz', 'out and --json are both y.npz: expected a file for each'),
+    ('control --json x --plot y --gif ./x', '--json and --gif are both x: expected a file for'),
     ('generate x.npz --size 200000', "--size: '200000' is not a size of images"),
     ('control --planner none,foo', "there is no planner 'foo'"),
     ('control --ros --gif x.gif', '--ros compares the planner feef with itself: leave out --gif'),

@@ -36,7 +36,7 @@ ALLOWED = {
     'recording': {'camera', 'messages'},
     'viewing': {'recording'},
     'demo': {'action_field', 'share', 'whole_file', 'environment', 'messages'},
-    'cli': {'commands'},
+    'cli': {'arguments', 'commands'},
 }
 EVERYTHING = {'nodes', 'commands'}
 
