@@ -92,13 +92,11 @@ def load_checkpoint(path: str | Path, device='cpu', precision: str = 'float32') 
                                   f'{path.name} and {described.name}')
     weights = path.read_bytes()
     try:
-        description = json.loads(described.read_text())
+        description = _description(described.read_text())
         config = ModelConfig.from_dict(description['config'])
         schedule = Schedule(**description['schedule'])
         expected, record = description['sha256'], description['record']
-        if not isinstance(record, dict):
-            raise ValueError(f'its record is {record!r}, expected values by name')
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:
         raise CheckpointError(f'{described} does not describe a model ({error}): restore it from '
                               f'where the weights came from') from error
     digest = hashlib.sha256(weights).hexdigest()
@@ -118,6 +116,21 @@ def load_checkpoint(path: str | Path, device='cpu', precision: str = 'float32') 
         raise CheckpointError(f'{path} cannot be used: {_not_finite(bad)}; take those of another '
                               f'run')
     return Checkpoint(model.to(device).eval(), config, digest[:16], schedule, record)
+
+
+def _description(text: str) -> dict:
+    """Return what a description says. Raises ValueError unless all parts of it are there."""
+    description = json.loads(text)
+    if not isinstance(description, dict):
+        raise ValueError('it holds no values by name')
+    missing = [name for name in ('config', 'schedule', 'sha256', 'record')
+               if name not in description]
+    if missing:
+        raise ValueError(f'it lacks {", ".join(missing)}')
+    for name in ('config', 'schedule', 'record'):
+        if not isinstance(description[name], dict):
+            raise ValueError(f'its {name} is {description[name]!r}, expected values by name')
+    return description
 
 
 def _not_finite(names: list[str]) -> str:

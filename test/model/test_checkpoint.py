@@ -60,11 +60,27 @@ def test_weights_of_another_preset_are_refused(saved):
         load_checkpoint(path)
 
 
-@pytest.mark.parametrize('text', ['', '{}', '[1]', '{"config": {"colour": 1}}'])
-def test_a_description_that_is_not_one_is_refused(saved, text):
+@pytest.mark.parametrize('text, why', [
+    ('', 'Expecting value'), ('{}', 'it lacks config, schedule, sha256, record'),
+    ('[1]', 'it holds no values by name'), ('\xff', 'codec')])
+def test_a_description_that_is_not_one_is_refused(saved, text, why):
     _, path, _ = saved
-    path.with_suffix('.json').write_text(text)
-    with pytest.raises(CheckpointError, match='smoke.json does not describe a model'):
+    path.with_suffix('.json').write_bytes(text.encode('latin-1'))
+    with pytest.raises(CheckpointError, match=f'smoke.json does not describe a model .{why}'
+                       if why != 'codec' else 'smoke.json does not describe a model .*codec'):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize('name, value, why', [
+    ('record', 'a word', "its record is 'a word', expected values by name"),
+    ('config', {'colour': 1}, "unknown settings .'colour'."),
+    ('schedule', {'iterations': '4'}, "iterations is '4', expected a whole number"),
+    ('schedule', {'window': 2.5}, 'window is 2.5, expected a whole number')])
+def test_a_part_of_a_description_that_is_wrong_is_named(saved, name, value, why):
+    _, path, _ = saved
+    described = path.with_suffix('.json')
+    described.write_text(json.dumps({**json.loads(described.read_text()), name: value}))
+    with pytest.raises(CheckpointError, match=why):
         load_checkpoint(path)
 
 
