@@ -70,6 +70,25 @@ def output_folder(text: str) -> Path:
     return _writable(Path(text), Path(text))
 
 
+def same_outputs(parser: argparse.ArgumentParser, args: argparse.Namespace) -> str:
+    """
+    Return which two arguments name one file, which the later would overwrite; '' if none do.
+
+    What is there and no file, such as /dev/null, takes all that is written to it.
+    """
+    named: dict[Path, str] = {}
+    for action in parser._actions:
+        path = getattr(args, action.dest, None)
+        if action.type is not output_file or path is None or (
+                path.exists() and not path.is_file()):
+            continue
+        name = '/'.join(action.option_strings) or action.dest
+        other = named.setdefault(path.resolve(), name)
+        if other != name:
+            return f'{other} and {name} are both {path}: expected a file for each'
+    return ''
+
+
 def _writable(path: Path, folder: Path) -> Path:
     while not os.path.lexists(folder) and folder != folder.parent:
         folder = folder.parent

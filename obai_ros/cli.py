@@ -12,6 +12,7 @@ import pkgutil
 import sys
 
 from obai_ros import __version__, commands
+from obai_ros.arguments import same_outputs
 
 
 def main(argv=None) -> int:
@@ -32,6 +33,10 @@ def main(argv=None) -> int:
         module.configure(command)
         command.set_defaults(run=module.run)
     args = parser.parse_args(argv)
+    command = table.choices[argv[0]]
+    same = same_outputs(command, args)
+    if same:
+        command.error(same)
     try:
         return args.run(args)
     except KeyboardInterrupt:
@@ -41,6 +46,20 @@ def main(argv=None) -> int:
     except OSError as error:  # a disk that is full, a file that is gone
         print(f'obai {argv[0]}: {error}', file=sys.stderr)
         return 2
+    except (MemoryError, RuntimeError) as error:
+        return _too_large(argv[0], error)
+
+
+def _too_large(command, error) -> int:
+    """Say that there is not enough memory, unless it is another error that torch raised."""
+    text = str(error)
+    if not isinstance(error, MemoryError) and not any(
+            words in text for words in ('DefaultCPUAllocator', 'out of memory')):
+        raise error
+    first = text.splitlines()[0] if text else 'more was asked for than there is'
+    print(f'obai {command}: this takes more memory than there is ({first}): ask for less, or for '
+          f'less at once', file=sys.stderr)
+    return 2
 
 
 def _lacking(command, error) -> int:

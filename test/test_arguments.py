@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Arguments that cannot be are refused in a sentence before any work begins."""
 import argparse
+import importlib
 import os
 import re
 
@@ -43,17 +44,31 @@ def test_outputs_that_cannot_be_written(tmp_path):
 
 def test_a_device_may_be_written_to():
     assert str(arguments.output_file('/dev/stdout')) == '/dev/stdout'
+    parser = argparse.ArgumentParser()
+    for name in ('--json', '--plot'):
+        parser.add_argument(name, type=arguments.output_file)
+    for path, same in (('/dev/null', ''), ('x', '--json and --plot are both x: expected a file '
+                                           'for each')):
+        args = parser.parse_args(['--json', path, '--plot', path])
+        assert arguments.same_outputs(parser, args) == same
 
 
 @pytest.mark.parametrize('line, words', [
     ('evaluate --sequences -2', "--sequences: '-2' is not a number of things"),
     ('evaluate --image-topic foo', '--image-topic is about recordings'),
+    ('evaluate --resize stretch', '--resize is about recordings: give them with --data'),
+    ('train --image-topic /x', '--image-topic is about recordings: give them with --data'),
+    ('train --resize crop', '--resize is about recordings: give them with --data'),
+    ('train --preset smoke --recipe x.yaml', 'not allowed with argument'),
     ('train --threads -1', "--threads: '-1' is not a number of threads"),
     ('train --validate-every 0', '--validate-every'),
     ('train --device meta', "device is 'meta': expected auto, cpu, cuda or cuda:N"),
     ('train --resume --weights x.safetensors', '--resume goes on with what is there, --weights'),
     ('train --resume --pilots 3', '--resume goes on with what is there, --pilots'),
     ('generate noext', 'should end in .npz'),
+    ('generate x.npz --sequences 1000000000', 'videos of 8 frames of 64x64 px take 131,072 GB'),
+    ('generate y.npz --json y.npz', 'out and --json are both y.npz: expected a file for each'),
+    ('control --json x --plot y --gif ./x', '--json and --gif are both x: expected a file for'),
     ('generate x.npz --size 200000', "--size: '200000' is not a size of images"),
     ('control --planner none,foo', "there is no planner 'foo'"),
     ('control --ros --gif x.gif', '--ros compares the planner feef with itself: leave out --gif'),
@@ -81,3 +96,25 @@ def test_a_full_disk_is_a_sentence(monkeypatch, capsys):
     assert main(['average', 'a.safetensors', '--out', 'b.safetensors']) == 2
     assert capsys.readouterr().err == (
         "obai average: [Errno 28] No space left on device: 'some/file'\n")
+
+
+@pytest.mark.parametrize('module, size', [('numpy', '4.00 PiB'), ('torch', '4503599627370496')])
+def test_what_memory_does_not_suffice_for_is_a_sentence(monkeypatch, capsys, module, size):
+    from obai_ros.commands import average
+    library = importlib.import_module(module)
+    monkeypatch.setattr(average, 'run', lambda args: library.zeros(2**52, dtype=library.uint8))
+    assert main(['average', 'a.safetensors', '--out', 'b.safetensors']) == 2
+    error = capsys.readouterr().err
+    assert error.startswith('obai average: this takes more memory than there is (')
+    assert size in error and error.endswith('ask for less, or for less at once\n')
+    assert error.count('\n') == 1
+
+
+def test_other_errors_of_the_program_are_not_taken_for_it(monkeypatch):
+    from obai_ros.commands import average
+
+    def broken(args):
+        raise RuntimeError('shapes do not fit')
+    monkeypatch.setattr(average, 'run', broken)
+    with pytest.raises(RuntimeError, match='shapes do not fit'):
+        main(['average', 'a.safetensors', '--out', 'b.safetensors'])

@@ -19,13 +19,14 @@ ALLOWED = {
     'action_field': set(),
     'arguments': set(),
     'camera': set(),
+    'settings': set(),
     'share': set(),
     'whole_file': set(),
-    'environment': {'action_field'},
-    'model': {'action_field', 'share', 'whole_file'},
+    'environment': {'action_field', 'settings'},
+    'model': {'action_field', 'settings', 'share', 'whole_file'},
     'planning': {'action_field', 'whole_file', 'model'},
-    'training': {'action_field', 'share', 'whole_file', 'environment', 'model', 'planning',
-                 'recording'},
+    'training': {'action_field', 'settings', 'share', 'whole_file', 'environment', 'model',
+                 'planning', 'recording'},
     'control': {'action_field', 'whole_file', 'environment', 'model', 'planning', 'training',
                 'demo'},
     'benchmark': {'whole_file', 'environment', 'model', 'planning', 'training', 'camera',
@@ -35,7 +36,7 @@ ALLOWED = {
     'recording': {'camera', 'messages'},
     'viewing': {'recording'},
     'demo': {'action_field', 'share', 'whole_file', 'environment', 'messages'},
-    'cli': {'commands'},
+    'cli': {'arguments', 'commands'},
 }
 EVERYTHING = {'nodes', 'commands'}
 

@@ -90,9 +90,10 @@ def _benchmark(args) -> tuple[dict, dict]:
     """Return figures and episodes by planner."""
     from obai_ros.control.benchmark import check_planner, FROM_PIXELS, make_pilot, play_in_parts
     from obai_ros.control.film import Camera
-    from obai_ros.control.measures import summarise
+    from obai_ros.control.measures import answers, summarise
     from obai_ros.control.task import sample_task
     from obai_ros.environment.scene import SceneConfig
+    from obai_ros.model.device import choose_device
     from obai_ros.planning.planner import PlannerConfig
 
     planners = args.planner.split(',')
@@ -103,8 +104,10 @@ def _benchmark(args) -> tuple[dict, dict]:
         raise ValueError(f'--gif shows what a planner sees; none of {args.planner} sees pixels')
     checkpoint = bank = None
     config, scene = PlannerConfig(delay=args.delay), SceneConfig()
-    if any(planner in FROM_PIXELS for planner in planners):
-        _, checkpoint, bank = _model(args)
+    # Who is told the truth needs no model, but one that is named says what the scenes are like.
+    choose_device(args.device)
+    if filmed or args.checkpoint or args.bank:
+        _, checkpoint, bank = _model(args, filmed or args.bank)
         scene = SceneConfig(image_size=checkpoint.config.image_size,
                             num_objects=checkpoint.config.num_slots - 1)
         config = replace(config, state_noise=checkpoint.config.sigma_s)
@@ -123,7 +126,7 @@ def _benchmark(args) -> tuple[dict, dict]:
         figures[planner] = {
             'task': args.task, 'planner': planner, 'seed': args.seed,
             'model_id': checkpoint.model_id if planner in FROM_PIXELS else None,
-            **summarise(results[planner]), 'wall_s': time.monotonic() - started}
+            **summarise(results[planner]), **answers(pilot), 'wall_s': time.monotonic() - started}
     return figures, results
 
 
@@ -133,32 +136,33 @@ def _compare(args) -> int:
 
     from obai_ros.control.agreement import compare, positions
     from obai_ros.control.benchmark import make_pilot, play_in_parts
+    from obai_ros.control.measures import answers
     from obai_ros.control.task import sample_task
     from obai_ros.demo.domain import claim_domain, Domain
     from obai_ros.environment.scene import SceneConfig
     from obai_ros.planning.planner import PlannerConfig
 
     torch.set_num_threads(1)  # as in the nodes: more of them sum in another order
-    weights, checkpoint, bank = _model(args)
+    paths, checkpoint, bank = _model(args)
     scene = SceneConfig(image_size=checkpoint.config.image_size)
     task = sample_task(args.task, scene, args.episodes + 1, args.seed).part(1, args.episodes + 1)
     with (claim_domain() if args.domain is None else Domain(args.domain)) as domain:
         from obai_ros.nodes.control_loop import play_through_nodes
 
-        played = play_through_nodes(task, args.steps, weights.resolve(), args.seed, NOISE,
-                                    domain.number, args.logs, _progress('nodes'))
+        played = play_through_nodes(task, args.steps, *paths, args.seed, NOISE, domain.number,
+                                    args.logs, _progress('nodes'))
     pilot = make_pilot('feef', PlannerConfig(state_noise=checkpoint.config.sigma_s), checkpoint,
                        bank)
     batch = play_in_parts(task, pilot, args.steps, 1, _progress('batch'))
     pushes = sum(len(frame.arrows[0]) for frames in played for frame in frames[:-1])
     figures = {'task': args.task, 'seed': args.seed, 'model_id': checkpoint.model_id,
-               'pushes': pushes,
+               'pushes': pushes, **answers(pilot),
                **compare(positions(played), batch.position, task.goal, task.targeted)}
     final = figures['final_distance_px']
     print(f'{args.task}: {figures["agreeing"]} of {args.episodes} episodes went through the nodes '
           f'as in the batch, within {figures["tolerance_px"]:g} px; median final distance '
           f'{final["nodes"]:.1f} px and {final["batch"]:.1f} px; furthest apart '
-          f'{max(figures["deviation_px"]):.3g} px')
+          f'{max(figures["deviation_px"]):.3g} px{_refused(figures)}')
     _write(args.json, figures)
     return 0 if figures['agree'] else 1
 
@@ -170,8 +174,8 @@ def _write(path: Path | None, figures: dict) -> None:
         write_json(path, figures)
 
 
-def _model(args):
-    """Return the path of the weights, the checkpoint and its goal bank."""
+def _model(args, with_bank=True):
+    """Return the paths of weights and bank, the checkpoint, and the bank, None without it."""
     from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint
     from obai_ros.model.device import choose_device
     from obai_ros.planning.goal_bank import GoalBank
@@ -179,7 +183,8 @@ def _model(args):
     weights = args.checkpoint or default_checkpoint()
     checkpoint = load_checkpoint(weights, choose_device(args.device))
     bank = args.bank or weights.with_suffix('.goals.safetensors')
-    return weights, checkpoint, GoalBank.load(bank, checkpoint.model_id)
+    paths = weights.resolve(), bank.resolve()
+    return paths, checkpoint, GoalBank.load(bank, checkpoint.model_id) if with_bank else None
 
 
 def _progress(planner: str):
@@ -201,4 +206,12 @@ def _print(planner: str, values: dict) -> None:
     print(f'{planner:>6}: success {values["success_rate_4px"]:.1%} within 4 px, '
           f'{values["success_rate_2px"]:.1%} within 2 px; final distance {final["median"]:.1f} px '
           f'(90 %: {final["p90"]:.1f}); settled {settled}; wrong pushes '
-          f'{values["wrong_push_rate"]:.1%}; {values["wall_s"]:.0f} s')
+          f'{values["wrong_push_rate"]:.1%}; {values["wall_s"]:.0f} s{_refused(values)}')
+
+
+def _refused(values: dict) -> str:
+    """Return what is said of goals that were refused; '' where none was."""
+    if not values['refused_goals']:
+        return ''
+    return (f'; {values["refused_goals"]} of {values["goals"]} goals were refused, the first: '
+            f'{values["first_refusal"]}')

@@ -19,7 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--image-topic', default='', metavar='TOPIC',
                         help='which images of a bag (default: those on image_raw, or the only '
                         'ones)')
-    parser.add_argument('--resize', choices=('crop', 'letterbox', 'stretch'), default='crop',
+    parser.add_argument('--resize', choices=('crop', 'letterbox', 'stretch'),
                         help="how recordings are fitted to the model's images (default: crop)")
     parser.add_argument('--sequences', type=positive, default=1000,
                         help='how many to generate, or to use of the data set (default: 1000)')
@@ -68,13 +68,16 @@ def run(args: argparse.Namespace) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     try:
-        if args.image_topic and not args.dataset:
-            raise ValueError('--image-topic is about recordings: give them with --data')
+        useless = [name for name in ('image-topic', 'resize')
+                   if getattr(args, name.replace('-', '_')) and not args.dataset]
+        if useless:
+            raise ValueError(f'--{useless[0]} is about recordings: give them with --data')
         path = args.checkpoint or default_checkpoint()
         checkpoint = load_checkpoint(path, choose_device(args.device), args.precision)
         if args.dataset:
             dataset = recorded_dataset(args.dataset, checkpoint.config.image_size,
-                                       args.image_topic, args.resize).first(args.sequences)
+                                       args.image_topic, args.resize or 'crop'
+                                       ).first(args.sequences)
         else:
             scene = SceneConfig(image_size=checkpoint.config.image_size)
             dataset = generate_dataset(scene, args.sequences, 8, args.seed)

@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     from obai_ros.model.checkpoint import CheckpointError, default_checkpoint, load_checkpoint
     from obai_ros.model.device import choose_device
     from obai_ros.planning.goal_bank import GoalBank, GoalBankError
-    from obai_ros.report.reproduction import reproduce
+    from obai_ros.report.reproduction import reproduce, show
     from obai_ros.training.dataset import generate_dataset
     from obai_ros.training.evaluation import evaluate_dataset, format_table
 
@@ -49,10 +49,13 @@ def run(args: argparse.Namespace) -> int:
         scene = SceneConfig(image_size=checkpoint.config.image_size)
         dataset = generate_dataset(scene, args.sequences, 8, args.seed)
         schedule = checkpoint.schedule.careful().changed(descent=args.descent)
+        shown = show(checkpoint, bank, dataset, schedule)
+        if shown.missing:
+            print(f'Figure 4 is left out: {shown.missing}', file=sys.stderr)
         print(f'evaluating {path.name} on {args.sequences} sequences ...', flush=True)
         scores = evaluate_dataset(checkpoint.model, dataset, schedule, batch=args.batch)
         print(format_table(scores), flush=True)
-        page = reproduce(checkpoint, bank, dataset, scores, schedule, args.out)
+        page = reproduce(checkpoint, shown, scores, schedule, args.out)
     except (CheckpointError, GoalBankError, ValueError) as error:
         print(f'obai reproduce: {error}', file=sys.stderr)
         return 2

@@ -13,9 +13,11 @@ SUMMARY = 'learn a model from active-dSprites, or from recordings, without super
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--preset', choices=('fast', 'paper', 'smoke'), default='fast',
-                        help='the recipe config/train/PRESET.yaml (default: fast)')
-    parser.add_argument('--recipe', type=Path, help='another recipe, a YAML file')
+    recipe = parser.add_mutually_exclusive_group()
+    recipe.add_argument('--preset', choices=('fast', 'paper', 'smoke'),
+                        help='the recipe config/train/PRESET.yaml (default: fast; with --data '
+                        'config/train/recorded.yaml, of clips for the same networks)')
+    recipe.add_argument('--recipe', type=Path, help='another recipe, a YAML file')
     parser.add_argument('--out', type=output_folder, default=Path('out/train'),
                         help='folder for state, curves and weights (default: out/train)')
     parser.add_argument('--seed', type=seed, default=0)
@@ -33,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--image-topic', default='', metavar='TOPIC',
                         help='which images of a bag (default: those on image_raw, or the only '
                         'ones)')
-    parser.add_argument('--resize', choices=('crop', 'letterbox', 'stretch'), default='crop',
+    parser.add_argument('--resize', choices=('crop', 'letterbox', 'stretch'),
                         help="how recordings are fitted to the model's images (default: crop)")
     parser.add_argument('--pilots', type=positive, default=1, metavar='N',
                         help='try N seeds, from --seed on, and go on with the best (default: 1)')
@@ -65,13 +67,18 @@ def run(args: argparse.Namespace) -> int:
         torch.set_num_threads(args.threads)
     deadline = time.monotonic() + 60.0 * args.max_minutes
     try:
+        useless = [name for name in ('image-topic', 'resize')
+                   if getattr(args, name.replace('-', '_')) and not args.data]
+        if useless:
+            raise ValueError(f'--{useless[0]} is about recordings: give them with --data')
         begins = [f'--{name}' for name in ('weights', 'stage') if getattr(args, name)]
         begins += ['--pilots'] if args.pilots > 1 else []
         if args.resume and begins:
             raise ValueError(f'--resume goes on with what is there, {begins[0]} is about how a '
                              'run begins: leave out one of them')
         device = choose_device(args.device)
-        recipe = read_recipe(args.recipe or preset_path(args.preset))
+        preset = args.preset or ('recorded' if args.data else 'fast')
+        recipe = read_recipe(args.recipe or preset_path(preset))
         if not args.resume and (args.out / STATE).exists():
             raise ValueError(f'{args.out} holds a run already: continue it with --resume, or '
                              f'choose another folder with --out')
@@ -86,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
                 accelerator='gpu' if device.type == 'cuda' else 'cpu',
                 devices=[device.index] if ':' in args.device else args.devices,
                 nodes=args.nodes, strategy=args.strategy, data=args.data,
-                image_topic=args.image_topic, resize=args.resize, **first)
+                image_topic=args.image_topic, resize=args.resize or 'crop', **first)
 
         resume = args.resume
         if args.pilots > 1:

@@ -2,7 +2,7 @@
 """The closed loop: render, let a pilot act, step, and keep what happened."""
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,7 +32,15 @@ class Move:
 
 
 class Pilot(Protocol):
-    """Something that plays the episodes of a task, all at once, frame by frame."""
+    """
+    Something that plays the episodes of a task, all at once, frame by frame.
+
+    asked: how many goals it has been asked for, in all episodes so far; refused: of those that it
+    could not take, why. Both are empty where nobody has to ask, because it is told the truth.
+    """
+
+    asked: int
+    refused: Sequence[str]
 
     def begin(self, task: Task) -> None:
         """Start anew, with the episodes of this task."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from obai_ros.control.episodes import Episodes
+from obai_ros.control.episodes import Episodes, Pilot
 
 REST = 1.0
 """Slower than this is at rest, px/frame."""
@@ -78,6 +78,20 @@ def summarise(episodes: Episodes) -> dict:
         'pushes': pushes,
         'wrong_push_rate': int(episodes.wrong.sum()) / pushes if pushes else 0.0,
     }
+
+
+def answers(pilot: Pilot) -> dict:
+    """
+    Return how many goals a pilot refused of those it was asked for, and why the first of them.
+
+    Raises ValueError when it refused them all: such episodes say nothing about control.
+    """
+    refused = len(pilot.refused)
+    if pilot.asked and refused == pilot.asked:
+        raise ValueError(f'all {refused} goals were refused, so that nothing was measured; the '
+                         f'first: {pilot.refused[0]}')
+    return {'goals': pilot.asked, 'refused_goals': refused,
+            'first_refusal': pilot.refused[0] if refused else None}
 
 
 def _object_rate(episodes: Episodes) -> float:

@@ -49,9 +49,10 @@ class ModelPilot:
         self._config = config
         self._spread = spread_px
         self._seed = seed
+        self.asked, self.refused = 0, []
 
     def begin(self, task: Task) -> None:
-        """Forget everything and listen to what is asked for."""
+        """Forget everything but what was asked so far, and listen to what is asked for."""
         size = task.config.image_size
         self._field = None
         self._state = self._filter.start(task.batch, [self._seed] * task.batch)
@@ -94,11 +95,12 @@ class ModelPilot:
             for goal in goals[:]:
                 if sights is not None or not goal.needs_sight:
                     goals.remove(goal)
+                    self.asked += 1
                     try:
                         pursuit.choose(goal, sights and sights[episode])
-                    except GoalError:
+                    except GoalError as error:
                         # As a user would find out: nothing is pushed, and the episode fails.
-                        continue
+                        self.refused.append(str(error))
 
     def _aims(self, sights: list[Sight]) -> tuple[Preference, Tensor, Belief]:
         """Return a preference for each slot, [B, K], which slots have one, and what to plan with.

@@ -21,6 +21,8 @@ from obai_ros.planning.preference import Preference
 class Onlooker:
     """Does nothing: what becomes of the objects anyway."""
 
+    asked, refused = 0, ()
+
     def begin(self, task: Task) -> None:
         """Nothing to prepare."""
 
@@ -36,6 +38,8 @@ class Oracle:
 
     Its latent state is the position in px, and D the identity.
     """
+
+    asked, refused = 0, ()
 
     def __init__(self, config: PlannerConfig = PlannerConfig()):
         self._planner = Planner(torch.eye(2), config)

@@ -18,14 +18,15 @@ ACTION_WAIT = 10.0  # s
 
 def node_commands(checkpoint: Path, device: str, seed: int, image_size: int,
                   filter_seed: int | None = None, precision: str = 'auto',
-                  engine: str = 'direct') -> dict[str, list[str]]:
+                  engine: str = 'direct', goal_bank: Path | None = None
+                  ) -> dict[str, list[str]]:
     """
     Return the command line of each node of the loop, in lock-step and as fast as it will go.
 
     seed: of the scenes, and of the filter unless `filter_seed` is given. precision, engine: of
     perception, as its parameters; with engine auto the episodes would also depend on whether
-    code has been compiled before. The same arguments give the same episodes, however long an
-    answer takes.
+    code has been compiled before. goal_bank: None for the one beside the weights. The same
+    arguments give the same episodes, however long an answer takes.
     """
     parameters = {
         'sim_node': {'seed': seed, 'image_size': image_size, 'synchronous': True, 'rate': 0.0,
@@ -34,7 +35,8 @@ def node_commands(checkpoint: Path, device: str, seed: int, image_size: int,
                             'seed': seed if filter_seed is None else filter_seed,
                             'action_wait': ACTION_WAIT, 'precision': precision,
                             'engine': engine},
-        'planner_node': {'checkpoint': str(checkpoint)},
+        'planner_node': {'checkpoint': str(checkpoint),
+                         'goal_bank': '' if goal_bank is None else str(goal_bank)},
     }
     # Their output is kept already, so they need not write the same into ~/.ros/log.
     common = ['--ros-args', '--disable-external-lib-logs',

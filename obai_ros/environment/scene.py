@@ -10,6 +10,7 @@ from torch import Tensor
 
 from obai_ros.action_field import ActionField
 from obai_ros.environment.shapes import SHAPES
+from obai_ros.settings import refusal
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,9 @@ class SceneConfig:
     """Levels of each colour channel and of the grey background, 0..255."""
 
     def __post_init__(self):
+        wrong = refusal(self)
+        if wrong:
+            raise ValueError(wrong)
         unknown = [name for name in self.shapes if name not in SHAPES]
         if unknown or not self.shapes:
             raise ValueError(f'unknown shapes {unknown}: choose some of {list(SHAPES)}')
@@ -55,6 +59,9 @@ class SceneConfig:
                 raise ValueError(f'{name} is ({low}, {high}): expected low <= high')
         if self.size_range[0] <= 0:
             raise ValueError(f'size_range is {self.size_range}: expected positive sizes')
+        for name in ('velocity_sd', 'acceleration_sd'):
+            if getattr(self, name) < 0:
+                raise ValueError(f'{name} is {getattr(self, name)}: expected 0 or more')
 
     @property
     def pixels_per_unit(self) -> float:

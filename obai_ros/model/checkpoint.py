@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
+from torch import Tensor
 
 from obai_ros.model.config import ModelConfig
 from obai_ros.model.obai import Obai
@@ -39,18 +42,28 @@ class Checkpoint:
     record: dict
 
 
+def spoiled(weights: Mapping[str, Tensor]) -> list[str]:
+    """Return the names of the tensors that hold a value which is not finite."""
+    return [name for name, value in weights.items() if not bool(torch.isfinite(value).all())]
+
+
 def save_checkpoint(path: str | Path, model: Obai, record: dict,
                     schedule: Schedule = Schedule(window=2)) -> str:
     """
     Write weights and description; return the model id.
 
     path: NAME.safetensors. record: any JSON values: training record, metrics.
+    Raises CheckpointError, and writes nothing, when a weight is not finite.
     """
     path = Path(path)
     if path.suffix != '.safetensors':
         raise ValueError(f'{path} should end in .safetensors: weights are kept in that format')
-    weights = save({name: value.detach().cpu().contiguous()
-                    for name, value in model.state_dict().items()})
+    state = {name: value.detach().cpu().contiguous()
+             for name, value in model.state_dict().items()}
+    bad = spoiled(state)
+    if bad:
+        raise CheckpointError(f'{path} is not written: {_not_finite(bad)}')
+    weights = save(state)
     digest = hashlib.sha256(weights).hexdigest()
     description = {'format': 1, 'sha256': digest, 'config': model.config.to_dict(),
                    'schedule': asdict(schedule), 'record': record}
@@ -79,11 +92,11 @@ def load_checkpoint(path: str | Path, device='cpu', precision: str = 'float32') 
                                   f'{path.name} and {described.name}')
     weights = path.read_bytes()
     try:
-        description = json.loads(described.read_text())
+        description = _description(described.read_text())
         config = ModelConfig.from_dict(description['config'])
         schedule = Schedule(**description['schedule'])
         expected, record = description['sha256'], description['record']
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:
         raise CheckpointError(f'{described} does not describe a model ({error}): restore it from '
                               f'where the weights came from') from error
     digest = hashlib.sha256(weights).hexdigest()
@@ -98,7 +111,31 @@ def load_checkpoint(path: str | Path, device='cpu', precision: str = 'float32') 
     except (SafetensorError, RuntimeError) as error:
         raise CheckpointError(f'the weights in {path} do not fit the configuration in '
                               f'{described.name}: {error}') from error
+    bad = spoiled(model.state_dict())
+    if bad:
+        raise CheckpointError(f'{path} cannot be used: {_not_finite(bad)}; take those of another '
+                              f'run')
     return Checkpoint(model.to(device).eval(), config, digest[:16], schedule, record)
+
+
+def _description(text: str) -> dict:
+    """Return what a description says. Raises ValueError unless all parts of it are there."""
+    description = json.loads(text)
+    if not isinstance(description, dict):
+        raise ValueError('it holds no values by name')
+    missing = [name for name in ('config', 'schedule', 'sha256', 'record')
+               if name not in description]
+    if missing:
+        raise ValueError(f'it lacks {", ".join(missing)}')
+    for name in ('config', 'schedule', 'record'):
+        if not isinstance(description[name], dict):
+            raise ValueError(f'its {name} is {description[name]!r}, expected values by name')
+    return description
+
+
+def _not_finite(names: list[str]) -> str:
+    others = f' and {len(names) - 1} more' if len(names) > 1 else ''
+    return f'the weights {names[0]}{others} are not finite, so that nothing can come of them'
 
 
 def default_checkpoint(name: str = 'fast') -> Path:

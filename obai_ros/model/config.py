@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 
+from obai_ros.settings import refusal
+
 ASSUMED = ('beta', 'sigma_o', 'sigma_s', 'sigma_psi')
 """What inference assumes: numbers on which no weight's shape depends."""
 
@@ -49,6 +51,9 @@ class ModelConfig:
     """Standard deviation of the noise of object actions, px/frame^2 (eq. 7)."""
 
     def __post_init__(self):
+        wrong = refusal(self)
+        if wrong:
+            raise ValueError(wrong)
         choices = {'decoder': ('broadcast', 'glimpse'), 'trunk': ('strided', 'glimpse'),
                    'initial_belief': ('shared', 'per_slot'),
                    'action_inference': ('network', 'closed_form')}
@@ -74,7 +79,7 @@ class ModelConfig:
 
     @staticmethod
     def named(name: str) -> ModelConfig:
-        if name not in PRESETS:
+        if not isinstance(name, str) or name not in PRESETS:
             raise ValueError(f'unknown preset {name!r}: choose one of {sorted(PRESETS)}')
         return PRESETS[name]
 
@@ -84,7 +89,7 @@ class ModelConfig:
     @staticmethod
     def from_dict(values: dict) -> ModelConfig:
         known = {field.name for field in fields(ModelConfig)}
-        unknown = sorted(set(values) - known)
+        unknown = sorted(str(name) for name in set(values) - known)
         if unknown:
             raise ValueError(f'the model configuration has unknown settings {unknown}: it was '
                              f'written by another version of this package')

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from obai_ros.settings import refusal
+
 EARLY = 3
 """A second look is due at each of so many frames after the first, too: objects that are missed
 at first are gone soon."""
@@ -57,8 +59,9 @@ class Schedule:
     frame of a clip, all of which is then gone over (`descent.descend`). Not used in training."""
 
     def __post_init__(self):
-        if not isinstance(self.iterations, int):
-            raise ValueError(f'iterations is {self.iterations}: expected a whole number')
+        wrong = refusal(self)
+        if wrong:
+            raise ValueError(wrong)
         for name in ('iterations', 'window', 'starts'):
             if getattr(self, name) < 1:
                 raise ValueError(f'{name} is {getattr(self, name)}: expected at least 1')

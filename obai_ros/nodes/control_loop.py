@@ -21,8 +21,9 @@ from obai_ros.nodes.demo_node import LoopBroken, open_demo_node
 STARTUP_PATIENCE = 90.0  # s; libraries and weights are loaded meanwhile, perhaps on a busy machine
 
 
-def play_through_nodes(task: Task, steps: int, checkpoint: Path, seed: int, filter_seed: int,
-                       domain: int, logs: Path, progress) -> list[tuple[Frame, ...]]:
+def play_through_nodes(task: Task, steps: int, checkpoint: Path, goal_bank: Path, seed: int,
+                       filter_seed: int, domain: int, logs: Path, progress
+                       ) -> list[tuple[Frame, ...]]:
     """
     Play episodes 1, 2, ... of a task, as `sample_task` draws them with this seed; return frames.
 
@@ -38,7 +39,7 @@ def play_through_nodes(task: Task, steps: int, checkpoint: Path, seed: int, filt
     with Supervisor(logs) as supervisor:
         # Computed as in the batch: rounded otherwise, the same episode soon is another.
         commands = node_commands(checkpoint, 'cpu', seed, size, filter_seed, 'float32',
-                                 'reference')
+                                 'reference', goal_bank)
         for node, command in commands.items():
             supervisor.start(node, command, environment)
         try:

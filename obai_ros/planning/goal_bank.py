@@ -276,6 +276,7 @@ class GoalBank:
         Return gain [S, V] and offset [V] that read an attribute [n, V] linearly.
 
         Ridge regression of the truth on `off` [n, S]; None: on the means of the bank's beliefs.
+        Raises GoalBankError where these are all alike.
         """
         off = self.mean if off is None else off
         average, target = off.mean(0), attribute.mean(0)
@@ -283,7 +284,11 @@ class GoalBank:
         gram = centred.mT @ centred
         ridge = 1e-4 * gram.diagonal().mean()
         gram = gram + ridge * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-        gain = torch.linalg.solve(gram, centred.mT @ (attribute - target))
+        gain, failed = torch.linalg.solve_ex(gram, centred.mT @ (attribute - target))
+        if failed.any():
+            raise GoalBankError(f'nothing can be read from the beliefs about the {len(off)} objects '
+                                f'of the bank, because they are all alike: learn a larger bank, '
+                                f'or train the model further')
         return gain, target - average @ gain
 
     def _require_inside(self, target: Tensor) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from obai_ros.whole_file import write_bytes
+from obai_ros.whole_file import whole_files
 
 _STYLE = '''
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 52rem; margin: 2rem auto; padding: 0 1rem;
@@ -27,12 +27,13 @@ class Page:
     """
     Collects parts in order and writes them as one file.
 
-    folder: where the pictures are also written, one PNG each.
+    folder: where the pictures are also written, one PNG each, when the page is.
     """
 
     def __init__(self, title: str, folder: Path):
         self.title, self.folder = title, folder
         self.parts: list[str] = []
+        self.pictures: dict[str, bytes] = {}
 
     def heading(self, text: str) -> None:
         self.parts.append(f'<h2>{html.escape(text)}</h2>')
@@ -49,7 +50,7 @@ class Page:
         self.parts.append(f'<table>{line(head, "th")}{body}</table>')
 
     def picture(self, name: str, picture: Tensor, caption: str) -> None:
-        """Add a picture [3, h, w] in [0, 1], and write it to NAME.png."""
+        """Add a picture [3, h, w] in [0, 1], also to be NAME.png."""
         from PIL import Image
         levels = (picture.clamp(0, 1) * 255).round().to(torch.uint8)
         buffer = io.BytesIO()
@@ -57,13 +58,13 @@ class Page:
         self._image(name, buffer.getvalue(), caption, '')
 
     def curve(self, name: str, figure, caption: str) -> None:
-        """Add a matplotlib figure, and write it to NAME.png."""
+        """Add a matplotlib figure, also to be NAME.png."""
         buffer = io.BytesIO()
         figure.savefig(buffer, format='png', dpi=150)
         self._image(name, buffer.getvalue(), caption, 'curve')
 
     def _image(self, name: str, content: bytes, caption: str, kind: str) -> None:
-        write_bytes(self.folder / f'{name}.png', content)
+        self.pictures[f'{name}.png'] = content
         data = base64.b64encode(content).decode()
         self.parts.append(
             f'<figure><img class="{kind}" alt="{html.escape(caption)}" '
@@ -71,11 +72,13 @@ class Page:
             f'</figure>')
 
     def write(self) -> Path:
-        """Write report.html; return its path."""
-        path = self.folder / 'report.html'
+        """Write report.html and the pictures, all or none; return the page's path."""
         title = html.escape(self.title)
-        write_bytes(path, (
+        files = {**self.pictures, 'report.html': (
             f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
             f'<style>{_STYLE}</style></head><body><h1>{title}</h1>\n' + '\n'.join(self.parts)
-            + '\n</body></html>\n').encode())
-        return path
+            + '\n</body></html>\n').encode()}
+        with whole_files(*(self.folder / name for name in files)) as streams:
+            for stream, content in zip(streams, files.values()):
+                stream.write(content)
+        return self.folder / 'report.html'

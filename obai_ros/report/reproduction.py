@@ -2,6 +2,7 @@
 """Table 1 and Figures 2 to 4 of the paper, with one model."""
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,6 +17,7 @@ from obai_ros.model.percept import Percept, perceive
 from obai_ros.model.schedule import Schedule
 from obai_ros.planning.feef import eq14
 from obai_ros.planning.goal_bank import GoalBank
+from obai_ros.planning.preference import GoalError
 from obai_ros.report.page import Page
 from obai_ros.training.dataset import Dataset
 from obai_ros.training.evaluation import PAPER
@@ -26,15 +28,77 @@ SEEN = 4
 """Frames that are inferred; the others are predicted."""
 SHOWN = 4
 """Sequences in a figure."""
+PLACES = ((0.5, 0.5), (0.3, 0.3))
+"""Where the actions of Figure 4 lead to, as fractions of the image."""
 
 
-def reproduce(checkpoint: Checkpoint, bank: GoalBank | None, dataset: Dataset, scores: dict,
-              schedule: Schedule, folder: Path) -> Path:
+@dataclass(frozen=True)
+class Shown:
     """
-    Write report.html and its figures; return the page's path.
+    What is to be seen of the first sequences, B of them.
 
-    scores: what `evaluate_dataset` found on the data set. bank: for Figure 4; None leaves it out,
-    and says so.
+    images [B, T, 3, H, W]; percepts: of the first SEEN frames. imagined: pictures [B, 3, H, W] of
+    what comes of actions, by where they lead to, for Figure 4; without any, `missing` says why.
+    """
+
+    images: Tensor
+    percepts: list[Percept]
+    imagined: list[Tensor]
+    missing: str
+
+
+@torch.no_grad()
+def show(checkpoint: Checkpoint, bank: GoalBank | None, dataset: Dataset, schedule: Schedule
+         ) -> Shown:
+    """
+    Infer and imagine what the figures show: quick, and all that can go wrong with a bank.
+
+    bank: of the model, for Figure 4; None leaves it out.
+    """
+    images, _, fields = dataset.part(0, SHOWN, checkpoint.model.device)
+    seen = min(SEEN, dataset.frames)
+    noise = Noise.seeded(range(len(images)), checkpoint.model.device)
+    belief = infer_clip(checkpoint.model, images[:, :seen], fields[:seen], schedule, noise)
+    percepts = perceive_clip(checkpoint.model, belief, images)
+    try:
+        imagined, missing = _imagine(checkpoint, bank, percepts[0]), ''
+    except GoalError as error:
+        imagined, missing = [], str(error)
+    return Shown(images, percepts, imagined, missing)
+
+
+def _imagine(checkpoint: Checkpoint, bank: GoalBank | None, now: Percept) -> list[Tensor]:
+    """Return what actions of eq. 14 lead to. Raises GoalError where there are no such actions."""
+    if bank is None:
+        raise GoalError('there is no goal bank for this model; `obai learn-goals` makes one')
+    model, size = checkpoint.model, checkpoint.config.image_size
+    # As in the paper: a still image, so that eq. 14, which leaves out the velocity, is right.
+    resting = Belief(now.belief.mean, torch.zeros_like(now.belief.velocity), now.belief.log_sd,
+                     now.belief.velocity_log_sd)
+    pictures = []
+    for place in PLACES:
+        goal = bank.toward((place[0] * size, place[1] * size), sd_px=4.0)
+        try:
+            action = eq14(resting.mean, goal.expand(*resting.mean.shape[:2]),
+                          model.dynamics.D.detach())
+        except torch.linalg.LinAlgError as error:
+            raise GoalError('eq. 14 has no solution, because D of this model is singular: it has '
+                            'not learned what accelerations do') from error
+        still = torch.arange(action.shape[1], device=action.device) == now.background[:, None]
+        action = action.masked_fill((still | now.empty)[..., None], 0.0)
+        moved = model.dynamics.push(action)
+        imagined = perceive(model, Belief(resting.mean + moved, resting.velocity,
+                                          resting.log_sd, resting.velocity_log_sd))
+        pictures.append(imagined.reconstruction())
+    return pictures
+
+
+def reproduce(checkpoint: Checkpoint, shown: Shown, scores: dict, schedule: Schedule,
+              folder: Path) -> Path:
+    """
+    Write report.html and its figures, all or none; return the page's path.
+
+    shown: what `show` made of the data set; scores: what `evaluate_dataset` found on it.
     """
     page = Page('Object-based active inference: the paper\'s table and figures', folder)
     page.paragraph(
@@ -45,22 +109,12 @@ def reproduce(checkpoint: Checkpoint, bank: GoalBank | None, dataset: Dataset, s
         f'{schedule.starts} {"start" if schedule.starts == 1 else "starts"}, '
         f'{schedule.births} births, {schedule.descent} steps of descent.')
     _table(page, scores, schedule)
-    images, belief = _infer(checkpoint, dataset, schedule)
-    percepts = perceive_clip(checkpoint.model, belief, images)
-    _segmentation(page, images, percepts)
-    if dataset.frames > SEEN:
-        _prediction(page, checkpoint, images, percepts, scores)
-    _goals(page, checkpoint, bank, images, percepts)
+    _segmentation(page, shown)
+    if shown.images.shape[1] > SEEN:
+        _prediction(page, checkpoint, shown, scores)
+    _goals(page, shown)
     _record(page, checkpoint)
     return page.write()
-
-
-def _infer(checkpoint: Checkpoint, dataset: Dataset, schedule: Schedule) -> tuple[Tensor, Belief]:
-    model = checkpoint.model
-    images, _, fields = dataset.part(0, SHOWN, model.device)
-    seen = min(SEEN, dataset.frames)
-    noise = Noise.seeded(range(len(images)), model.device)
-    return images, infer_clip(model, images[:, :seen], fields[:seen], schedule, noise)
 
 
 def _table(page: Page, scores: dict, schedule: Schedule) -> None:
@@ -86,20 +140,20 @@ def _table(page: Page, scores: dict, schedule: Schedule) -> None:
         f'model.')
 
 
-def _segmentation(page: Page, images: Tensor, percepts: list[Percept]) -> None:
+def _segmentation(page: Page, shown: Shown) -> None:
     page.heading('Figure 2: reconstruction and masks')
-    page.picture('figure2', segmentation_sheet(images, percepts, scale=2),
+    page.picture('figure2', segmentation_sheet(shown.images, shown.percepts, scale=2),
                  'Each row: a frame, its reconstruction, and the four slots on white; four frames '
                  'of each sequence, an action field acts on the second.')
 
 
-def _prediction(page: Page, checkpoint: Checkpoint, images: Tensor, percepts: list[Percept],
-                scores: dict) -> None:
+def _prediction(page: Page, checkpoint: Checkpoint, shown: Shown, scores: dict) -> None:
     import matplotlib
     matplotlib.use('Agg')  # no display is needed
     from matplotlib import pyplot
 
     page.heading('Figure 3: prediction of future frames')
+    images, percepts = shown.images, shown.percepts
     future = images.shape[1] - SEEN
     predicted = predict(checkpoint.model, percepts[-1].belief, future,
                         confined=True).images
@@ -123,29 +177,12 @@ def _prediction(page: Page, checkpoint: Checkpoint, images: Tensor, percepts: li
     pyplot.close(figure)
 
 
-def _goals(page: Page, checkpoint: Checkpoint, bank: GoalBank | None, images: Tensor,
-           percepts: list[Percept]) -> None:
+def _goals(page: Page, shown: Shown) -> None:
     page.heading('Figure 4: imagined goal-directed action')
-    if bank is None:
-        page.paragraph('Left out: there is no goal bank for this model. `obai learn-goals` makes '
-                       'one.')
+    if not shown.imagined:
+        page.paragraph(f'Left out: {shown.missing}.')
         return
-    model, size = checkpoint.model, checkpoint.config.image_size
-    now = percepts[0]
-    # As in the paper: a still image, so that eq. 14, which leaves out the velocity, is right.
-    resting = Belief(now.belief.mean, torch.zeros_like(now.belief.velocity), now.belief.log_sd,
-                     now.belief.velocity_log_sd)
-    columns = [[image for image in images[:, 0]]]
-    for place in ((0.5, 0.5), (0.3, 0.3)):
-        goal = bank.toward((place[0] * size, place[1] * size), sd_px=4.0)
-        action = eq14(resting.mean, goal.expand(*resting.mean.shape[:2]),
-                      model.dynamics.D.detach())
-        still = torch.arange(action.shape[1], device=action.device) == now.background[:, None]
-        action = action.masked_fill((still | now.empty)[..., None], 0.0)
-        moved = model.dynamics.push(action)
-        imagined = perceive(model, Belief(resting.mean + moved, resting.velocity,
-                                          resting.log_sd, resting.velocity_log_sd))
-        columns.append([image for image in imagined.reconstruction()])
+    columns = [shown.images[:, 0], *shown.imagined]
     rows = [side_by_side(list(row), 2) for row in zip(*columns)]
     page.picture('figure4', side_by_side(rows, 1).repeat_interleave(3, 1).repeat_interleave(3, 2),
                  'A still image, and what the model imagines after the action of eq. 14 towards '

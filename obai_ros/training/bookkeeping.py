@@ -10,6 +10,7 @@ from pathlib import Path
 import lightning as L
 import torch
 
+from obai_ros.model.checkpoint import spoiled
 from obai_ros.model.noise import Noise
 from obai_ros.training.learner import Learner, watch_plateau
 from obai_ros.training.objective import composite_loss
@@ -28,12 +29,18 @@ LOOKED_AT = 64
 """Validation videos from whose first frames it is learned what to propose for births."""
 
 
+class Diverged(ValueError):
+    """A run whose weights are no finite numbers any more."""
+
+
 class Bookkeeping(L.Callback):
     """
     Saves, validates and reports; stops the run when it is asked to, out of time or far enough.
 
     folder: of the run. minutes: after which it stops. until: the step, over all stages, at which
     it has gone far enough; None: at the end of the recipe.
+    Raises Diverged in place of saving or validating weights that are not finite: the state that
+    was saved before stays.
     """
 
     def __init__(self, folder: Path, minutes: float, validate_every: int, save_every_s: float,
@@ -71,15 +78,31 @@ class Bookkeeping(L.Callback):
         self.far_enough = self.until is not None and learner.total_steps >= self.until
         last = learner.step == learner.stage.steps or self.far_enough
         learner.record['seconds'] = self.seconds + now - self.resumed
-        if learner.step % self.validate_every == 0 or last:
+        validating = learner.step % self.validate_every == 0 or last
+        saving = self.stop or last or now - self.saved > self.save_every_s
+        if validating or saving:
+            self._refuse_spoiled(learner)
+        if validating:
             self._validate(trainer, learner, float(outputs['loss']))
             if learner.stage.plateau is not None:
                 self._watch_plateau(trainer, learner)
-        if self.stop or last or now - self.saved > self.save_every_s:
+        if saving:
             self.saved = now
             if trainer.is_global_zero:
                 save_state(self.folder / STATE, learner.state())
         trainer.should_stop = trainer.should_stop or self.stop or self.far_enough
+
+    def _refuse_spoiled(self, learner: Learner) -> None:
+        # The same in all processes, whose weights are alike: none is left waiting for the others.
+        bad = spoiled(learner.average.state_dict())
+        if not bad:
+            return
+        kept = self.folder / STATE
+        raise Diverged(
+            f'at step {learner.step} of {learner.stage.name} the averaged weights are not finite '
+            f'({bad[0]}), so that no more can come of this run: begin another one with a smaller '
+            f'learning rate or another seed' + (
+                f'; {kept} is what was saved before' if kept.exists() else ''))
 
     def _validate(self, trainer, learner, loss: float) -> None:
         if not trainer.is_global_zero:

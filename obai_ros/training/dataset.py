@@ -8,7 +8,9 @@ that act on that frame's visible pixels.
 """
 from __future__ import annotations
 
+import os
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,16 +129,24 @@ def read_dataset(path: str | Path) -> Dataset:
             if missing:
                 raise ValueError(f'it lacks {missing}: expected images, masks and actions, '
                                  f'as `obai generate` writes')
-            values = {name: file[name] for name in ('images', 'masks', 'actions')}
-            strange = [name for name, value in values.items()
-                       if not isinstance(value, np.ndarray)]
-            if strange:
-                raise ValueError(f'{", ".join(strange)} in it is no array')
+            values = {name: _array(file, name) for name in ('images', 'masks', 'actions')}
         return Dataset(**values)
-    except (OSError, zipfile.BadZipFile, EOFError) as error:
+    # RuntimeError: a compression that is not known here, or a password.
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise ValueError(f'{path} is not an .npz file, or is damaged: {error}') from error
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from error
+
+
+def _array(file: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
+    try:
+        value = file[name]
+    except ValueError as error:
+        raise ValueError(f'{name} in it cannot be read as an array of numbers: expected what '
+                         f'`obai generate` writes') from error
+    if not isinstance(value, np.ndarray):
+        raise ValueError(f'{name} in it is no array')
+    return value
 
 
 def write_dataset(path: str | Path, dataset: Dataset) -> None:
@@ -148,9 +158,19 @@ def write_dataset(path: str | Path, dataset: Dataset) -> None:
 
 def generate_dataset(scene: SceneConfig, sequences: int, frames: int, seed: int,
                      action_frame: int = 1, batch: int = 256) -> Dataset:
-    """Return fresh videos with one random action field each, as in section 2.4 of the paper."""
+    """
+    Return fresh videos with one random action field each, as in section 2.4 of the paper.
+
+    Raises ValueError for more videos than this machine has memory for.
+    """
     generator = torch.Generator().manual_seed(GENERATED_SEED + seed)
     size = scene.image_size
+    needed = sequences * frames * size ** 2 * 4  # bytes: three of the image, one of the mask
+    memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
+    if needed > memory:
+        raise ValueError(f'{sequences} videos of {frames} frames of {size}x{size} px take '
+                         f'{needed / 1e9:,.0f} GB, and this machine has {memory / 1e9:,.0f} GB: '
+                         f'expected fewer')
     images = np.empty((sequences, frames, size, size, 3), np.uint8)
     masks = np.empty((sequences, frames, size, size), np.uint8)
     actions = []

@@ -17,7 +17,7 @@ from obai_ros.model.checkpoint import Checkpoint
 from obai_ros.model.engines.choice import direct_engine
 from obai_ros.model.filter import Filter
 from obai_ros.model.schedule import Schedule
-from obai_ros.planning.goal_bank import GoalBank, GoalBankError
+from obai_ros.planning.goal_bank import GoalBank, GoalBankError, MIN_EFFECTIVE_SAMPLES
 from obai_ros.training.matching import matched_slots
 
 # After this many scenes a model is given up that has found less than this share of the objects.
@@ -47,6 +47,10 @@ class GoalLearning:
         for name in ('objects', 'batch', 'frames', 'iterations'):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f'{name} is {getattr(self, name)}: expected at least 1')
+        if self.objects < MIN_EFFECTIVE_SAMPLES:
+            raise ValueError(f'objects is {self.objects}: expected at least '
+                             f'{MIN_EFFECTIVE_SAMPLES:g}, on which a goal has to rest, and better '
+                             f'thousands')
 
 
 @torch.no_grad()
@@ -95,7 +99,8 @@ def learn_goals(checkpoint: Checkpoint, settings: GoalLearning, path: str | Path
 
     Each batch is kept in a folder beside `path` until the bank is complete: after an interruption
     the same call goes on where it was. `progress(objects, scenes)` is called after each batch.
-    Raises GoalLearningError when the model finds next to none of the objects.
+    Raises GoalLearningError when the model finds next to none of the objects, GoalBankError when
+    it believes the same of all.
     """
     path = Path(path)
     parts = path.with_name(f'.{path.name}.parts')
@@ -119,6 +124,7 @@ def learn_goals(checkpoint: Checkpoint, settings: GoalLearning, path: str | Path
                 'objects (IoU > 0.5): it has not learned to tell objects '
                 'apart, and no goals can be learned with it; train it further')
     bank = GoalBank.join(banks).first(settings.objects)
+    bank.locate(bank.mean)  # what cannot be read is not worth keeping
     bank.save(path)
     shutil.rmtree(parts)
     return bank

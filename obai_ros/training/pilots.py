@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
+from obai_ros.training.bookkeeping import Diverged
 from obai_ros.training.state import load_state
 from obai_ros.whole_file import write_bytes
 
@@ -28,8 +30,9 @@ class Pilot:
 
     @property
     def promise(self) -> tuple[float, float]:
-        """Position R2 to one part in a hundred, then low error; -1 if no object was found."""
-        return round(self.scores.get('position_r2', -1.0), 2), -self.scores['mse']
+        """Position R2 to one part in a hundred, then low error; -1 if no object was found, and
+        an endless error if it is no number (such scores are not kept)."""
+        return round(self.scores.get('position_r2', -1.0), 2), -self.scores.get('mse', inf)
 
 
 def fly(folder: Path, seeds: range, steps: int, run: Callable[[int, Path, bool], bool],
@@ -39,18 +42,30 @@ def fly(folder: Path, seeds: range, steps: int, run: Callable[[int, Path, bool],
 
     run(seed, folder, resume) trains until `steps` are done and tells whether it got there; state
     is the name of the file it leaves. What was flown before is not flown again, and a pilot that
-    was interrupted goes on. Returns None when one is interrupted now.
+    was interrupted goes on. One that diverges is left out. Returns None when one is interrupted
+    now. Raises Diverged when none is left.
     """
     pilots = []
     for seed in seeds:
         place = folder / FOLDER / f'seed_{seed}'
         begun = (place / state).exists()
-        if not (begun and _steps_done(place / state) >= steps) and not run(seed, place, begun):
-            return None
-        scores = load_state(place / state).record['stages'][-1]
-        pilots.append(Pilot(seed, place, scores))
-        r2, error = pilots[-1].promise
+        try:
+            if not (begun and _steps_done(place / state) >= steps) and not run(
+                    seed, place, begun):
+                return None
+        except Diverged as error:
+            say(f'pilot of seed {seed} diverged: {error}')
+            continue
+        pilot = Pilot(seed, place, load_state(place / state).record['stages'][-1])
+        r2, error = pilot.promise
+        if error == -inf:
+            say(f'pilot of seed {seed} diverged: its error is no number')
+            continue
+        pilots.append(pilot)
         say(f'pilot of seed {seed}: position R2 {r2:.2f}, MSE {-error:.5f}')
+    if not pilots:
+        raise Diverged(f'all pilots, of seeds {seeds[0]} to {seeds[-1]}, diverged: begin with a '
+                       f'smaller learning rate')
     best = max(pilots, key=lambda pilot: pilot.promise)
     write_bytes(folder / state, (best.folder / state).read_bytes())
     say(f'seed {best.seed} goes on')

@@ -2,7 +2,6 @@
 """What is learned from what, in which order: the stages of a training run, read from YAML."""
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from obai_ros.environment.scene import SceneConfig
 from obai_ros.model.config import ASSUMED, ModelConfig
 from obai_ros.model.glimpse import PLACE
 from obai_ros.model.schedule import Schedule
+from obai_ros.settings import refusal
 from obai_ros.share import share_folder
 from obai_ros.training.stage import Stage
 
@@ -39,18 +39,21 @@ class Recipe:
     pixel noise, masks are good enough to be used with little (models/NOTES.md)."""
 
     def __post_init__(self):
+        wrong = refusal(self)
+        if wrong:
+            raise ValueError(wrong)
         if self.optimizer not in ('adam', 'muon'):
             raise ValueError(f'the optimizer is {self.optimizer!r}: expected adam or muon')
         if not self.stages:
             raise ValueError('the recipe has no stages: expected at least one')
-        if not _is_number(self.clip) or not 0 < self.clip < math.inf:
+        if not self.clip > 0:
             raise ValueError(f'clip is {self.clip!r}: expected the largest norm of a gradient, a '
                              f'number above 0')
-        if not _is_number(self.average) or not 0 <= self.average < 1:
+        if not 0 <= self.average < 1:
             raise ValueError(f'average is {self.average!r}: expected a decay of at least 0 and '
                              f'less than 1')
-        if not isinstance(self.validation_sequences, int) or self.validation_sequences < 1:
-            raise ValueError(f'validation_sequences is {self.validation_sequences!r}: expected '
+        if self.validation_sequences < 1:
+            raise ValueError(f'validation_sequences is {self.validation_sequences}: expected '
                              f'a whole number of 1 or more')
         unknown = sorted(set(self.inference) - {*ASSUMED, 'iterations'})
         if unknown:
@@ -125,12 +128,9 @@ class Recipe:
         inference = values.pop('inference', {})
         if not isinstance(inference, dict):
             raise ValueError(f'inference is {inference!r}: expected settings by name')
-        try:
-            return Recipe(model, SceneConfig(**{'image_size': model.image_size, **scene}),
-                          tuple(Stage(**_numbers(stage)) for stage in stages),
-                          inference=_numbers(inference), **_numbers(values))
-        except TypeError as error:  # a list, say, where a number should be
-            raise ValueError(f'the recipe has a setting of the wrong kind: {error}') from error
+        return Recipe(model, SceneConfig(**{'image_size': model.image_size, **_numbers(scene)}),
+                      tuple(Stage(**_numbers(stage)) for stage in stages),
+                      inference=_numbers(inference), **_numbers(values))
 
 
 def _known(said: object, kind: type, what: str) -> dict:
@@ -145,17 +145,14 @@ def _known(said: object, kind: type, what: str) -> dict:
     return said
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _model(said: object) -> ModelConfig:
     """Return a preset, given by its name alone or as `preset` beside what differs from it."""
     said = {'preset': said} if isinstance(said, str) else said
     if not isinstance(said, dict):
         raise ValueError(f'model is {said!r}: expected a preset, or its settings by name')
     preset = ModelConfig.named(said.get('preset', 'fast'))
-    return ModelConfig.from_dict({**preset.to_dict(), **_numbers(said)})
+    return ModelConfig.from_dict({**preset.to_dict(),
+                                  **_numbers(_known(said, ModelConfig, 'model'))})
 
 
 def _numbers(values: dict) -> dict:
@@ -170,7 +167,7 @@ def _numbers(values: dict) -> dict:
 
 
 def preset_path(name: str) -> Path:
-    """Return the recipe that comes with the package: fast, paper or smoke."""
+    """Return the recipe that comes with the package, one of config/train."""
     return share_folder('config') / 'train' / f'{name}.yaml'
 
 
@@ -182,7 +179,7 @@ def read_recipe(path: str | Path) -> Recipe:
                          f'config/train')
     try:
         values = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f'{path} is not YAML: {error}') from error
     if not isinstance(values, dict):
         raise ValueError(f'{path} holds no recipe: expected the keys model, scene and stages')

@@ -109,30 +109,38 @@ def read_footage(path: Path, size: int, image_topic: str = '', resize: str = 'cr
     if not path.exists():
         raise ValueError(f'{path} does not exist: expected a folder of videos, a video, a rosbag2 '
                          f'folder, or an .npz file from `obai generate`')
-    if path.suffix == '.npz':
-        return _footage(read_dataset(path), framing)
-    bag = bag_at(path)
+    bag = None if path.suffix == '.npz' else bag_at(path)
     if bag is not None:
         return read_bag(bag, framing, image_topic)
     if image_topic:
         raise ValueError(f'{path} is no bag, so --image-topic means nothing: leave it out')
+    if path.suffix == '.npz':
+        return _footage(_fitted(read_dataset(path), framing))
     return read_videos((videos_in(path) or [path]) if path.is_dir() else [path], framing)
 
 
-def _footage(dataset: Dataset, framing: Framing) -> Footage:
-    """Return the sequences of a file, each a piece."""
-    sequences, frames, height, width = dataset.images.shape[:4]
-    images, masks = (array.reshape(sequences * frames, *array.shape[2:])
-                     for array in (dataset.images, dataset.masks))
-    if (height, width) != (framing.size, framing.size):
-        images = np.stack([framing.picture(image) for image in images])
-        masks = np.stack([framing.labels(mask) for mask in masks])
+def _fitted(dataset: Dataset, framing: Framing) -> Dataset:
+    """Return the sequences of a file in the size of the model; as they are if they have it."""
+    height, width = dataset.images.shape[2:4]
+    if (height, width) == (framing.size, framing.size):
+        return dataset
+    images = [[framing.picture(image) for image in video] for video in dataset.images]
+    masks = [[framing.labels(mask) for mask in video] for video in dataset.masks]
     row, col = dataset.actions[:, 2:4].T
     points, inside = framing.points(row, col, dataset.actions[:, 4:], height, width)
-    acted = (dataset.actions[:, 0] * frames + dataset.actions[:, 1]).astype(np.int64)[inside]
+    return Dataset(np.array(images), np.array(masks),
+                   np.concatenate([dataset.actions[inside, :2], points], 1))
+
+
+def _footage(dataset: Dataset) -> Footage:
+    """Return the sequences of a file, each a piece."""
+    sequences, frames = dataset.images.shape[:2]
+    images, masks = (array.reshape(sequences * frames, *array.shape[2:])
+                     for array in (dataset.images, dataset.masks))
+    acted = (dataset.actions[:, 0] * frames + dataset.actions[:, 1]).astype(np.int64)
     order = np.argsort(acted, kind='stable')
     return Footage(images, masks, np.repeat(np.arange(sequences), frames), acted[order],
-                   points[order])
+                   dataset.actions[order, 2:].astype(np.float32))
 
 
 def recorded_dataset(path: Path, size: int, image_topic: str = '', resize: str = 'crop',
@@ -140,12 +148,12 @@ def recorded_dataset(path: Path, size: int, image_topic: str = '', resize: str =
     """
     Return recordings as a data set to evaluate on: clips without common frames.
 
-    A file from `obai generate` is returned as it is. Of others the clips have `frames` frames or,
-    where nothing is that long, `seen`. Raises ValueError as `read_footage` does.
+    The videos of a file from `obai generate` keep their length. Of others the clips have `frames`
+    frames or, where nothing is that long, `seen`. Raises ValueError as `read_footage` does.
     """
     path = Path(path)
-    if path.suffix == '.npz':
-        return read_dataset(path)
+    if path.suffix == '.npz' and not image_topic:
+        return _fitted(read_dataset(path), Framing(size, resize))
     footage = read_footage(path, size, image_topic, resize)
     for length in (frames, seen):
         starts = footage.in_a_row(length)

@@ -16,7 +16,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from obai_ros.model.checkpoint import Checkpoint, save_checkpoint
 from obai_ros.training.bookkeeping import Bookkeeping, STATE
 from obai_ros.training.learner import Learner
-from obai_ros.training.recipe import Recipe
+from obai_ros.training.recipe import preset_path, Recipe
 from obai_ros.training.recorded import Recorded, read_footage
 from obai_ros.training.state import load_state
 
@@ -105,7 +105,8 @@ def _take_data(learner: Learner, path: Path | None, image_topic: str, resize: st
     streams = [stage.name for stage in learner.recipe.stages if stage.streams]
     if streams:
         raise ValueError(f'stage {streams[0]!r} learns from streams, which only the simulator '
-                         f'has: with --data choose a recipe without `streams`')
+                         f'has: with --data choose a recipe without `streams`, such as '
+                         f'--recipe {preset_path("recorded")}')
     footage = read_footage(path, learner.recipe.model.image_size, image_topic, resize)
     facts = {'name': path.resolve().name, 'frames': footage.frames, 'pieces': footage.pieces,
              'actions': len(footage.points)}

@@ -2,9 +2,10 @@
 """One leg of a training run: what is learned from, how long inference looks, how fast it goes."""
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from obai_ros.model.schedule import Schedule
+from obai_ros.settings import refusal
 
 SHORTEST = 4
 """Frames after which a stream may end."""
@@ -61,14 +62,9 @@ class Stage:
     final_temperature: float | None = None
 
     def __post_init__(self):
-        for counted in fields(Stage):
-            value = getattr(self, counted.name)
-            if counted.type.startswith('int') and not isinstance(value, int | None):
-                raise ValueError(f'stage {self.name!r}: {counted.name} is {value}, expected a '
-                                 f'whole number')
-            if counted.type.startswith('float') and not isinstance(value, float | int | None):
-                raise ValueError(f'stage {self.name!r}: {counted.name} is {value!r}, expected a '
-                                 f'number')
+        wrong = refusal(self)
+        if wrong:
+            raise ValueError(f'stage {self.name!r}: {wrong}')
         at_least_one = ('steps', 'frames', 'batch', 'iterations', 'window', 'warmup')
         for name in at_least_one:
             if not getattr(self, name) >= 1:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`obai control` with a model of random weights: the mechanics, not the success."""
+from dataclasses import replace
 import json
 
 from PIL import Image
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from obai_ros import cli
+from obai_ros.environment.scene import sample_scene
 from obai_ros.model.checkpoint import save_checkpoint
 from obai_ros.model.config import ModelConfig
 from obai_ros.model.obai import Obai
@@ -69,6 +71,60 @@ def test_bank_of_another_model_is_refused(weights, tmp_path, capsys):
     bank = weights.with_suffix('.goals.safetensors')
     assert cli.main(['control', '--checkpoint', str(other), '--bank', str(bank)]) == 2
     assert 'belongs to the model' in capsys.readouterr().err
+
+
+def small_bank(weights, path, shapes):
+    """Write a bank that knows fewer shapes, and that only in part."""
+    bank = GoalBank.load(weights.with_suffix('.goals.safetensors'))
+    replace(bank, shape=bank.shape % len(shapes), shapes=shapes).save(path)
+    return path
+
+
+def test_goals_that_are_refused_are_counted_and_named(weights, tmp_path, capsys):
+    bank = small_bank(weights, tmp_path / 'small.safetensors', ('square', 'ellipse'))
+    figures = tmp_path / 'figures.json'
+    assert cli.main(['control', '--checkpoint', str(weights), '--bank', str(bank), '--task',
+                     'sort', '--episodes', '2', '--steps', '2', '--json', str(figures)]) == 0
+    found = json.loads(figures.read_text())
+    assert (found['goals'], found['refused_goals']) == (6, 2)
+    assert "no shape 'heart'" in found['first_refusal']
+    assert '2 of 6 goals were refused, the first: ' + found['first_refusal'] in \
+        capsys.readouterr().out
+
+
+def test_episodes_of_which_every_goal_is_refused_are_no_result(weights, tmp_path, capsys):
+    bank = small_bank(weights, tmp_path / 'small.safetensors', ('ring',))
+    figures = tmp_path / 'figures.json'
+    assert cli.main(['control', '--checkpoint', str(weights), '--bank', str(bank), '--task',
+                     'sort', '--episodes', '2', '--steps', '2', '--json', str(figures)]) == 2
+    assert 'all 6 goals were refused' in capsys.readouterr().err
+    assert not figures.exists()
+
+
+@pytest.mark.parametrize('planner', ['oracle', 'none'])
+def test_who_sees_no_pixels_plays_the_scenes_of_the_model_that_is_named(
+        weights, planner, tmp_path, capsys, monkeypatch):
+    from obai_ros.control import task
+    drawn = []
+
+    def sample(config, *others):
+        drawn.append(config)
+        return sample_scene(config, *others)
+
+    monkeypatch.setattr(task, 'sample_scene', sample)
+    alone = tmp_path / 'alone.safetensors'  # without a bank beside it
+    torch.manual_seed(2)
+    config = replace(ModelConfig.named('smoke'), num_slots=3)
+    save_checkpoint(alone, Obai(config), {})
+    common = ['control', '--planner', planner, '--episodes', '1', '--steps', '1']
+    assert cli.main([*common, '--checkpoint', str(alone)]) == 0
+    assert (drawn[0].image_size, drawn[0].num_objects) == (32, 2)
+    for words, complaint in (
+            (['--checkpoint', str(tmp_path / 'none.safetensors')], 'none.safetensors does not'),
+            (['--checkpoint', str(alone), '--bank', str(tmp_path / 'b')], 'there is no goal bank'),
+            (['--device', 'moon'], "device is 'moon'")):
+        assert cli.main([*common, *words]) == 2
+        assert complaint in capsys.readouterr().err
 
 
 def test_unknown_planner_is_refused(capsys):

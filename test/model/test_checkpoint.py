@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
+import hashlib
 import json
 
 import pytest
 import torch
+from safetensors.torch import load, save
 
 from obai_ros.model.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from obai_ros.model.config import ModelConfig
@@ -58,11 +60,46 @@ def test_weights_of_another_preset_are_refused(saved):
         load_checkpoint(path)
 
 
-@pytest.mark.parametrize('text', ['', '{}', '[1]', '{"config": {"colour": 1}}'])
-def test_a_description_that_is_not_one_is_refused(saved, text):
+@pytest.mark.parametrize('text, why', [
+    ('', 'Expecting value'), ('{}', 'it lacks config, schedule, sha256, record'),
+    ('[1]', 'it holds no values by name'), ('\xff', 'codec')])
+def test_a_description_that_is_not_one_is_refused(saved, text, why):
     _, path, _ = saved
-    path.with_suffix('.json').write_text(text)
-    with pytest.raises(CheckpointError, match='smoke.json does not describe a model'):
+    path.with_suffix('.json').write_bytes(text.encode('latin-1'))
+    with pytest.raises(CheckpointError, match=f'smoke.json does not describe a model .{why}'
+                       if why != 'codec' else 'smoke.json does not describe a model .*codec'):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize('name, value, why', [
+    ('record', 'a word', "its record is 'a word', expected values by name"),
+    ('config', {'colour': 1}, "unknown settings .'colour'."),
+    ('schedule', {'iterations': '4'}, "iterations is '4', expected a whole number"),
+    ('schedule', {'window': 2.5}, 'window is 2.5, expected a whole number')])
+def test_a_part_of_a_description_that_is_wrong_is_named(saved, name, value, why):
+    _, path, _ = saved
+    described = path.with_suffix('.json')
+    described.write_text(json.dumps({**json.loads(described.read_text()), name: value}))
+    with pytest.raises(CheckpointError, match=why):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_weights_that_are_not_finite_are_neither_written_nor_used(saved, value):
+    model, path, model_id = saved
+    with torch.no_grad():
+        model.initial[0, 0] = value
+    with pytest.raises(CheckpointError, match='not written: the weights initial are not finite'):
+        save_checkpoint(path, model, {})
+    assert load_checkpoint(path).model_id == model_id
+    # As another program may have written them.
+    weights = load(path.read_bytes())
+    weights['initial'][0, 0] = value
+    described = json.loads(path.with_suffix('.json').read_text())
+    path.write_bytes(save(weights))
+    described['sha256'] = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.with_suffix('.json').write_text(json.dumps(described))
+    with pytest.raises(CheckpointError, match='cannot be used: the weights initial are not'):
         load_checkpoint(path)
 
 

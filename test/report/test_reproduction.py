@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page is whole and says what it is given."""
+import json
 import re
+from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 import torch
 
+from obai_ros import cli
 from obai_ros.environment.scene import SceneConfig
-from obai_ros.model.checkpoint import Checkpoint
+from obai_ros.model.checkpoint import Checkpoint, save_checkpoint
 from obai_ros.model.config import ModelConfig
 from obai_ros.model.obai import Obai
 from obai_ros.model.schedule import Schedule
 from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.report.page import Page
-from obai_ros.report.reproduction import reproduce
+from obai_ros.report.reproduction import reproduce, show
 from obai_ros.training.dataset import generate_dataset
 from obai_ros.training.evaluation import evaluate_dataset
 
@@ -43,7 +47,8 @@ def test_the_page_has_the_table_and_all_figures(checkpoint, tmp_path, with_bank)
     dataset = generate_dataset(SceneConfig(image_size=32), 6, 6, seed=0)
     scores = evaluate_dataset(checkpoint.model, dataset, checkpoint.schedule)
     bank = random_bank(checkpoint.config) if with_bank else None
-    path = reproduce(checkpoint, bank, dataset, scores, checkpoint.schedule, tmp_path)
+    shown = show(checkpoint, bank, dataset, checkpoint.schedule)
+    path = reproduce(checkpoint, shown, scores, checkpoint.schedule, tmp_path)
     text = path.read_text()
     assert f"{scores['ari']:.3f}" in text and '0.948' in text and '9.51e-04' in text
     assert 'coarse, 5 steps' in text and 'fine, 7 steps' in text
@@ -53,6 +58,60 @@ def test_the_page_has_the_table_and_all_figures(checkpoint, tmp_path, with_bank)
     assert ('obai learn-goals' in text) != with_bank
     # Self-contained: nothing is loaded from anywhere else.
     assert not re.search(r'(src|href)="(?!data:)', text)
+
+
+@pytest.fixture
+def saved(checkpoint, tmp_path):
+    """Return the path of a copy of the weights, and a function that changes D of them."""
+    path = tmp_path / 'mine.safetensors'
+
+    def save(D=None):
+        model = deepcopy(checkpoint.model)
+        if D is not None:
+            model.dynamics.D.data[:] = D
+        model_id = save_checkpoint(path, model, checkpoint.record, checkpoint.schedule)
+        return path, replace(random_bank(model.config), model_id=model_id)
+    return save
+
+
+@pytest.mark.parametrize('D, objects, reason', [
+    (0.0, 3000, 'D of this model is singular'), (None, 40, 'effective samples, at least 20')])
+def test_figure_4_is_left_out_with_the_reason_known_before_the_evaluation(
+        saved, tmp_path, capsys, D, objects, reason):
+    path, bank = saved(D)
+    bank.first(objects).save(path.with_suffix('.goals.safetensors'))
+    assert cli.main(['reproduce', '--checkpoint', str(path), '--sequences', '4', '--device',
+                     'cpu', '--out', str(tmp_path / 'out')]) == 0
+    assert reason in capsys.readouterr().err
+    text = (tmp_path / 'out' / 'report.html').read_text()
+    assert 'Left out: ' in text and reason in text and 'ARI' in text
+    assert not (tmp_path / 'out' / 'figure4.png').exists()
+
+
+def test_a_record_that_is_none_is_refused_before_any_work(saved, tmp_path, capsys):
+    path, _ = saved()
+    description = json.loads(path.with_suffix('.json').read_text())
+    path.with_suffix('.json').write_text(json.dumps({**description, 'record': 'a word'}))
+    assert cli.main(['reproduce', '--checkpoint', str(path), '--out', str(tmp_path / 'out')]) == 2
+    assert "its record is 'a word', expected values by name" in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_page_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
+    page = Page('a page', tmp_path / 'out')
+    page.picture('one', torch.zeros(3, 2, 2), 'black')
+    assert not (tmp_path / 'out').exists()
+    synced = []
+
+    def full_disk(_):
+        synced.append(1)
+        if len(synced) > 1:
+            raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr('obai_ros.whole_file.os.fsync', full_disk)
+    with pytest.raises(OSError, match='No space left'):
+        page.write()
+    assert not list((tmp_path / 'out').iterdir())
 
 
 def test_text_is_escaped(tmp_path):

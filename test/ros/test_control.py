@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """`obai control --ros`: the real nodes do what the batch does, to the last bit that matters."""
 import json
+import os
+from pathlib import Path
 import subprocess
 import sys
 
+from obai_ros import cli
 import pytest
 
 
@@ -24,6 +27,26 @@ def test_nodes_and_batch_play_the_same_episodes(task, episodes, tmp_path):
     found = json.loads(figures.read_text())
     assert found['agree'] and (found['episodes'], found['steps']) == (episodes, 4)
     assert found['pushes'] > 2
+
+
+def test_the_nodes_have_the_bank_that_was_named(weights, tmp_path, monkeypatch, capsys):
+    from obai_ros.nodes import control_loop
+    bank = tmp_path / 'mine.safetensors'
+    bank.write_bytes(Path(weights).with_suffix('.goals.safetensors').read_bytes())
+    started = {}
+
+    def start(self, node, command, environment):
+        started[node] = command
+        if node == 'planner_node':
+            raise RuntimeError('that will do')
+
+    monkeypatch.setattr(control_loop.Supervisor, 'start', start)
+    monkeypatch.setattr(os, 'environ', {**os.environ})  # the command prepares that of ROS
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(['control', '--ros', '--episodes', '1', '--checkpoint', weights, '--bank',
+                     'mine.safetensors', '--device', 'cpu']) == 2
+    assert capsys.readouterr().err == 'obai control: that will do\n'
+    assert f'goal_bank:="{bank}"' in started['planner_node']
 
 
 def test_a_broken_loop_is_one_sentence(weights, tmp_path):

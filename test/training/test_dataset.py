@@ -1,4 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
+import io
+import zipfile
+
 import numpy as np
 import pytest
 import torch
@@ -68,6 +71,43 @@ def test_files_that_are_not_data_sets_are_refused(tmp_path):
     (tmp_path / 'text.npz').write_text('hello')
     with pytest.raises(ValueError, match='not an .npz file|damaged'):
         read_dataset(tmp_path / 'text.npz')
+    np.savez(tmp_path / 'words.npz', **{**sound(), 'masks': np.array([None, 'word'])})
+    with pytest.raises(ValueError, match='words.npz: masks in it cannot be read as an array'):
+        read_dataset(tmp_path / 'words.npz')
     np.savez(tmp_path / 'part.npz', images=sound()['images'])
     with pytest.raises(ValueError, match="lacks .'masks', 'actions'"):
         read_dataset(tmp_path / 'part.npz')
+
+
+def overwritten(content):
+    """Damage the compressed data: deflate has no such block."""
+    start = content.index(b'images.npy') + len('images.npy')
+    return content[:start] + b'\xff' * 8 + content[start + 8:]
+
+
+def unknown_compression(content):
+    """Say, in the directory at the end and where the file begins, that it is packed otherwise."""
+    directory = content.index(b'PK\x01\x02')
+    return content[:8] + b'\x63' + content[9:directory + 10] + b'\x63' + content[directory + 11:]
+
+
+def locked(content):
+    """Say in both places that there is a password."""
+    directory = content.index(b'PK\x01\x02')
+    return content[:6] + b'\x01' + content[7:directory + 8] + b'\x01' + content[directory + 9:]
+
+
+@pytest.mark.parametrize('damage', [overwritten, unknown_compression, locked])
+def test_damaged_files_are_refused_in_a_sentence(tmp_path, damage):
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, 'w', zipfile.ZIP_DEFLATED) as file:
+        for name, value in sound().items():
+            array = io.BytesIO()
+            np.save(array, value)
+            file.writestr(f'{name}.npy', array.getvalue())
+    path = tmp_path / 'damaged.npz'
+    path.write_bytes(whole.getvalue())
+    read_dataset(path)
+    path.write_bytes(damage(whole.getvalue()))
+    with pytest.raises(ValueError, match='damaged.npz is not an .npz file, or is damaged: '):
+        read_dataset(path)

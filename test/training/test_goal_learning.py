@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Goal learning with a model of random weights, which finds objects by accident only."""
+from dataclasses import replace
 import json
 
 import pytest
@@ -9,11 +10,11 @@ from obai_ros import cli
 from obai_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from obai_ros.model.config import ModelConfig
 from obai_ros.model.obai import Obai
-from obai_ros.planning.goal_bank import COLUMNS, GoalBank
+from obai_ros.planning.goal_bank import COLUMNS, GoalBank, GoalBankError
 from obai_ros.training import goal_learning
 from obai_ros.training.goal_learning import GoalLearning, GoalLearningError, learn_goals, observe
 
-QUICK = GoalLearning(objects=10, batch=4, frames=2, iterations=1)
+QUICK = GoalLearning(objects=20, batch=4, frames=2, iterations=1)
 
 
 @pytest.fixture(scope='module')
@@ -48,10 +49,10 @@ def test_bank_pairs_true_states_with_beliefs(lucky, checkpoint, tmp_path):
     path = tmp_path / 'random.goals.safetensors'
     seen = []
     bank = learn_goals(checkpoint, QUICK, path, lambda *counts: seen.append(counts))
-    assert len(bank) == 10 and bank.mean.shape == (10, 8)
+    assert len(bank) == 20 and bank.mean.shape == (20, 8)
     assert (bank.sd > 0).all() and torch.isfinite(bank.mean).all()
     assert bank.image_size == (32, 32) and bank.shapes == ('square', 'ellipse', 'heart')
-    assert seen == [(8, 4), (10, 8)]      # two objects of each of four scenes
+    assert seen == [(8, 4), (16, 8), (20, 12)]      # two objects of each of four scenes
     read = GoalBank.load(path, checkpoint.model_id)
     assert all(torch.equal(getattr(read, name), getattr(bank, name)) for name in COLUMNS)
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
@@ -75,7 +76,7 @@ def test_interrupted_learning_goes_on_where_it_was(lucky, checkpoint, tmp_path, 
 
     monkeypatch.setattr(goal_learning, 'observe', spy)
     resumed = learn_goals(checkpoint, QUICK, path)
-    assert observed == [1]
+    assert observed == [1, 2]
     assert all(torch.equal(getattr(resumed, name), getattr(whole, name)) for name in COLUMNS)
 
 
@@ -86,10 +87,31 @@ def test_model_that_finds_nothing_is_given_up(checkpoint, tmp_path, monkeypatch)
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize('setting', [{'objects': 0}, {'frames': 0}, {'iterations': 0}])
+@pytest.mark.parametrize('setting', [{'objects': 0}, {'objects': 19}, {'frames': 0}, {'iterations': 0}])
 def test_settings_out_of_range_are_refused(setting):
     with pytest.raises(ValueError, match=f'{next(iter(setting))} is'):
         GoalLearning(**setting)
+
+
+def test_command_refuses_fewer_objects_than_a_goal_rests_on(checkpoint, tmp_path, capsys):
+    weights = tmp_path / 'random.safetensors'
+    save_checkpoint(weights, checkpoint.model, {})
+    assert cli.main(['learn-goals', '--checkpoint', str(weights), '--objects', '1']) == 2
+    assert 'obai learn-goals: objects is 1: expected at least 20' in capsys.readouterr().err
+    assert not list(tmp_path.glob('*goals*'))
+
+
+def test_a_bank_of_beliefs_that_are_all_alike_is_not_written(lucky, checkpoint, tmp_path,
+                                                             monkeypatch):
+    def alike(*arguments):
+        bank = observe(*arguments)
+        return replace(bank, mean=torch.ones_like(bank.mean))
+
+    monkeypatch.setattr(goal_learning, 'observe', alike)
+    path = tmp_path / 'alike.goals.safetensors'
+    with pytest.raises(GoalBankError, match='about the 20 objects of the bank, because they are'):
+        learn_goals(checkpoint, QUICK, path)
+    assert not path.exists()
 
 
 def test_command_says_why_it_cannot(tmp_path, capsys):
@@ -101,8 +123,8 @@ def test_command_says_why_it_cannot(tmp_path, capsys):
 def test_command_writes_the_bank_and_its_figures(lucky, checkpoint, tmp_path, capsys):
     weights, figures = tmp_path / 'random.safetensors', tmp_path / 'figures.json'
     save_checkpoint(weights, checkpoint.model, {})
-    assert cli.main(['learn-goals', '--checkpoint', str(weights), '--objects', '12', '--batch',
+    assert cli.main(['learn-goals', '--checkpoint', str(weights), '--objects', '20', '--batch',
                      '4', '--frames', '1', '--iterations', '1', '--json', str(figures)]) == 0
     assert (tmp_path / 'random.goals.safetensors').is_file()
-    assert json.loads(figures.read_text())['objects'] == 12
-    assert '12 objects written to' in capsys.readouterr().out
+    assert json.loads(figures.read_text())['objects'] == 20
+    assert '20 objects written to' in capsys.readouterr().out

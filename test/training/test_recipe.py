@@ -14,7 +14,7 @@ from obai_ros.training.recipe import Recipe, preset_path, read_recipe
 
 @pytest.mark.parametrize('name, preset', [('fast', 'fast'), ('paper', 'paper'),
                                           ('smoke', 'smoke'), ('onward', 'fast'),
-                                          ('taught', 'paper')])
+                                          ('taught', 'paper'), ('recorded', 'fast')])
 def test_bundled_recipes_are_sound_and_survive_json(name, preset):
     recipe = read_recipe(preset_path(name))
     assert recipe.model.preset == preset
@@ -69,7 +69,30 @@ def test_settings_beside_a_preset_change_it_and_not_another(tmp_path):
     ('inference: {sigma_o: 0}\nstages: [{name: a, steps: 1}]\n', 'sigma_o is 0'),
     ('stages: [{name: a, steps: 1e3}]\n', 'steps is 1000.0, expected a whole number'),
     ('stages: [{name: a, steps: 1, window: 2.5}]\n', 'window is 2.5, expected a whole number'),
-    ('inference: {iterations: 2.5}\nstages: [{name: a, steps: 1}]\n', 'is 2.5: expected a whole'),
+    ('inference: {iterations: 2.5}\nstages: [{name: a, steps: 1}]\n', 'is 2.5, expected a whole'),
+    ('inference: {sigma_o: [1]}\nstages: [{name: a, steps: 1}]\n', 'sigma_o is .1., expected a'),
+    ('model: {latent_size: x}\nstages: [{name: a, steps: 1}]\n',
+     "latent_size is 'x', expected a whole number"),
+    ('model: {latent_size: 8.5}\nstages: [{name: a, steps: 1}]\n', 'latent_size is 8.5, expected'),
+    ('model: {num_slots: 4.5}\nstages: [{name: a, steps: 1}]\n', 'num_slots is 4.5, expected a'),
+    ('model: {hidden_size: null}\nstages: [{name: a, steps: 1}]\n', 'hidden_size is None'),
+    ('model: {sigma_o: x}\nstages: [{name: a, steps: 1}]\n',
+     "sigma_o is 'x', expected a finite number"),
+    ('model: {beta: .inf}\nstages: [{name: a, steps: 1}]\n', 'beta is inf, expected a finite'),
+    ('model: {preset: [fast]}\nstages: [{name: a, steps: 1}]\n', 'unknown preset .*fast'),
+    ('model: {colour: red}\nstages: [{name: a, steps: 1}]\n', 'model has a setting that does'),
+    ('scene: {velocity_sd: fast}\nstages: [{name: a, steps: 1}]\n',
+     "velocity_sd is 'fast', expected a finite number"),
+    ('scene: {velocity_sd: -1}\nstages: [{name: a, steps: 1}]\n', 'velocity_sd is -1: expected 0'),
+    ('scene: {acceleration_sd: x}\nstages: [{name: a, steps: 1}]\n', "acceleration_sd is 'x'"),
+    ('scene: {num_objects: 2.5}\nstages: [{name: a, steps: 1}]\n', 'num_objects is 2.5, expected'),
+    ('scene: {size_range: 0.2}\nstages: [{name: a, steps: 1}]\n',
+     'size_range is 0.2, expected 2 in a list, each a finite number'),
+    ('scene: {palette: [0, x]}\nstages: [{name: a, steps: 1}]\n',
+     'palette is .*, expected a list, each a whole number'),
+    ('stages: [{name: a, steps: 1, learning_rate: .inf}]\n', 'learning_rate is inf, expected a'),
+    ('stages: [{name: a, steps: 1, seeds: 3}]\n', 'seeds is 3, expected true or false'),
+    ('stages: [{name: a, steps: 1, plateau: x}]\n', 'plateau is .x., expected a .*, or null'),
     ('inference: {iterations: 0}\nstages: [{name: a, steps: 1}]\n', 'iterations is 0'),
     ('[1, 2]\n', 'holds no recipe'), ('stages: [\n', 'is not YAML')])
 def test_impossible_recipes_are_refused_in_a_sentence(tmp_path, text, complaint):
@@ -79,6 +102,12 @@ def test_impossible_recipes_are_refused_in_a_sentence(tmp_path, text, complaint)
         read_recipe(path)
     with pytest.raises(ValueError, match='does not exist'):
         read_recipe(tmp_path / 'other.yaml')
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path):
+    (tmp_path / 'picture.yaml').write_bytes(b'\x89PNG\r\n\xff')
+    with pytest.raises(ValueError, match='picture.yaml is not YAML'):
+        read_recipe(tmp_path / 'picture.yaml')
 
 
 def test_weights_carried_over_draw_the_same_at_the_larger_size(recipe):

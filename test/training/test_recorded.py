@@ -2,7 +2,9 @@
 """Recordings as something to learn from and to evaluate on; reading them is in test/recording."""
 import json
 import re
+import shlex
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,6 +16,7 @@ from obai_ros.environment.scene import SceneConfig, step
 from obai_ros.model.checkpoint import load_checkpoint
 from obai_ros.training.dataset import Dataset, generate_dataset, write_dataset
 from obai_ros.training.learner import draw_batch
+from obai_ros.training.recipe import preset_path, read_recipe
 from obai_ros.training.recorded import Clips, Recorded, read_footage, recorded_dataset, smaller
 
 
@@ -100,6 +103,33 @@ def test_a_model_learns_from_videos_and_is_evaluated_on_them(tmp_path, capsys):
     assert 'no truth' in capsys.readouterr().out
 
 
+def documented():
+    """Return the commands of the pages that learn from recordings, at least one of each page."""
+    root = Path(__file__).parents[2]
+    found = [re.findall(r'^    (obai train --data bag.*)$', page.read_text(), re.M)
+             for page in (root / 'README.md', root / 'docs' / 'recording.md')]
+    assert all(found)
+    return [shlex.split(line, comments=True)[1:] for lines in found for line in lines]
+
+
+@pytest.mark.parametrize('command', documented(), ids=' '.join)
+def test_a_model_learns_from_recordings_by_the_command_that_is_documented(
+        tmp_path, monkeypatch, capsys, command):
+    (tmp_path / 'bag').mkdir()
+    camera(tmp_path / 'bag' / 'one.avi')
+    monkeypatch.chdir(tmp_path)
+    assert run(*command, '--max-minutes', 0, '--device', 'cpu') == 3, capsys.readouterr().err
+    (weights,) = (tmp_path / 'out').glob('*/fast.safetensors')
+    recipe = load_checkpoint(weights).record['recipe']
+    assert recipe == json.loads(json.dumps(read_recipe(preset_path('recorded')).to_dict()))
+
+
+def test_a_recipe_of_streams_is_refused_with_the_one_to_take(tmp_path, videos, capsys):
+    assert run('train', '--preset', 'fast', '--data', videos, '--out', tmp_path / 'run') == 2
+    path = re.search(r'such as --recipe (\S+)$', capsys.readouterr().err)[1]
+    assert not any(stage.streams for stage in read_recipe(path).stages)
+
+
 def test_a_run_goes_on_only_with_what_it_began_with(tmp_path, videos, capsys, monkeypatch):
     train = ('train', '--preset', 'smoke', '--out', tmp_path / 'run', '--device', 'cpu')
     assert run(*train, '--data', videos, '--max-minutes', 0) == 3
@@ -147,8 +177,26 @@ def test_what_cannot_be_learned_from_is_refused_before_any_work(tmp_path, capsys
 def test_an_image_topic_without_a_bag_is_refused(videos, tmp_path):
     (tmp_path / 'v').mkdir()
     camera(tmp_path / 'v' / 'one.avi', 8)
-    with pytest.raises(ValueError, match='no bag, so --image-topic means nothing'):
-        read_footage(tmp_path / 'v', 32, 'image_raw')
+    for read in (read_footage, recorded_dataset):
+        for path in (tmp_path / 'v', videos):
+            with pytest.raises(ValueError, match='no bag, so --image-topic means nothing'):
+                read(path, 32, 'image_raw')
+
+
+def test_a_file_of_another_size_is_evaluated_in_the_size_of_the_model(tmp_path):
+    """As it is learned from: the very images, truth and accelerations."""
+    made = generate_dataset(SceneConfig(image_size=48), 3, 6, seed=0)
+    write_dataset(tmp_path / 'large.npz', made)
+    for resize in ('crop', 'letterbox', 'stretch'):
+        fitted = recorded_dataset(tmp_path / 'large.npz', 32, resize=resize)
+        assert fitted.images.shape == (3, 6, 32, 32, 3) and fitted.masks.any()
+        footage = read_footage(tmp_path / 'large.npz', 32, resize=resize)
+        images, labels, actions = footage.clips(footage.in_a_row(6), 6)
+        assert np.array_equal(fitted.images, images) and np.array_equal(fitted.masks, labels)
+        assert np.array_equal(fitted.actions, actions)
+        np.testing.assert_allclose(fitted.actions[:, 4:], made.actions[:, 4:] * 32 / 48, rtol=1e-5)
+    same = recorded_dataset(tmp_path / 'large.npz', 48)
+    assert np.array_equal(same.images, made.images) and np.array_equal(same.actions, made.actions)
 
 
 def test_clips_for_evaluation_are_as_long_as_there_is_footage(tmp_path):

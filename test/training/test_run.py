@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from obai_ros import cli
 from obai_ros.environment.scene import SceneConfig
 from obai_ros.environment.sequences import sample_sequences
 from obai_ros.model.checkpoint import CheckpointError, load_checkpoint
@@ -17,10 +18,12 @@ from obai_ros.model.config import ModelConfig
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.model.schedule import Schedule
+from obai_ros.training import bookkeeping
+from obai_ros.training.bookkeeping import Diverged
 from obai_ros.training.learner import (Learner, draw_batch, learning_rate, temperature,
                                        watch_plateau)
 from obai_ros.training.objective import composite_loss
-from obai_ros.training.pilots import Pilot
+from obai_ros.training.pilots import Pilot, fly
 from obai_ros.training.recipe import Recipe
 from obai_ros.training.run import STATE, train
 from obai_ros.training.state import load_state, save_state
@@ -92,6 +95,59 @@ def test_steps_with_gradients_that_are_not_finite_are_left_out(recipe, tmp_path,
     run(one_stage, tmp_path)
     after = load_state(tmp_path / STATE).model
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+@pytest.fixture
+def diverging(monkeypatch):
+    """Return by seed at which step runs diverge: a dictionary to add to."""
+    at, plain = {}, Learner.optimizer_step
+
+    def step(self, *args, **kwargs):
+        plain(self, *args, **kwargs)
+        if at.get(self.seed) == self.total_steps:
+            self.average.initial.data.fill_(float('nan'))
+
+    monkeypatch.setattr(Learner, 'optimizer_step', step)
+    return at
+
+
+def test_a_run_that_diverges_ends_with_an_error_and_the_state_before(tmp_path, diverging, capsys):
+    diverging[0] = 6
+    assert cli.main(['train', '--preset', 'smoke', '--device', 'cpu', '--out', str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert 'obai train: at step 4 of fine the averaged weights are not finite (initial)' in error
+    assert f'{tmp_path / STATE} is what was saved before' in error and error.count('\n') == 1
+    state = load_state(tmp_path / STATE)
+    assert (state.stage, state.step) == (0, 4)
+    assert not (tmp_path / 'smoke.safetensors').exists()
+
+
+def test_a_pilot_that_diverges_leaves_the_others_alone(recipe, tmp_path, diverging):
+    diverging.update({1: 1, 3: 1})
+    said = []
+
+    def pilot(seed, folder, resume):
+        return train(recipe, folder, seed, resume, until=1, accelerator='cpu', validate_every=100,
+                     say=lambda _: None)
+
+    assert fly(tmp_path, range(1, 3), 1, pilot, STATE, said.append).seed == 2
+    assert [line.split(':')[0] for line in said] == [
+        'pilot of seed 1 diverged', 'pilot of seed 2', 'seed 2 goes on']
+    with pytest.raises(Diverged, match='all pilots, of seeds 3 to 3, diverged'):
+        fly(tmp_path, range(3, 4), 1, pilot, STATE, said.append)
+
+
+def test_a_pilot_whose_error_is_no_number_is_left_out(recipe, tmp_path, monkeypatch):
+    plain = bookkeeping.validate
+
+    def validate(model, videos, schedule):
+        return {**plain(model, videos, schedule), 'mse': float('nan')}
+
+    monkeypatch.setattr(bookkeeping, 'validate', validate)
+    with pytest.raises(Diverged, match='all pilots'):
+        fly(tmp_path, range(2), 1, lambda seed, folder, resume: train(
+            recipe, folder, seed, resume, until=1, accelerator='cpu', say=lambda _: None), STATE,
+            lambda _: None)
 
 
 def test_two_processes_have_the_gradients_of_one_with_the_joint_batch(recipe, tmp_path):
