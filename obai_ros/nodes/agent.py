@@ -9,6 +9,7 @@ import torch
 from obai_ros.model.belief import Belief
 from obai_ros.model.contact import Contacts
 from obai_ros.model.filter import Filter
+from obai_ros.planning.delay import carried, rolled
 from obai_ros.planning.goal import LARGEST, Sight
 from obai_ros.planning.goal_bank import GoalBank, GoalBankError
 from obai_ros.planning.goal_image import look
@@ -65,7 +66,8 @@ class Agent:
         # It looks at goal images as perception_node does unless told otherwise.
         self._filter = Filter(checkpoint.model, checkpoint.schedule.careful())
         self._preference = self._batched = None
-        self._pushed = -1, None  # frame that was answered last, and how its slots were pushed
+        self._frame = -1     # that was answered last
+        self._underway = []  # by frame, the oldest first: how slots are pushed, [K, 2] px/frame^2
         self.pursuit = Pursuit(bank, self.bankless, self._dynamics, spread, self.size, self.size)
 
     def configure(self, config: PlannerConfig) -> None:
@@ -84,13 +86,14 @@ class Agent:
     def answer(self, beliefs) -> Answer:
         """Plan for these beliefs, as read by obai_ros.messages.beliefs."""
         sight = see(beliefs)
-        frame, received = self._pushed
-        passed = beliefs.frame - frame
+        passed = beliefs.frame - self._frame
         if passed < 1:  # the filter started anew
-            passed, received = 1, None
+            passed, self._underway = 1, []
+        self._frame = beliefs.frame
+        received = self._acted(passed, len(sight.objects))
         preference, active, belief = self.pursuit.aims(sight, received, passed)
-        self._pushed = beliefs.frame, None
         if not active.any():
+            self._underway.append(np.zeros((len(active), 2), np.float32))
             return _nothing(len(active))
         contacts = Contacts(
             row=torch.as_tensor(beliefs.contact_row)[None],
@@ -98,19 +101,36 @@ class Agent:
             probability=torch.as_tensor(beliefs.contact_probability)[None],
             reachable=torch.as_tensor(beliefs.reachable)[None],
             background=torch.tensor([beliefs.background]))
+        now = belief[None]
+        later = rolled(now, [torch.from_numpy(pushed)[None] for pushed in self._underway],
+                       self._dynamics, self._state_noise)
+        contacts = carried(contacts, now, later, self._dynamics, beliefs.height, beliefs.width)
         view = View(sight.centre[None], sight.mass[None], sight.objects[None])
         if preference is not self._preference:  # what it costs to make one is paid once
             self._preference, self._batched = preference, preference[None]
-        plan = self._planner.plan(belief[None], self._batched, active[None],
+        plan = self._planner.plan(later, self._batched, active[None],
                                   reachable=contacts.reachable, view=view)
         field = place(contacts, plan.acceleration, active[None], beliefs.height, beliefs.width)
-        self._pushed = beliefs.frame, field.acceleration[0].numpy()
+        self._underway.append(field.acceleration[0].numpy())
         used = (field.acceleration[0] != 0).any(-1)
         return Answer(
             row=field.row[0, used].numpy(), col=field.col[0, used].numpy(),
             acceleration=field.acceleration[0, used].numpy(),
             slot_acceleration=plan.acceleration[0].numpy(),
             acted=(plan.acceleration[0] != 0).any(-1).numpy(), plan=plan)
+
+    def _acted(self, passed: int, slots: int) -> np.ndarray:
+        """
+        Return how slots were pushed on the frames since the last answer, [K, 2], and forget it.
+
+        passed: how many frames that are; those without an answer push nothing. What is left in
+        `_underway` acts on this frame and those after it, one for each frame of delay.
+        """
+        idle, delay = np.zeros((slots, 2), np.float32), self._planner.config.delay
+        self._underway += [idle] * (passed - 1)
+        early = [idle] * (delay - len(self._underway)) + self._underway
+        acted, self._underway = early[:len(early) - delay], early[len(early) - delay:]
+        return sum(acted, idle)
 
     def require_own(self, model_id: str, latents: int) -> None:
         """Raise ValueError unless beliefs of such a model, with N latents, are of this one."""

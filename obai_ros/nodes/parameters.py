@@ -208,6 +208,8 @@ PLANNER = (
          0., 100., change=ALWAYS),
     Spec('max_acceleration', 8.0, 'Largest acceleration of an object, px/frame^2.', .01, 1000.,
          change=ALWAYS),
+    Spec('delay', 0, 'Frames by which actions act later than on the image that they answer; plans '
+         'are made for then. 0 for a simulator that waits.', 0, 10, change=ALWAYS),
 )
 
 CAMERA = (

@@ -17,7 +17,7 @@ from obai_ros.nodes.side_work import SideWork
 from obai_ros.srv import SetGoal
 
 _GOAL = {'goal', 'goal_x', 'goal_y'}
-_PLANNING = ('horizon', 'velocity_weight', 'action_cost', 'max_acceleration')
+_PLANNING = ('horizon', 'velocity_weight', 'action_cost', 'max_acceleration', 'delay')
 
 
 class PlannerNode(ManagedNode):

@@ -143,6 +143,24 @@ def test_one_object_is_followed_until_the_filter_starts_anew(client, planner):
     assert planner.node.says('the object of the goal is no longer known')
 
 
+def test_an_object_that_is_pushed_a_frame_late_is_caught_if_that_is_known(client, planner):
+    def distance(delay):
+        """Return how far from the goal an object is after 12 frames, and its speed."""
+        assert client.set_parameter('planner_node', 'delay', delay).successful
+        assert set_goal(client, kind=Goal.ALL, x=16., y=16.).success
+        place, velocity, late = CENTROID.astype(float), np.zeros(2), np.zeros(2)
+        for frame in range(12):  # frame 0: the filter starts anew
+            action = planner(frame, centroid=place.copy(), reachable=np.arange(SLOTS) == 1)
+            velocity += late
+            place[1] += velocity
+            late = np.array([sum(action.ax), sum(action.ay)])
+            print(frame, delay, place[1], velocity, late, action.row, action.col)
+        return np.hypot(*place[1] - 16.) + np.hypot(*velocity)
+
+    assert distance(delay=1) < 1.
+    assert distance(delay=0) > 5.
+
+
 def test_goals_are_refused_with_a_reason_and_the_one_before_stays(client, planner):
     assert set_goal(client, kind=Goal.ALL, x=16., y=12.).success
     for fields, words in (
@@ -163,7 +181,8 @@ def test_goals_are_refused_with_a_reason_and_the_one_before_stays(client, planne
 
 
 def picture(side=20):
-    return image.from_numpy(np.full((side, side, 3), 90, np.uint8), 'rgb8', Image())
+    motley = np.random.default_rng(0).integers(256, size=(side, side, 3), dtype=np.uint8)
+    return image.from_numpy(motley, 'rgb8', Image())
 
 
 def test_a_class_is_pushed_and_an_unknown_one_refused(client, planner):
@@ -177,7 +196,7 @@ def test_a_class_is_pushed_and_an_unknown_one_refused(client, planner):
     for fields, words in (({'shape': 'dog'}, "no shape 'dog'; the bank knows square"),
                           ({'colour': [1., 0.]}, 'a colour is three numbers'),
                           ({'size_min': 20., 'size_max': 10.}, 'a range of sizes is'),
-                          ({'size_min': 20., 'size_max': 30.}, 'has 0 objects of this class')):
+                          ({'size_min': 20., 'size_max': 30.}, 'has 0 objects of such a size')):
         answer = set_goal(client, kind=Goal.CLASS, x=16., y=12., **fields)
         assert not answer.success
         assert words in answer.message
@@ -185,7 +204,7 @@ def test_a_class_is_pushed_and_an_unknown_one_refused(client, planner):
 
 
 def test_a_picture_is_a_goal_if_it_shows_as_many_objects(client, planner):
-    """The model is random and finds three objects in any picture."""
+    """The model is random and finds three objects in any picture that is not plain."""
     bad = picture()
     bad.encoding = '32FC1'
     for fields, words in (({'image': bad}, "the goal image is refused: the image has encoding"),
