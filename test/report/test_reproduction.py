@@ -15,7 +15,7 @@ from obai_ros.model.config import ModelConfig
 from obai_ros.model.obai import Obai
 from obai_ros.model.schedule import Schedule
 from obai_ros.planning.goal_bank import GoalBank
-from obai_ros.report.history import history, totals
+from obai_ros.report.history import history
 from obai_ros.report.page import Page
 from obai_ros.report.reproduction import reproduce, show
 from obai_ros.training.dataset import generate_dataset
