@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
-from obai_ros.arguments import count, output_folder, positive, seed, threads
+from obai_ros.arguments import count, output_file, output_folder, positive, seed, threads
 
 SUMMARY = "write a page with the paper's Table 1 and Figures 2 to 4, made with a model"
 
@@ -21,6 +22,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--descent', type=count, default=0, metavar='N', help='then let beliefs '
                         'follow the gradient of the free energy for N steps (default: 0)')
     parser.add_argument('--out', type=output_folder, default=Path('out/reproduce'))
+    parser.add_argument('--json', type=output_file, metavar='FILE',
+                        help='write the figures to this file')
     parser.add_argument('--batch', type=positive, default=32)
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     parser.add_argument('--threads', type=threads, help='CPU threads (default: all cores)')
@@ -33,9 +36,11 @@ def run(args: argparse.Namespace) -> int:
     from obai_ros.model.checkpoint import CheckpointError, default_checkpoint, load_checkpoint
     from obai_ros.model.device import choose_device
     from obai_ros.planning.goal_bank import GoalBank, GoalBankError
+    from obai_ros.report.history import history, totals
     from obai_ros.report.reproduction import reproduce, show
     from obai_ros.training.dataset import generate_dataset
     from obai_ros.training.evaluation import evaluate_dataset, format_table
+    from obai_ros.whole_file import write_json
 
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -49,15 +54,23 @@ def run(args: argparse.Namespace) -> int:
         scene = SceneConfig(image_size=checkpoint.config.image_size)
         dataset = generate_dataset(scene, args.sequences, 8, args.seed)
         schedule = checkpoint.schedule.careful().changed(descent=args.descent)
+        legs = history(checkpoint.record)
         shown = show(checkpoint, bank, dataset, schedule)
         if shown.missing:
             print(f'Figure 4 is left out: {shown.missing}', file=sys.stderr)
         print(f'evaluating {path.name} on {args.sequences} sequences ...', flush=True)
         scores = evaluate_dataset(checkpoint.model, dataset, schedule, batch=args.batch)
         print(format_table(scores), flush=True)
-        page = reproduce(checkpoint, shown, scores, schedule, args.out)
+        page = reproduce(checkpoint, shown, scores, schedule, args.seed, legs, args.out)
     except (CheckpointError, GoalBankError, ValueError) as error:
         print(f'obai reproduce: {error}', file=sys.stderr)
         return 2
+    if args.json:
+        write_json(args.json, {
+            **scores, 'checkpoint': str(path), 'model_id': checkpoint.model_id, 'seed': args.seed,
+            'page': str(page), 'operations_per_sequence': shown.operations,
+            'operations': shown.operations * scores['sequences'],
+            'figure_4_left_out': shown.missing or None,
+            'training': {'stages': [asdict(leg) for leg in legs], **totals(legs)}})
     print(f'written: {page}')
     return 0

@@ -286,9 +286,9 @@ class GoalBank:
         gram = gram + ridge * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
         gain, failed = torch.linalg.solve_ex(gram, centred.mT @ (attribute - target))
         if failed.any():
-            raise GoalBankError(f'nothing can be read from the beliefs about the {len(off)} objects '
-                                f'of the bank, because they are all alike: learn a larger bank, '
-                                f'or train the model further')
+            raise GoalBankError(f'nothing can be read from the beliefs about the {len(off)} '
+                                f'objects of the bank, because they are all alike: learn a larger '
+                                f'bank, or train the model further')
         return gain, target - average @ gain
 
     def _require_inside(self, target: Tensor) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from obai_ros.model.belief import Belief
 from obai_ros.model.checkpoint import Checkpoint
+from obai_ros.model.engines.choice import direct_engine
 from obai_ros.model.filter import predict
 from obai_ros.model.inference import infer_clip
 from obai_ros.model.noise import Noise
@@ -18,9 +19,11 @@ from obai_ros.model.schedule import Schedule
 from obai_ros.planning.feef import eq14
 from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.planning.preference import GoalError
+from obai_ros.report.history import Leg, totals
 from obai_ros.report.page import Page
 from obai_ros.training.dataset import Dataset
 from obai_ros.training.evaluation import PAPER
+from obai_ros.training.operations import OperationCounter
 from obai_ros.training.pictures import segmentation_sheet, side_by_side
 from obai_ros.training.validation import perceive_clip
 
@@ -39,12 +42,15 @@ class Shown:
 
     images [B, T, 3, H, W]; percepts: of the first SEEN frames. imagined: pictures [B, 3, H, W] of
     what comes of actions, by where they lead to, for Figure 4; without any, `missing` says why.
+    operations: floating-point operations that inferring a sequence took, convolutions and matrix
+    products; a multiplication and an addition count as two.
     """
 
     images: Tensor
     percepts: list[Percept]
     imagined: list[Tensor]
     missing: str
+    operations: int
 
 
 @torch.no_grad()
@@ -58,13 +64,15 @@ def show(checkpoint: Checkpoint, bank: GoalBank | None, dataset: Dataset, schedu
     images, _, fields = dataset.part(0, SHOWN, checkpoint.model.device)
     seen = min(SEEN, dataset.frames)
     noise = Noise.seeded(range(len(images)), checkpoint.model.device)
-    belief = infer_clip(checkpoint.model, images[:, :seen], fields[:seen], schedule, noise)
+    with OperationCounter() as counter:
+        belief = infer_clip(checkpoint.model, images[:, :seen], fields[:seen], schedule, noise,
+                            direct_engine(checkpoint.model))
     percepts = perceive_clip(checkpoint.model, belief, images)
     try:
         imagined, missing = _imagine(checkpoint, bank, percepts[0]), ''
     except GoalError as error:
         imagined, missing = [], str(error)
-    return Shown(images, percepts, imagined, missing)
+    return Shown(images, percepts, imagined, missing, counter.total // len(images))
 
 
 def _imagine(checkpoint: Checkpoint, bank: GoalBank | None, now: Percept) -> list[Tensor]:
@@ -94,11 +102,12 @@ def _imagine(checkpoint: Checkpoint, bank: GoalBank | None, now: Percept) -> lis
 
 
 def reproduce(checkpoint: Checkpoint, shown: Shown, scores: dict, schedule: Schedule,
-              folder: Path) -> Path:
+              seed: int, legs: list[Leg], folder: Path) -> Path:
     """
     Write report.html and its figures, all or none; return the page's path.
 
-    shown: what `show` made of the data set; scores: what `evaluate_dataset` found on it.
+    shown: what `show` made of the data set; scores: what `evaluate_dataset` found on it; seed: of
+    it. legs: how the model was trained, see `history`.
     """
     page = Page('Object-based active inference: the paper\'s table and figures', folder)
     page.paragraph(
@@ -108,16 +117,16 @@ def reproduce(checkpoint: Checkpoint, shown: Shown, scores: dict, schedule: Sche
         f'first, {schedule.window} frames refined together, '
         f'{schedule.starts} {"start" if schedule.starts == 1 else "starts"}, '
         f'{schedule.births} births, {schedule.descent} steps of descent.')
-    _table(page, scores, schedule)
+    _table(page, scores, schedule, seed, shown.operations)
     _segmentation(page, shown)
     if shown.images.shape[1] > SEEN:
         _prediction(page, checkpoint, shown, scores)
     _goals(page, shown)
-    _record(page, checkpoint)
+    _history(page, legs)
     return page.write()
 
 
-def _table(page: Page, scores: dict, schedule: Schedule) -> None:
+def _table(page: Page, scores: dict, schedule: Schedule, seed: int, operations: int) -> None:
     page.heading('Table 1 and section 3.2: segmentation, reconstruction, prediction')
     names = {'ari': 'ARI', 'fari': 'FARI', 'mse': 'MSE', 'prediction_mse': 'prediction MSE'}
     rows = []
@@ -133,8 +142,10 @@ def _table(page: Page, scores: dict, schedule: Schedule) -> None:
     begun = ('Slots begin at patches that stand out' if schedule.seeds
              else f'The first frame is begun {schedule.starts} times')
     page.paragraph(
-        f"{scores['sequences']} fresh sequences, {scores['frames_seen']} frames seen. Every pixel "
-        f'has the colour of its most probable slot. {begun}, and up '
+        f"{scores['sequences']:,} fresh sequences of seed {seed}, {scores['frames_seen']} frames "
+        f'seen, which takes {_large(operations)} floating-point operations each and '
+        f"{_large(operations * scores['sequences'])} in all (convolutions and matrix products). "
+        f'Every pixel has the colour of its most probable slot. {begun}, and up '
         f'to {schedule.births} objects that no slot explains are given one; the paper does '
         f'neither. By colour alone: the score of connected pieces of one colour, without any '
         f'model.')
@@ -189,13 +200,33 @@ def _goals(page: Page, shown: Shown) -> None:
                  'the centre and towards the top left.')
 
 
-def _record(page: Page, checkpoint: Checkpoint) -> None:
+def _history(page: Page, legs: list[Leg]) -> None:
     page.heading('How the model was trained')
-    rows, record = [], checkpoint.record
-    while record:
-        stage = f"{record.get('stage', '')}, {record.get('step', record.get('steps', '?'))} steps"
-        rows.append([stage, f"{record.get('sequences', 0):,}",
-                     f"{record.get('seconds', 0) / 60:.0f} min", record.get('hardware', '')])
-        record = record.get('before')
-    page.table(['last stage', 'sequences', 'time', 'hardware'], rows[::-1])
-    page.paragraph('The paper: 12 million sequences, four GPUs.')
+    if not legs:
+        page.paragraph('The weights do not say.')
+        return
+    page.table(
+        ['stage', 'steps', 'seed', 'sequences', 'FLOPs per sequence', 'FLOPs', 'time', 'hardware'],
+        [[leg.stage, _whole(leg.steps), '?' if leg.seed is None else str(leg.seed),
+          _whole(leg.sequences), _large(leg.operations), _large(leg.total_operations),
+          _minutes(leg.seconds), leg.hardware] for leg in legs])
+    total = totals(legs)
+    counted = sum(leg.total_operations is not None for leg in legs)
+    page.paragraph(
+        f"In all {_whole(total['steps'])} steps, {_whole(total['sequences'])} sequences, "
+        f"{_minutes(total['seconds'])}, and {_large(total['operations'])} floating-point "
+        f'operations in {counted} of {len(legs)} stages, which is as far as the record tells: the '
+        f'convolutions and matrix products of the loss and its gradient, counted with one '
+        f'sequence. The paper: 12 million sequences, four GPUs.')
+
+
+def _whole(value: int | None) -> str:
+    return '?' if value is None else f'{value:,}'
+
+
+def _large(value: float | None) -> str:
+    return '?' if value is None else f'{value:.2e}'
+
+
+def _minutes(seconds: float | None) -> str:
+    return '?' if seconds is None else f'{seconds / 60:.0f} min'

@@ -15,6 +15,7 @@ from obai_ros.model.config import ModelConfig
 from obai_ros.model.obai import Obai
 from obai_ros.model.schedule import Schedule
 from obai_ros.planning.goal_bank import GoalBank
+from obai_ros.report.history import history
 from obai_ros.report.page import Page
 from obai_ros.report.reproduction import reproduce, show
 from obai_ros.training.dataset import generate_dataset
@@ -48,10 +49,13 @@ def test_the_page_has_the_table_and_all_figures(checkpoint, tmp_path, with_bank)
     scores = evaluate_dataset(checkpoint.model, dataset, checkpoint.schedule)
     bank = random_bank(checkpoint.config) if with_bank else None
     shown = show(checkpoint, bank, dataset, checkpoint.schedule)
-    path = reproduce(checkpoint, shown, scores, checkpoint.schedule, tmp_path)
+    path = reproduce(checkpoint, shown, scores, checkpoint.schedule, 3, history(
+        checkpoint.record), tmp_path)
     text = path.read_text()
     assert f"{scores['ari']:.3f}" in text and '0.948' in text and '9.51e-04' in text
-    assert 'coarse, 5 steps' in text and 'fine, 7 steps' in text
+    assert re.findall(r'<td>(coarse|fine)</td><td>(\d+)</td>', text) == [
+        ('coarse', '5'), ('fine', '7')]
+    assert '6 fresh sequences of seed 3' in text
     figures = {'figure2', 'figure3', 'figure3_mse'} | ({'figure4'} if with_bank else set())
     assert {file.stem for file in tmp_path.glob('*.png')} == figures
     assert text.count('data:image/png;base64,') == len(figures)
@@ -80,8 +84,14 @@ def test_figure_4_is_left_out_with_the_reason_known_before_the_evaluation(
         saved, tmp_path, capsys, D, objects, reason):
     path, bank = saved(D)
     bank.first(objects).save(path.with_suffix('.goals.safetensors'))
-    assert cli.main(['reproduce', '--checkpoint', str(path), '--sequences', '4', '--device',
-                     'cpu', '--out', str(tmp_path / 'out')]) == 0
+    figures = tmp_path / 'figures.json'
+    assert cli.main(['reproduce', '--checkpoint', str(path), '--sequences', '4', '--seed', '2',
+                     '--device', 'cpu', '--out', str(tmp_path / 'out'), '--json',
+                     str(figures)]) == 0
+    found = json.loads(figures.read_text())
+    assert (found['sequences'], found['seed'], found['model_id']) == (4, 2, bank.model_id)
+    assert found['operations'] == 4 * found['operations_per_sequence'] > 0
+    assert reason in found['figure_4_left_out'] and found['training']['steps'] == 12
     assert reason in capsys.readouterr().err
     text = (tmp_path / 'out' / 'report.html').read_text()
     assert 'Left out: ' in text and reason in text and 'ARI' in text

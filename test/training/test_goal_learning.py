@@ -87,7 +87,8 @@ def test_model_that_finds_nothing_is_given_up(checkpoint, tmp_path, monkeypatch)
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize('setting', [{'objects': 0}, {'objects': 19}, {'frames': 0}, {'iterations': 0}])
+@pytest.mark.parametrize('setting', [{'objects': 0}, {'objects': 19}, {'frames': 0},
+                                     {'iterations': 0}])
 def test_settings_out_of_range_are_refused(setting):
     with pytest.raises(ValueError, match=f'{next(iter(setting))} is'):
         GoalLearning(**setting)
