@@ -136,17 +136,20 @@ def _footage(dataset: Dataset, framing: Framing) -> Footage:
 
 
 def recorded_dataset(path: Path, size: int, image_topic: str = '', resize: str = 'crop',
-                     frames: int = 8, seen: int = 4) -> Dataset:
+                     frames: int = 8, seen: int = 4, say=print) -> Dataset:
     """
     Return recordings as a data set to evaluate on: clips without common frames.
 
     A file from `obai generate` is returned as it is. Of others the clips have `frames` frames or,
-    where nothing is that long, `seen`. Raises ValueError as `read_footage` does.
+    where nothing is that long, `seen`. say(sentence): what of a bag was used.
+    Raises ValueError as `read_footage` does.
     """
     path = Path(path)
     if path.suffix == '.npz':
         return read_dataset(path)
     footage = read_footage(path, size, image_topic, resize)
+    if footage.origin:
+        say(f'{path}: {footage.origin}')
     for length in (frames, seen):
         starts = footage.in_a_row(length)
         if len(starts):

@@ -117,7 +117,8 @@ def _take_data(learner: Learner, path: Path | None, image_topic: str, resize: st
     learner.record['data'] = facts
     say(f"{facts['name']}: {footage.frames} frames in {footage.pieces} unbroken pieces, "
         f"{len(footage.points)} accelerations, "
-        f"{'with' if footage.labels is not None else 'without'} the truth")
+        f"{'with' if footage.labels is not None else 'without'} the truth"
+        + (f' ({footage.origin})' if footage.origin else ''))
 
 
 def training_record(learner: Learner, finished: bool) -> dict:
