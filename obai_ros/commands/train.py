@@ -59,7 +59,8 @@ def run(args: argparse.Namespace) -> int:
     from obai_ros.model.device import choose_device
     from obai_ros.training.pilots import fly
     from obai_ros.training.recipe import preset_path, read_recipe
-    from obai_ros.training.run import STATE, train
+    from obai_ros.training.recorded import Recordings
+    from obai_ros.training.run import Hardware, STATE, train
 
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -76,17 +77,17 @@ def run(args: argparse.Namespace) -> int:
             raise ValueError(f'{args.out} holds a run already: continue it with --resume, or '
                              f'choose another folder with --out')
         begin_with = load_checkpoint(args.weights) if args.weights else None
+        recordings = args.data and Recordings(args.data, args.image_topic, args.resize)
+        hardware = Hardware('gpu' if device.type == 'cuda' else 'cpu',
+                            [device.index] if ':' in args.device else args.devices, args.nodes,
+                            args.strategy)
 
         def learn(seed: int, folder: Path, resume: bool, until: int | None = None) -> bool:
             first = {} if resume else dict(begin_with=begin_with, begin_at=args.stage)
             return train(
-                recipe, folder, seed, resume, until=until,
-                minutes=(deadline - time.monotonic()) / 60.0,
-                validate_every=args.validate_every, save_every_s=args.save_every,
-                accelerator='gpu' if device.type == 'cuda' else 'cpu',
-                devices=[device.index] if ':' in args.device else args.devices,
-                nodes=args.nodes, strategy=args.strategy, data=args.data,
-                image_topic=args.image_topic, resize=args.resize, **first)
+                recipe, folder, seed, resume, recordings=recordings, hardware=hardware,
+                minutes=(deadline - time.monotonic()) / 60.0, until=until,
+                validate_every=args.validate_every, save_every_s=args.save_every, **first)
 
         resume = args.resume
         if args.pilots > 1:

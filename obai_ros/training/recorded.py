@@ -93,6 +93,19 @@ def smaller(clips: Clips, ratio: int) -> Clips:
     return Clips(images.unflatten(0, clips.images.shape[:2]), labels, actions)
 
 
+@dataclass(frozen=True)
+class Recordings:
+    """Recordings on disk, and how they are to be seen; see `read_footage` for all three."""
+
+    path: Path
+    image_topic: str = ''
+    resize: str = 'crop'
+
+    def footage(self, size: int) -> Footage:
+        """Return them with images of size x size px. Raises ValueError as `read_footage`."""
+        return read_footage(self.path, size, self.image_topic, self.resize)
+
+
 def read_footage(path: Path, size: int, image_topic: str = '', resize: str = 'crop') -> Footage:
     """
     Read recordings: a file from `obai generate`, a rosbag2 folder or a file of one (MCAP or
