@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Arguments that cannot be are refused in a sentence before any work begins."""
 import argparse
+import importlib
 import os
+import pkgutil
 import re
 
-from obai_ros import arguments
+from obai_ros import arguments, commands
 from obai_ros.cli import main
 import pytest
+
+COMMANDS = [module.name for module in pkgutil.iter_modules(commands.__path__)]
 
 
 @pytest.mark.parametrize('kind, good, bad, words', [
@@ -81,3 +85,16 @@ def test_a_full_disk_is_a_sentence(monkeypatch, capsys):
     assert main(['average', 'a.safetensors', '--out', 'b.safetensors']) == 2
     assert capsys.readouterr().err == (
         "obai average: [Errno 28] No space left on device: 'some/file'\n")
+
+
+def test_options_are_the_same_in_all_commands_that_have_them():
+    """What they take, what they are without, and what is said of them."""
+    told = {}
+    for command in COMMANDS:
+        parser = argparse.ArgumentParser()
+        importlib.import_module(f'obai_ros.commands.{command}').configure(parser)
+        for action in parser._actions:
+            if action.dest in ('checkpoint', 'device', 'threads', 'resize'):
+                told.setdefault(action.dest, set()).add((action.type, action.help))
+    assert {name: len(ways) for name, ways in told.items()} == dict.fromkeys(told, 1)
+    assert told.keys() == {'checkpoint', 'device', 'threads', 'resize'}

@@ -8,7 +8,8 @@ import sys
 import time
 from pathlib import Path
 
-from obai_ros.arguments import domain, output_file, output_folder, seed, whole
+from obai_ros.arguments import (
+    add_checkpoint, add_device, domain, output_file, output_folder, seed, whole)
 
 SUMMARY = 'run the closed loop of ROS 2 nodes and report how well objects reach their goals'
 
@@ -24,10 +25,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help='actions per episode (default: %(default)s)')
     parser.add_argument('--seed', type=seed, default=0,
                         help='of scenes and goals (default: %(default)s)')
-    parser.add_argument('--checkpoint', type=Path,
-                        help='weights (.safetensors with .json and goal bank beside; default: the '
-                        'bundled model)')
-    parser.add_argument('--device', default='auto', help='auto, cpu or cuda:N (default: auto)')
+    add_checkpoint(parser)
+    add_device(parser)
     parser.add_argument('--out', type=output_folder, default=Path('out/demo'),
                         help='folder for metrics.json, closed_loop.gif, closed_loop.png and the '
                         'logs of the nodes (default: %(default)s)')

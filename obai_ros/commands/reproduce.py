@@ -6,13 +6,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from obai_ros.arguments import count, output_folder, positive, seed, threads
+from obai_ros.arguments import (
+    add_checkpoint, add_device, add_threads, count, output_folder, positive, seed, use_threads)
 
 SUMMARY = "write a page with the paper's Table 1 and Figures 2 to 4, made with a model"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--checkpoint', type=Path, help='weights (default: the bundled ones)')
+    add_checkpoint(parser)
     parser.add_argument('--bank', type=Path,
                         help='goal bank (default: the one beside the weights)')
     parser.add_argument('--sequences', type=positive, default=1000,
@@ -22,13 +23,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         'follow the gradient of the free energy for N steps (default: 0)')
     parser.add_argument('--out', type=output_folder, default=Path('out/reproduce'))
     parser.add_argument('--batch', type=positive, default=32)
-    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
-    parser.add_argument('--threads', type=threads, help='CPU threads (default: all cores)')
+    add_device(parser)
+    add_threads(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    import torch
-
     from obai_ros.environment.scene import SceneConfig
     from obai_ros.model.checkpoint import CheckpointError, default_checkpoint, load_checkpoint
     from obai_ros.model.device import choose_device
@@ -37,8 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from obai_ros.training.dataset import generate_dataset
     from obai_ros.training.evaluation import evaluate_dataset, format_table
 
-    if args.threads:
-        torch.set_num_threads(args.threads)
+    use_threads(args.threads)
     try:
         path = args.checkpoint or default_checkpoint()
         checkpoint = load_checkpoint(path, choose_device(args.device))
