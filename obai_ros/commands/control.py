@@ -14,7 +14,6 @@ from obai_ros.arguments import (
 SUMMARY = 'measure closed-loop control over many episodes, without ROS or through its nodes'
 
 FILMED = 4  # episodes
-NOISE = 0   # seed of the filter's, in the batch as in the nodes
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -124,6 +123,7 @@ def _compare(args) -> int:
     """Play a few episodes through the nodes and in a batch; return 0 if they agree, else 1."""
     from obai_ros.control.agreement import compare, positions
     from obai_ros.control.benchmark import make_pilot, play_in_parts
+    from obai_ros.control.model_pilot import SEED
     from obai_ros.control.task import sample_task
     from obai_ros.demo.domain import claim_domain, Domain
     from obai_ros.environment.scene import SceneConfig
@@ -136,7 +136,7 @@ def _compare(args) -> int:
     with (claim_domain() if args.domain is None else Domain(args.domain)) as domain:
         from obai_ros.nodes.control_loop import play_through_nodes
 
-        played = play_through_nodes(task, args.steps, weights.resolve(), args.seed, NOISE,
+        played = play_through_nodes(task, args.steps, weights.resolve(), args.seed, SEED,
                                     domain.number, args.logs, _progress('nodes'))
     pilot = make_pilot('feef', PlannerConfig(state_noise=checkpoint.config.sigma_s), checkpoint,
                        bank)

@@ -13,7 +13,6 @@ from obai_ros.arguments import (
 
 SUMMARY = 'run the closed loop of ROS 2 nodes and report how well objects reach their goals'
 
-STARTUP_PATIENCE = 90.0  # s; libraries and weights are loaded meanwhile, perhaps on a busy machine
 GIF_EPISODES = 4
 
 
@@ -64,7 +63,7 @@ def _demonstrate(args) -> int:
 
 def _play(args, console, domain: int, checkpoint: Path, image_size: int, started: float):
     """Start the nodes, run the episodes, end the nodes; return the episodes and facts."""
-    from obai_ros.demo.loop import enter_domain, node_commands
+    from obai_ros.demo.loop import enter_domain, node_commands, STARTUP_PATIENCE
     from obai_ros.demo.processes import Supervisor
     from obai_ros.demo.records import sample_goals
 
