@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Types of arguments that several commands take: what cannot be is refused before any work begins.
+Arguments that several commands take: what cannot be is refused before any work begins.
 
-To be given to argparse as `type`; what they raise is the sentence that it prints.
+Types are to be given to argparse as `type`; what they raise is the sentence that it prints.
 """
 from __future__ import annotations
 
@@ -100,3 +100,39 @@ def _writable(path: Path, folder: Path) -> Path:
         raise argparse.ArgumentTypeError(
             f'{path} cannot be written: you may not write to {target}')
     return path
+
+
+def add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    """Add --checkpoint, a path or None."""
+    parser.add_argument('--checkpoint', type=Path, metavar='FILE',
+                        help='weights (.safetensors, with .json and goal bank beside; default: '
+                        'the bundled ones)')
+
+
+def add_device(parser: argparse.ArgumentParser, default: str = 'auto') -> None:
+    """Add --device, a name for `model.device.choose_device`."""
+    parser.add_argument('--device', default=default,
+                        help='auto, cpu, cuda or cuda:N (default: %(default)s)')
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """Add --threads, a number for `use_threads` or None."""
+    parser.add_argument('--threads', type=threads,
+                        help='CPU threads (default: all cores; 1 is faster by far where other '
+                        'programs want them, too)')
+
+
+def use_threads(number: int | None) -> None:
+    """Let torch compute with so many threads of the CPU; None: as many as it likes."""
+    if number:
+        import torch  # here and not above: it takes seconds, and --help should not
+        torch.set_num_threads(number)
+
+
+def add_recordings(parser: argparse.ArgumentParser) -> None:
+    """Add --image-topic and --resize: how recordings are read (`training.recorded`)."""
+    parser.add_argument('--image-topic', default='', metavar='TOPIC',
+                        help='which images of a bag (default: those on image_raw, or the only '
+                        'ones)')
+    parser.add_argument('--resize', choices=('crop', 'letterbox', 'stretch'),
+                        help="how recordings are fitted to the model's images (default: crop)")

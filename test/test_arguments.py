@@ -3,11 +3,14 @@
 import argparse
 import importlib
 import os
+import pkgutil
 import re
 
-from obai_ros import arguments
+from obai_ros import arguments, commands
 from obai_ros.cli import main
 import pytest
+
+COMMANDS = [module.name for module in pkgutil.iter_modules(commands.__path__)]
 
 
 @pytest.mark.parametrize('kind, good, bad, words', [
@@ -118,3 +121,14 @@ def test_other_errors_of_the_program_are_not_taken_for_it(monkeypatch):
     monkeypatch.setattr(average, 'run', broken)
     with pytest.raises(RuntimeError, match='shapes do not fit'):
         main(['average', 'a.safetensors', '--out', 'b.safetensors'])
+def test_options_are_the_same_in_all_commands_that_have_them():
+    """What they take, what they are without, and what is said of them."""
+    told = {}
+    for command in COMMANDS:
+        parser = argparse.ArgumentParser()
+        importlib.import_module(f'obai_ros.commands.{command}').configure(parser)
+        for action in parser._actions:
+            if action.dest in ('checkpoint', 'device', 'threads', 'resize'):
+                told.setdefault(action.dest, set()).add((action.type, action.help))
+    assert {name: len(ways) for name, ways in told.items()} == dict.fromkeys(told, 1)
+    assert told.keys() == {'checkpoint', 'device', 'threads', 'resize'}

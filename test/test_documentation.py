@@ -17,6 +17,8 @@ from obai_ros import commands
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / 'README.md'
+INTERFACES = ROOT / 'docs' / 'interfaces.md'
+RESULTS = ROOT / 'docs' / 'results.md'
 PAGES = sorted([README, ROOT / 'CONTRIBUTING.md', *ROOT.glob('docs/*.md'),
                 *ROOT.glob('models/*.md')])
 MADE_BY_A_RUN = {'metrics.json', 'metadata.yaml', 'state.safetensors'}
@@ -117,8 +119,17 @@ def test_every_command_is_in_the_table():
     assert sorted(row[0] for row in rows) == sorted(f'obai {command}' for command in COMMANDS)
 
 
+def test_the_short_table_of_results_is_part_of_the_long_one():
+    short = table(README.read_text(), 'Results', '')
+    long = {row[0]: row for row in table(
+        RESULTS.read_text(), 'Segmentation, reconstruction, prediction', '')}
+    for name, *figures in short:
+        _, nodes, _, _, paper, colour = long[name]
+        assert figures == [nodes, paper, colour], name
+
+
 def parameter_tables(tables):
-    """Return what the README says about the parameters of all nodes."""
+    """Return what INTERFACES says about the parameters of all nodes."""
     changes = {'always': 'at any time', 'unconfigured': 'while unconfigured', 'never': 'at start'}
     lines = []
     for node, specs in tables.items():
@@ -134,16 +145,16 @@ def parameter_tables(tables):
 
 
 def with_tables(text, tables):
-    """Return the README with the parameters as they are in the code."""
+    """Return INTERFACES with the parameters as they are in the code."""
     start, end = text.index('<details>'), text.rindex('</details>\n') + len('</details>\n')
     return text[:start] + parameter_tables(tables) + text[end:]
 
 
 def test_parameters_are_those_of_the_nodes():
     parameters = pytest.importorskip('obai_ros.nodes.parameters')
-    text = README.read_text()
+    text = INTERFACES.read_text()
     if text != with_tables(text, parameters.TABLES):
-        pytest.fail('the parameters in the README are not those of the nodes: '
+        pytest.fail(f'the parameters in {named(INTERFACES)} are not those of the nodes: '
                     '`python test/test_documentation.py` rewrites them')
 
 
@@ -156,7 +167,7 @@ def test_parameters_that_are_set_by_hand_exist():
 
 
 def test_the_layout_for_foxglove_shows_topics_of_the_table():
-    topics = {f'/{row[0]}' for row in table(README.read_text(), 'Topics', 'topic')}
+    topics = {f'/{row[0]}' for row in table(INTERFACES.read_text(), 'Topics', 'topic')}
     text = (ROOT / 'config' / 'foxglove.json').read_text()
     shown = re.findall(r'"(?:imageTopic|value)": "([^".]+)', text)
     assert shown and set(shown) <= topics
@@ -172,4 +183,4 @@ def test_executables_that_are_named_are_installed():
 
 if __name__ == '__main__':
     from obai_ros.nodes.parameters import TABLES
-    README.write_text(with_tables(README.read_text(), TABLES))
+    INTERFACES.write_text(with_tables(INTERFACES.read_text(), TABLES))

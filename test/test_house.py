@@ -33,7 +33,7 @@ ALLOWED = {
                   'messages', 'nodes'},
     'report': {'whole_file', 'model', 'planning', 'training'},
     'messages': set(),
-    'recording': {'camera', 'messages'},
+    'recording': {'camera', 'messages', 'share'},
     'viewing': {'recording'},
     'demo': {'action_field', 'share', 'whole_file', 'environment', 'messages'},
     'cli': {'arguments', 'commands'},

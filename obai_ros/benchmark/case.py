@@ -66,6 +66,7 @@ class Case:
 
     @property
     def schedule(self) -> Schedule:
+        """How the nodes look, but births only with second looks, and velocities not confined."""
         careful = Schedule(self.iterations, None, self.window, exact_velocities=True,
                            seeds=self.config.decoder == 'glimpse').careful()
         return careful.changed(starts=1, births=careful.births if self.second_look else 0,

@@ -7,7 +7,8 @@ import shlex
 import sys
 from pathlib import Path
 
-from obai_ros.arguments import count, domain, output_file, output_folder, positive, threads
+from obai_ros.arguments import (
+    add_device, add_threads, count, domain, output_file, output_folder, positive, use_threads)
 
 SUMMARY = 'measure milliseconds per frame, by stage and through the node, operations, memory'
 
@@ -22,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                       'where code lies ready (not with --sweep), otherwise graphs on a GPU and '
                       'direct elsewhere, where that can be; compiled: compiles first, for a '
                       'minute or so; graphs: recorded on a GPU, and replayed')
-    case.add_argument('--device', default='cpu', help='auto, cpu, cuda or cuda:N')
+    add_device(case, 'cpu')
     case.add_argument('--precision', choices=('auto', 'float32', 'bfloat16'), default='auto',
                       help='auto: bfloat16 where the device computes with it')
     case.add_argument('--iterations', type=positive, default=4, help='default: %(default)s')
@@ -41,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                       help='cameras watched by one filter (default: %(default)s)')
     case.add_argument('--camera', type=_size, metavar='WIDTHxHEIGHT',
                       help="of the image messages, px (default: the model's size)")
-    case.add_argument('--threads', type=threads, help='CPU threads (default: all cores)')
+    add_threads(case)
 
     how = parser.add_argument_group('how it is measured')
     how.add_argument('--frames', type=positive, default=200, help='default: %(default)s')
@@ -78,10 +79,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    import torch
-
-    if args.threads:
-        torch.set_num_threads(args.threads)
+    use_threads(args.threads)
     if args.flops:
         from obai_ros.benchmark.operations import format_operations
         from obai_ros.model.config import PRESETS

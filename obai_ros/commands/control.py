@@ -8,12 +8,13 @@ import sys
 import time
 from pathlib import Path
 
-from obai_ros.arguments import domain, output_file, output_folder, positive, seed, threads
+from obai_ros.arguments import (
+    add_checkpoint, add_device, add_threads, domain, output_file, output_folder, positive, seed,
+    use_threads)
 
 SUMMARY = 'measure closed-loop control over many episodes, without ROS or through its nodes'
 
 FILMED = 4  # episodes
-NOISE = 0   # seed of the filter's, in the batch as in the nodes
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -33,14 +34,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         '10, and plan for that (default: %(default)s)')
     parser.add_argument('--seed', type=seed, default=0,
                         help='of scenes and goals (default: %(default)s)')
-    parser.add_argument('--checkpoint', type=Path,
-                        help='weights (.safetensors with .json and goal bank beside; default: the '
-                        'bundled model)')
+    add_checkpoint(parser)
     parser.add_argument('--bank', type=Path, help='goal bank (default: beside the weights)')
     parser.add_argument('--batch', type=positive, default=25,
                         help='episodes at once (default: %(default)s)')
-    parser.add_argument('--device', default='auto', help='auto, cpu or cuda:N (default: auto)')
-    parser.add_argument('--threads', type=threads, help='CPU threads (default: all cores)')
+    add_device(parser)
+    add_threads(parser)
     parser.add_argument('--json', type=output_file, metavar='FILE',
                         help='write the figures to this file')
     parser.add_argument('--plot', type=output_file, metavar='FILE',
@@ -60,10 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Play the episodes with each planner; print, and write, the figures."""
-    import torch
-
-    if args.threads:
-        torch.set_num_threads(args.threads)
+    use_threads(args.threads)
     try:
         if args.ros:
             useless = [name for name in ('plot', 'gif', 'delay') if getattr(args, name)]
@@ -132,24 +128,23 @@ def _benchmark(args) -> tuple[dict, dict]:
 
 def _compare(args) -> int:
     """Play a few episodes through the nodes and in a batch; return 0 if they agree, else 1."""
-    import torch
-
     from obai_ros.control.agreement import compare, positions
     from obai_ros.control.benchmark import make_pilot, play_in_parts
     from obai_ros.control.measures import answers
+    from obai_ros.control.model_pilot import SEED
     from obai_ros.control.task import sample_task
     from obai_ros.demo.domain import claim_domain, Domain
     from obai_ros.environment.scene import SceneConfig
     from obai_ros.planning.planner import PlannerConfig
 
-    torch.set_num_threads(1)  # as in the nodes: more of them sum in another order
+    use_threads(1)  # as in the nodes: more of them sum in another order
     paths, checkpoint, bank = _model(args)
     scene = SceneConfig(image_size=checkpoint.config.image_size)
     task = sample_task(args.task, scene, args.episodes + 1, args.seed).part(1, args.episodes + 1)
     with (claim_domain() if args.domain is None else Domain(args.domain)) as domain:
         from obai_ros.nodes.control_loop import play_through_nodes
 
-        played = play_through_nodes(task, args.steps, *paths, args.seed, NOISE, domain.number,
+        played = play_through_nodes(task, args.steps, *paths, args.seed, SEED, domain.number,
                                     args.logs, _progress('nodes'))
     pilot = make_pilot('feef', PlannerConfig(state_noise=checkpoint.config.sigma_s), checkpoint,
                        bank)

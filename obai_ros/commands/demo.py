@@ -8,11 +8,11 @@ import sys
 import time
 from pathlib import Path
 
-from obai_ros.arguments import domain, output_file, output_folder, seed, whole
+from obai_ros.arguments import (
+    add_checkpoint, add_device, domain, output_file, output_folder, seed, whole)
 
 SUMMARY = 'run the closed loop of ROS 2 nodes and report how well objects reach their goals'
 
-STARTUP_PATIENCE = 90.0  # s; libraries and weights are loaded meanwhile, perhaps on a busy machine
 GIF_EPISODES = 4
 
 
@@ -24,10 +24,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help='actions per episode (default: %(default)s)')
     parser.add_argument('--seed', type=seed, default=0,
                         help='of scenes and goals (default: %(default)s)')
-    parser.add_argument('--checkpoint', type=Path,
-                        help='weights (.safetensors with .json and goal bank beside; default: the '
-                        'bundled model)')
-    parser.add_argument('--device', default='auto', help='auto, cpu or cuda:N (default: auto)')
+    add_checkpoint(parser)
+    add_device(parser)
     parser.add_argument('--out', type=output_folder, default=Path('out/demo'),
                         help='folder for metrics.json, closed_loop.gif, closed_loop.png and the '
                         'logs of the nodes (default: %(default)s)')
@@ -65,7 +63,7 @@ def _demonstrate(args) -> int:
 
 def _play(args, console, domain: int, checkpoint: Path, image_size: int, started: float):
     """Start the nodes, run the episodes, end the nodes; return the episodes and facts."""
-    from obai_ros.demo.loop import enter_domain, node_commands
+    from obai_ros.demo.loop import enter_domain, node_commands, STARTUP_PATIENCE
     from obai_ros.demo.processes import Supervisor
     from obai_ros.demo.records import sample_goals
 

@@ -6,21 +6,19 @@ import argparse
 import sys
 from pathlib import Path
 
-from obai_ros.arguments import count, output_file, positive, seed, threads
+from obai_ros.arguments import (
+    add_checkpoint, add_device, add_recordings, add_threads, count, output_file, positive, seed,
+    use_threads)
 
 SUMMARY = 'score a model: ARI, FARI, reconstruction and prediction, beside the paper'
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--checkpoint', type=Path, help='weights (default: the bundled ones)')
+    add_checkpoint(parser)
     parser.add_argument('--dataset', '--data', type=Path, metavar='PATH',
                         help='a file from `obai generate`, or recordings as for `obai train '
                         '--data`; default: fresh videos, generated on the spot')
-    parser.add_argument('--image-topic', default='', metavar='TOPIC',
-                        help='which images of a bag (default: those on image_raw, or the only '
-                        'ones)')
-    parser.add_argument('--resize', choices=('crop', 'letterbox', 'stretch'),
-                        help="how recordings are fitted to the model's images (default: crop)")
+    add_recordings(parser)
     parser.add_argument('--sequences', type=positive, default=1000,
                         help='how many to generate, or to use of the data set (default: 1000)')
     parser.add_argument('--seed', type=seed, default=0, help='of the videos without --dataset')
@@ -45,14 +43,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         'samples of beliefs, as in learning (default: at their means, where '
                         'slots begin at seeds)')
     parser.add_argument('--batch', type=positive, default=32)
-    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    add_device(parser)
     parser.add_argument('--precision', choices=('float32', 'bfloat16'), default='float32')
-    parser.add_argument('--threads', type=threads, help='CPU threads (default: all cores)')
+    add_threads(parser)
     parser.add_argument('--json', type=output_file, help='write the scores to this file')
 
 
 def run(args: argparse.Namespace) -> int:
-    import torch
     from rich.progress import track
 
     from obai_ros.environment.scene import SceneConfig
@@ -65,8 +62,7 @@ def run(args: argparse.Namespace) -> int:
     from obai_ros.training.recorded import recorded_dataset
     from obai_ros.whole_file import write_json
 
-    if args.threads:
-        torch.set_num_threads(args.threads)
+    use_threads(args.threads)
     try:
         useless = [name for name in ('image-topic', 'resize')
                    if getattr(args, name.replace('-', '_')) and not args.dataset]

@@ -5,17 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from pathlib import Path
 
-from obai_ros.arguments import output_file, positive, seed, threads
+from obai_ros.arguments import (
+    add_checkpoint, add_device, add_threads, output_file, positive, seed, use_threads)
 
 SUMMARY = 'learn what places look like to a model, so that goals can be set for it'
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument('--checkpoint', type=Path, help='weights (.safetensors with .json beside; '
-                        'default: the bundled model)')
+    add_checkpoint(parser)
     parser.add_argument('--out', type=output_file, metavar='FILE',
                         help='the bank (default: NAME.goals.safetensors beside the weights, where '
                         'the nodes look for it)')
@@ -29,26 +28,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help='refinements per frame (default: as the model was trained)')
     parser.add_argument('--seed', type=seed, default=0,
                         help='of the scenes (default: %(default)s)')
-    parser.add_argument('--device', default='auto', help='auto, cpu or cuda:N (default: auto)')
-    parser.add_argument('--threads', type=threads,
-                        help='CPU threads (default: all cores; 1 is faster '
-                        'by far where other programs want them, too)')
+    add_device(parser)
+    add_threads(parser)
     parser.add_argument('--json', type=output_file, metavar='FILE',
                         help='write the figures to this file')
 
 
 def run(args: argparse.Namespace) -> int:
     """Learn and write the bank; an interrupted run is continued by the same command."""
-    import torch
-
     from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint
     from obai_ros.model.device import choose_device, choose_precision
     from obai_ros.training.goal_learning import GoalLearning, learn_goals
     from obai_ros.whole_file import write_json
 
     started = time.monotonic()
-    if args.threads:
-        torch.set_num_threads(args.threads)
+    use_threads(args.threads)
     try:
         settings = GoalLearning(args.objects, args.batch, args.frames, args.iterations, args.seed)
         weights = args.checkpoint or default_checkpoint()

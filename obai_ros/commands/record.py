@@ -12,19 +12,24 @@ from obai_ros.arguments import more_than_zero, output_file, output_folder, posit
 
 SUMMARY = 'record a running system as an MCAP bag, to learn from, to play back or to look at'
 
-TOPICS = ('image_raw', 'camera_info', 'applied_action_field', 'action_field', 'slots',
-          'label_image', 'label_info', 'goal', 'goal_state', 'perception_node/status',
-          'planner_node/status', 'ground_truth/label_image', 'ground_truth/objects')
+TOPICS = ('applied_action_field', 'action_field', 'slots', 'label_image', 'label_info', 'goal',
+          'goal_state', 'perception_node/status', 'planner_node/status',
+          'ground_truth/label_image', 'ground_truth/objects')
+"""What is recorded beside the images and their camera_info."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=output_folder,
                         help='the folder to make (default: out/bags/DATE-TIME)')
-    parser.add_argument('--topics', nargs='+', default=TOPICS, metavar='TOPIC',
-                        help=f'what to record (default: {" ".join(TOPICS)})')
+    parser.add_argument('--image-topic', default='', metavar='TOPIC',
+                        help="the camera's images, raw or compressed, to record and to count "
+                        '(default: image_raw)')
+    parser.add_argument('--topics', nargs='+', metavar='TOPIC',
+                        help='what to record (default: the images, camera_info beside them, '
+                        f'{" ".join(TOPICS)})')
     parser.add_argument('--namespace', default='', help='where names that are relative begin')
     parser.add_argument('--frames', type=positive, default=0, metavar='N',
-                        help='stop after so many images on image_raw')
+                        help='stop after so many images')
     parser.add_argument('--duration', type=more_than_zero, default=0.0, metavar='SECONDS',
                         help='stop so long after the first message; without either option Ctrl-C '
                         'ends the recording')
@@ -43,6 +48,13 @@ def run(args: argparse.Namespace) -> int:
         return 2
 
 
+def topics_of(image_topic: str) -> tuple[str, ...]:
+    """Return what is recorded of a system with images on this topic, '' for image_raw."""
+    images = image_topic or 'image_raw'
+    home = ''.join(images.removesuffix('/compressed').rpartition('/')[:2])
+    return images, f'{home}camera_info', *TOPICS
+
+
 def _record(args) -> int:
     from obai_ros.nodes.guest import stop_signal
     from obai_ros.nodes.recorder_node import record
@@ -51,8 +63,8 @@ def _record(args) -> int:
     out = args.out or Path('out/bags') / time.strftime('%Y%m%d-%H%M%S')
     with stop_signal() as stop, BagWriter(out) as writer:
         print(f'recording {out}; Ctrl-C ends it', flush=True)
-        node = record(writer, args.topics, args.namespace, args.frames, args.duration,
-                      stop.is_set)
+        node = record(writer, args.topics or topics_of(args.image_topic), args.image_topic,
+                      args.namespace, args.frames, args.duration, stop.is_set)
     seconds = time.monotonic() - node.begun
     counts = {name: writer.counts[name] for name in node.topics}
     silent = [name for name, count in counts.items() if not count]

@@ -7,13 +7,15 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from obai_ros.arguments import count, output_file, output_folder, positive, seed, threads
+from obai_ros.arguments import (
+    add_checkpoint, add_device, add_threads, count, output_file, output_folder, positive, seed,
+    use_threads)
 
 SUMMARY = "write a page with the paper's Table 1 and Figures 2 to 4, made with a model"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--checkpoint', type=Path, help='weights (default: the bundled ones)')
+    add_checkpoint(parser)
     parser.add_argument('--bank', type=Path,
                         help='goal bank (default: the one beside the weights)')
     parser.add_argument('--sequences', type=positive, default=1000,
@@ -25,13 +27,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--json', type=output_file, metavar='FILE',
                         help='write the figures to this file')
     parser.add_argument('--batch', type=positive, default=32)
-    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
-    parser.add_argument('--threads', type=threads, help='CPU threads (default: all cores)')
+    add_device(parser)
+    add_threads(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    import torch
-
     from obai_ros.environment.scene import SceneConfig
     from obai_ros.model.checkpoint import CheckpointError, default_checkpoint, load_checkpoint
     from obai_ros.model.device import choose_device
@@ -42,8 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from obai_ros.training.evaluation import evaluate_dataset, format_table
     from obai_ros.whole_file import write_json
 
-    if args.threads:
-        torch.set_num_threads(args.threads)
+    use_threads(args.threads)
     try:
         path = args.checkpoint or default_checkpoint()
         checkpoint = load_checkpoint(path, choose_device(args.device))

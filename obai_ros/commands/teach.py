@@ -6,7 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from obai_ros.arguments import more_than_zero, output_file, positive, seed, threads
+from obai_ros.arguments import (
+    add_device, add_threads, more_than_zero, output_file, positive, seed, use_threads)
 
 SUMMARY = "let another preset's networks learn to see from trained weights"
 
@@ -27,10 +28,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--batch', type=positive, default=4, help='videos per step (default: 4)')
     parser.add_argument('--learning-rate', type=more_than_zero, default=1e-3)
     parser.add_argument('--seed', type=seed, default=0)
-    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    add_device(parser)
     parser.add_argument('--precision', choices=('float32', 'bfloat16'), default='bfloat16',
                         help='of the convolutions (default: bfloat16)')
-    parser.add_argument('--threads', type=threads, help='CPU threads (default: all cores)')
+    add_threads(parser)
     parser.add_argument('--out', type=output_file, required=True, metavar='FILE',
                         help="the pupil's weights (.safetensors; .json beside)")
 
@@ -44,11 +45,10 @@ def run(args: argparse.Namespace) -> int:
     from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint, save_checkpoint
     from obai_ros.model.device import choose_device
     from obai_ros.training.recipe import preset_path
-    from obai_ros.training.run import hardware
+    from obai_ros.training.run import machine
     from obai_ros.training.teaching import LESSONS, pupil_of, teach
 
-    if args.threads:
-        torch.set_num_threads(args.threads)
+    use_threads(args.threads)
     begun, said = time.monotonic(), []
 
     def report(step: int, drawing: float, features: float) -> None:
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
             'stage': 'taught', 'teacher': teacher.model_id, 'steps': args.steps,
             'batch': args.batch, 'sequences': -(-args.steps // LESSONS) * args.batch,
             'learning_rate': args.learning_rate, 'seed': args.seed,
-            'seconds': round(time.monotonic() - begun), 'hardware': hardware(),
+            'seconds': round(time.monotonic() - begun), 'hardware': machine(),
             'torch': torch.__version__, **({'before': before} if before else {})}
         model_id = save_checkpoint(args.out, pupil, record, teacher.schedule)
     except (OSError, ValueError) as error:

@@ -7,7 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-from obai_ros.arguments import at_least_zero, output_folder, positive, seed, threads
+from obai_ros.arguments import (
+    add_device, add_recordings, add_threads, at_least_zero, output_folder, positive, seed,
+    use_threads)
 
 SUMMARY = 'learn a model from active-dSprites, or from recordings, without supervision'
 
@@ -32,11 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help='learn from recordings instead of the simulator: a folder of videos, '
                         'a video, a folder of images, a rosbag2 folder (MCAP or SQLite), or a '
                         'file from `obai generate`')
-    parser.add_argument('--image-topic', default='', metavar='TOPIC',
-                        help='which images of a bag (default: those on image_raw, or the only '
-                        'ones)')
-    parser.add_argument('--resize', choices=('crop', 'letterbox', 'stretch'),
-                        help="how recordings are fitted to the model's images (default: crop)")
+    add_recordings(parser)
     parser.add_argument('--pilots', type=positive, default=1, metavar='N',
                         help='try N seeds, from --seed on, and go on with the best (default: 1)')
     parser.add_argument('--pilot-steps', type=positive, default=1500, metavar='STEPS',
@@ -45,9 +43,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help='save and stop after so long, pilots included')
     parser.add_argument('--validate-every', type=positive, default=500, metavar='STEPS')
     parser.add_argument('--save-every', type=at_least_zero, default=120.0, metavar='SECONDS')
-    parser.add_argument('--threads', type=threads, help='CPU threads (default: all cores)')
-    parser.add_argument('--device', default='auto',
-                        help='auto, cpu, cuda or cuda:N (default: auto)')
+    add_threads(parser)
+    add_device(parser)
     parser.add_argument('--devices', type=positive, default=1, metavar='N',
                         help='number of GPUs or processes per node')
     parser.add_argument('--nodes', type=positive, default=1, metavar='N')
@@ -55,16 +52,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    import torch
-
     from obai_ros.model.checkpoint import CheckpointError, load_checkpoint
     from obai_ros.model.device import choose_device
     from obai_ros.training.pilots import fly
     from obai_ros.training.recipe import preset_path, read_recipe
-    from obai_ros.training.run import STATE, train
+    from obai_ros.training.recorded import Recordings
+    from obai_ros.training.run import Hardware, STATE, train
 
-    if args.threads:
-        torch.set_num_threads(args.threads)
+    use_threads(args.threads)
     deadline = time.monotonic() + 60.0 * args.max_minutes
     try:
         useless = [name for name in ('image-topic', 'resize')
@@ -83,17 +78,17 @@ def run(args: argparse.Namespace) -> int:
             raise ValueError(f'{args.out} holds a run already: continue it with --resume, or '
                              f'choose another folder with --out')
         begin_with = load_checkpoint(args.weights) if args.weights else None
+        recordings = args.data and Recordings(args.data, args.image_topic, args.resize or 'crop')
+        hardware = Hardware('gpu' if device.type == 'cuda' else 'cpu',
+                            [device.index] if ':' in args.device else args.devices, args.nodes,
+                            args.strategy)
 
         def learn(seed: int, folder: Path, resume: bool, until: int | None = None) -> bool:
             first = {} if resume else dict(begin_with=begin_with, begin_at=args.stage)
             return train(
-                recipe, folder, seed, resume, until=until,
-                minutes=(deadline - time.monotonic()) / 60.0,
-                validate_every=args.validate_every, save_every_s=args.save_every,
-                accelerator='gpu' if device.type == 'cuda' else 'cpu',
-                devices=[device.index] if ':' in args.device else args.devices,
-                nodes=args.nodes, strategy=args.strategy, data=args.data,
-                image_topic=args.image_topic, resize=args.resize or 'crop', **first)
+                recipe, folder, seed, resume, recordings=recordings, hardware=hardware,
+                minutes=(deadline - time.monotonic()) / 60.0, until=until,
+                validate_every=args.validate_every, save_every_s=args.save_every, **first)
 
         resume = args.resume
         if args.pilots > 1:

@@ -18,15 +18,20 @@ def distances(episodes: Episodes) -> Tensor:
     return (episodes.position - episodes.goal[:, None]).norm(dim=-1)
 
 
-def succeeded(episodes: Episodes, within: float) -> Tensor:
+def arrived(episodes: Episodes, within: float) -> Tensor:
     """
-    Return [B] bool: at the end every targeted object is within so many px, and at rest.
+    Return [B, O] bool: at the end the object is within so many px of its goal, and at rest.
 
     Whether it can be seen or not.
     """
     there = distances(episodes)[:, -1] <= within
     resting = episodes.velocity[:, -1].norm(dim=-1) < REST
-    return (there & resting | ~episodes.targeted).all(-1)
+    return there & resting
+
+
+def succeeded(episodes: Episodes, within: float) -> Tensor:
+    """Return [B] bool: every targeted object has arrived within so many px."""
+    return (arrived(episodes, within) | ~episodes.targeted).all(-1)
 
 
 def settle_steps(episodes: Episodes) -> Tensor:
@@ -67,7 +72,8 @@ def summarise(episodes: Episodes) -> dict:
         'steps': episodes.pushes.shape[1],
         'success_rate_2px': succeeded(episodes, 2.0).float().mean().item(),
         'success_rate_4px': succeeded(episodes, ARRIVED).float().mean().item(),
-        'object_success_rate_4px': _object_rate(episodes),
+        'object_success_rate_4px':
+            arrived(episodes, ARRIVED)[episodes.targeted].float().mean().item(),
         'final_distance_px': {'median': final.median().item(),
                               'p90': final.quantile(0.9).item()},
         'settle_steps': {'median': settled.median().item() if len(settled) else None,
@@ -92,9 +98,3 @@ def answers(pilot: Pilot) -> dict:
                          f'first: {pilot.refused[0]}')
     return {'goals': pilot.asked, 'refused_goals': refused,
             'first_refusal': pilot.refused[0] if refused else None}
-
-
-def _object_rate(episodes: Episodes) -> float:
-    there = distances(episodes)[:, -1] <= ARRIVED
-    resting = episodes.velocity[:, -1].norm(dim=-1) < REST
-    return (there & resting)[episodes.targeted].float().mean().item()

@@ -26,20 +26,23 @@ from obai_ros.planning.pursuit import Pursuit
 from obai_ros.planning.recognition import Recogniser
 from obai_ros.training.matching import overlap
 
+SPREAD = 2.0
+"""Standard deviation of goals, px, as the planner's unless told otherwise."""
+SEED = 0
+"""Of the noise that the filter starts each episode with, in the batch as in the nodes."""
+
 
 class ModelPilot:
     """
     Plays from pixels with the model of `checkpoint` and the goals of its `bank`.
 
     Moves are carried out `config.delay` frames after they were decided on, and planned for then.
-    seed: of the noise that the filter starts each episode with; it looks as perception_node does
-    unless told otherwise. Goals about objects in view are asked for when the first frame has been
-    answered, which hence does nothing about them.
+    Its filter looks as perception_node does unless told otherwise. Goals about objects in view are
+    asked for when the first frame has been answered, which hence does nothing about them.
     """
 
     def __init__(self, checkpoint: Checkpoint, bank: GoalBank,
-                 config: PlannerConfig = PlannerConfig(), spread_px: float = 2.0,
-                 seed: int = 0):
+                 config: PlannerConfig = PlannerConfig()):
         self._filter = Filter(checkpoint.model, checkpoint.schedule.careful())
         self._device = checkpoint.model.device
         self._bank = bank.to(self._device)
@@ -47,20 +50,18 @@ class ModelPilot:
         self._dynamics = checkpoint.model.dynamics.D.detach()
         self._planner = Planner(self._dynamics, config)
         self._config = config
-        self._spread = spread_px
-        self._seed = seed
         self.asked, self.refused = 0, []
 
     def begin(self, task: Task) -> None:
         """Forget everything but what was asked so far, and listen to what is asked for."""
         size = task.config.image_size
         self._field = None
-        self._state = self._filter.start(task.batch, [self._seed] * task.batch)
-        self._pursuits = [Pursuit(self._bank, '', self._dynamics, self._spread, size, size,
+        self._state = self._filter.start(task.batch, [SEED] * task.batch)
+        self._pursuits = [Pursuit(self._bank, '', self._dynamics, SPREAD, size, size,
                                   self._recogniser) for _ in range(task.batch)]
         self._pending = [requests(task, episode) for episode in range(task.batch)]
         if task.kind == 'image':
-            scenes = look(self._filter, task.image.to(self._device), self._seed)
+            scenes = look(self._filter, task.image.to(self._device), SEED)
             self._pending = [[replace(goal, scene=scene) for goal in goals]
                              for goals, scene in zip(self._pending, scenes)]
         self._ask(None)

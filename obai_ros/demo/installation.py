@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
-from obai_ros.share import share_folder
+from obai_ros.share import prefixes, share_folder
 
 
 def executable(node: str) -> Path:
     """
     Return the installed executable of a node, from the first prefix that has it.
 
-    Prefixes are those of AMENT_PREFIX_PATH, as sourcing a workspace sets it, and the environment
-    of this interpreter. Raises FileNotFoundError, in a sentence.
+    Raises FileNotFoundError, in a sentence.
     """
-    for prefix in _prefixes():
+    for prefix in prefixes():
         path = prefix / 'lib' / 'obai_ros' / node
         if path.is_file():
             return path
-    places = ', '.join(str(prefix) for prefix in _prefixes())
+    places = ', '.join(str(prefix) for prefix in prefixes())
     raise FileNotFoundError(
         f'lib/obai_ros/{node} is not installed below {places}; run `make setup` in the project '
         'and use its .venv, or source install/setup.bash after `colcon build`')
@@ -36,11 +34,4 @@ def config(name: str) -> Path:
 
 def ament_prefix_path() -> str:
     """Return AMENT_PREFIX_PATH with this interpreter's environment, where the wheels are."""
-    return os.pathsep.join(str(prefix) for prefix in _prefixes())
-
-
-def _prefixes() -> list[Path]:
-    listed = [Path(entry) for entry in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)
-              if entry]
-    here = Path(sys.prefix)
-    return listed if here in listed else [*listed, here]
+    return os.pathsep.join(str(prefix) for prefix in prefixes())

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from obai_ros.demo.installation import ament_prefix_path, config, executable
 
+STARTUP_PATIENCE = 90.0  # s; libraries and weights are loaded meanwhile, perhaps on a busy machine
 # A frame that is not answered is an error that whoever watches the loop reports. The simulator
 # must not go on without the action, or an episode would depend on how busy the machine is.
 NEVER = 3600.0  # s

@@ -79,15 +79,22 @@ class ModelConfig:
 
     @staticmethod
     def named(name: str) -> ModelConfig:
+        """Return the preset of this name. Raises ValueError when there is none."""
         if not isinstance(name, str) or name not in PRESETS:
             raise ValueError(f'unknown preset {name!r}: choose one of {sorted(PRESETS)}')
         return PRESETS[name]
 
     def to_dict(self) -> dict:
+        """Return all settings by name, ready for JSON; `from_dict` reads them."""
         return asdict(self)
 
     @staticmethod
     def from_dict(values: dict) -> ModelConfig:
+        """
+        Return the configuration that `to_dict` wrote; what it does not name is as in `fast`.
+
+        Raises ValueError for unknown settings, and for values that cannot be.
+        """
         known = {field.name for field in fields(ModelConfig)}
         unknown = sorted(str(name) for name in set(values) - known)
         if unknown:

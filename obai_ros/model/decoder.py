@@ -95,5 +95,6 @@ class GlimpseDecoder(nn.Module):
 
 
 def make_decoder(config: ModelConfig) -> nn.Module:
+    """Return a new decoder of the kind that a model is configured with, its weights at random."""
     kinds = {'broadcast': BroadcastDecoder, 'glimpse': GlimpseDecoder}
     return kinds[config.decoder](config)

@@ -15,7 +15,7 @@ from sensor_msgs.msg import Image
 from obai_ros.benchmark.case import Case
 from obai_ros.benchmark.perception import camera_pictures
 from obai_ros.benchmark.timing import percentiles
-from obai_ros.demo.loop import enter_domain, node_commands
+from obai_ros.demo.loop import enter_domain, node_commands, STARTUP_PATIENCE
 from obai_ros.demo.processes import Supervisor
 from obai_ros.messages import image
 from obai_ros.model.checkpoint import save_checkpoint
@@ -23,8 +23,7 @@ from obai_ros.msg import PerceptionStatus, SlotBeliefs
 from obai_ros.nodes import qos
 from obai_ros.nodes.guest import Guest
 
-STARTUP_PATIENCE = 90.0  # s; libraries and weights are loaded meanwhile, perhaps on a busy machine
-PATIENCE = 5.0           # s without beliefs about an image, after which it counts as lost
+PATIENCE = 5.0  # s without beliefs about an image, after which it counts as lost
 
 
 class BenchmarkNode(Node):

@@ -10,15 +10,13 @@ import torch
 
 from obai_ros.control.request import requests
 from obai_ros.control.task import Task
-from obai_ros.demo.loop import enter_domain, node_commands
+from obai_ros.demo.loop import enter_domain, node_commands, STARTUP_PATIENCE
 from obai_ros.demo.processes import Supervisor
 from obai_ros.demo.records import Frame
 from obai_ros.messages import image
 from obai_ros.msg import Goal
 from obai_ros.nodes import goal_messages
 from obai_ros.nodes.demo_node import LoopBroken, open_demo_node
-
-STARTUP_PATIENCE = 90.0  # s; libraries and weights are loaded meanwhile, perhaps on a busy machine
 
 
 def play_through_nodes(task: Task, steps: int, checkpoint: Path, goal_bank: Path, seed: int,

@@ -8,10 +8,7 @@ import time
 
 from lifecycle_msgs.msg import TransitionEvent
 import numpy as np
-import rclpy
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool, Trigger
 
@@ -19,6 +16,7 @@ from obai_ros.demo.records import Episode, Frame
 from obai_ros.messages import action_field, image
 from obai_ros.msg import ActionField, Goal, ObjectStates, SlotBeliefs
 from obai_ros.nodes import qos
+from obai_ros.nodes.guest import Guest
 from obai_ros.srv import SetGoal
 
 # Who publishes what, in the order in which a frame goes round the loop.
@@ -39,7 +37,8 @@ class DemoNode(Node):
     """
     Drives sim_node and planner_node and records episodes.
 
-    context: of rclpy, initialised.
+    context: of rclpy, initialised. It is served while it waits, by the executor that it was added
+    to.
     watch: called often while waiting; raises when there is no point in waiting on.
     patience: s without a new frame, or an answer, after which the loop counts as broken.
     """
@@ -54,8 +53,6 @@ class DemoNode(Node):
         self._order: list[tuple] = []
         self._episode = -1
         self._awaited = None
-        self._executor = SingleThreadedExecutor(context=context)
-        self._executor.add_node(self)
         self._goal = self.create_client(SetGoal, 'planner_node/set_goal')
         self._reset = self.create_client(Trigger, 'sim_node/reset')
         self._pause = self.create_client(SetBool, 'sim_node/pause')
@@ -125,11 +122,6 @@ class DemoNode(Node):
             progress(len(frames) - 1, frames[-1])
         return tuple(frames)
 
-    def close(self) -> None:
-        """Stop serving callbacks and leave the graph."""
-        self._executor.shutdown(timeout_sec=1.0)
-        self.destroy_node()
-
     def _ask(self, goal: Goal) -> None:
         self._call(self._goal, SetGoal.Request(goal=goal), 'planner_node',
                    lambda: self._is_pursued(goal))
@@ -154,7 +146,7 @@ class DemoNode(Node):
         """Serve callbacks until the condition holds; awaited: (node, name) to blame if not."""
         started = time.monotonic()
         while not condition():
-            self._executor.spin_once(timeout_sec=0.1)
+            self.executor.spin_once(timeout_sec=0.1)
             self._watch()
             if time.monotonic() - started > patience:
                 node, name = awaited or self._culprit()
@@ -246,14 +238,5 @@ def open_demo_node(domain: int, watch):
 
     Signals stay with the program: Ctrl-C raises KeyboardInterrupt wherever it is.
     """
-    context = rclpy.Context()
-    rclpy.init(args=['--ros-args', '--disable-external-lib-logs'], context=context,
-               domain_id=domain, signal_handler_options=SignalHandlerOptions.NO)
-    try:
-        node = DemoNode(context, watch)
-        try:
-            yield node
-        finally:
-            node.close()
-    finally:
-        context.try_shutdown()
+    with Guest(lambda context: DemoNode(context, watch), domain) as guest:
+        yield guest.node

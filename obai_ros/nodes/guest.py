@@ -15,16 +15,18 @@ class Guest:
     """
     A node of a command, in a context of its own, so that signals stay with the program.
 
-    make_node: called with the context, returns the node. A context manager.
+    make_node: called with the context, returns the node. domain: the ROS domain to join, None for
+    that of the environment. A context manager.
     """
 
-    def __init__(self, make_node):
+    def __init__(self, make_node, domain: int | None = None):
         self._make_node = make_node
+        self._domain = domain
         self._context = rclpy.Context()
 
     def __enter__(self) -> Guest:
         rclpy.init(args=['--ros-args', '--disable-external-lib-logs'], context=self._context,
-                   signal_handler_options=SignalHandlerOptions.NO)
+                   domain_id=self._domain, signal_handler_options=SignalHandlerOptions.NO)
         try:
             self.node = self._make_node(self._context)
         except BaseException:

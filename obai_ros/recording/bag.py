@@ -15,6 +15,7 @@ from obai_ros.recording.footage import Footage, Framing
 
 IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 ACTION = 'obai_ros/msg/ActionField'
+ACTIONS, TRUTH = 'applied_action_field', 'ground_truth/label_image'
 FILES = ('.mcap', '.db3')
 
 GAP = 2.5
@@ -40,8 +41,9 @@ def read_bag(path: str | Path, framing: Framing, image_topic: str = '') -> Foota
     Read the images of a bag, with what was done and the truth if they were recorded beside them.
 
     image_topic: which images; '' if there is only one candidate. The actions are those of
-    applied_action_field, and the truth that of ground_truth/label_image, in the namespace of the
-    images; both belong to the image whose stamp they bear. Frames that the actions say nothing
+    applied_action_field, and the truth that of ground_truth/label_image (`companion`); both belong
+    to the image whose stamp they bear. Actions are for the grid of the model, of framing.size px,
+    as perception_node takes them, or for the whole image. Frames that the actions say nothing
     about, that were cut (the simulator was reset), or that come after a gap begin a new piece; so
     do those around images without their truth, which are left out.
     Raises RecordingError.
@@ -63,11 +65,8 @@ def _read(path: Path, reader: AnyReader, framing: Framing, image_topic: str) -> 
         raise RecordingError(f'{path} is empty: record it anew, with `obai record` for instance, '
                              f'while images are published')
     topic = choose_topic(path, kinds, image_topic)
-    home = topic.removesuffix('/compressed').rpartition('/')[0]
-    companions = {f'{home}/applied_action_field': ACTION,
-                  f'{home}/ground_truth/label_image': IMAGE}
-    actions_topic, labels_topic = (name if kinds.get(name) == kind else None
-                                   for name, kind in companions.items())
+    actions_topic = companion(kinds, topic, ACTIONS, ACTION)
+    labels_topic = companion(kinds, topic, TRUTH, IMAGE)
     images, labels, actions = {}, {}, {}
     size = None
     wanted = [connection for connection in reader.connections
@@ -95,7 +94,39 @@ def _read(path: Path, reader: AnyReader, framing: Framing, image_topic: str) -> 
     return Footage(
         np.stack([images[stamp] for stamp in stamps]),
         np.stack([labels[stamp] for stamp in stamps]) if labels_topic else None,
-        _pieces(stamps, images, actions, actions_topic is not None), acted, points)
+        _pieces(stamps, images, actions, actions_topic is not None), acted, points,
+        f'images of {topic}, {_used("actions", ACTIONS, actions_topic)}, '
+        f'{_used("truth", TRUTH, labels_topic)}')
+
+
+def companion(kinds: dict[str, str], topic: str, name: str, kind: str) -> str | None:
+    """
+    Return the topic of a bag that belongs to the images on `topic`, or None.
+
+    kinds: topic -> type, of those that have messages; name, kind: what it is called and its type.
+    That is the one in the namespace of the images. Nodes whose image_raw is remapped to a camera
+    of another namespace leave theirs where they are, so without one there it is the only one in
+    the bag, unless it lies beside other images of its own.
+    """
+    beside = f'{_home(topic)}/{name}'
+    if kinds.get(beside) == kind:
+        return beside
+    spoken_for = {_home(other) for other, its in kinds.items()
+                  if its in (IMAGE, COMPRESSED)
+                  and other.removesuffix('/compressed').endswith('/image_raw')}
+    found = [other for other, its in kinds.items() if its == kind and other.endswith(f'/{name}')]
+    if len(found) == 1 and found[0].removesuffix(f'/{name}') not in spoken_for:
+        return found[0]
+    return None
+
+
+def _home(topic: str) -> str:
+    """Return the namespace of a topic of images."""
+    return topic.removesuffix('/compressed').rpartition('/')[0]
+
+
+def _used(what: str, name: str, topic: str | None) -> str:
+    return f'{what} of {topic}' if topic else f'no {what} (none on {name} that belongs to them)'
 
 
 def choose_topic(path: Path, kinds: dict[str, str], image_topic: str) -> str:
@@ -144,12 +175,25 @@ def _points(path: Path, stamps: list[int], actions: dict, framing: Framing, size
         if stamp not in actions:
             continue
         try:
-            row, col, acceleration = action_field.read(actions[stamp], *size)
+            points.append(_points_of(actions[stamp], framing, size))
         except action_field.ActionFieldError as error:
             raise RecordingError(f'{path}: {error}') from error
-        points.append(framing.points(row, col, acceleration, *size)[0])
         acted.append(np.full(len(points[-1]), frame, np.int64))
     return np.concatenate(acted), np.concatenate(points)
+
+
+def _points_of(message, framing: Framing, size: tuple[int, int]) -> np.ndarray:
+    """Return the points of a field on the grid of the model, [P, 4] float32 (row, col, ax, ay)."""
+    grid = message.height, message.width
+    if grid == (framing.size, framing.size):
+        row, col, acceleration = action_field.read(message, *grid)
+        return np.column_stack([row, col, acceleration]).astype(np.float32)
+    if grid != size:
+        raise action_field.WrongGrid(
+            f'an action field is for a grid of {grid[0]}x{grid[1]} px, expected '
+            f'{framing.size}x{framing.size}, as large as the images of the model, or '
+            f'{size[0]}x{size[1]}, as large as the recorded ones')
+    return framing.points(*action_field.read(message, *grid), *size)[0]
 
 
 def _pieces(stamps: list[int], images: dict, actions: dict, known: bool) -> np.ndarray:

@@ -72,8 +72,8 @@ class BagWriter:
             self.discard()
             raise RecordingError(
                 'nothing was recorded, as none of the topics had a message: see `ros2 topic list` '
-                'for what there is, and name topics with --topics or their namespace with '
-                '--namespace')
+                'for what there is, and name the images with --image-topic, other topics with '
+                '--topics, or their namespace with --namespace')
         self._writer.close()
         (self._workshop / self.path.name).rename(self.path)
         self._workshop.rmdir()

@@ -2,15 +2,15 @@
 """What the messages of ROS 2 look like, as bags and viewers want to be told."""
 from __future__ import annotations
 
-import os
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from rosbags.interfaces import Nodetype
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+from obai_ros.share import prefixes
 
 OURS = 'obai_ros'
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -78,9 +78,7 @@ class Definitions:
 
 
 def _folders(package: str) -> list[Path]:
-    prefixes = [Path(entry) for entry in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)
-                if entry]
-    folders = [prefix / 'share' / package / 'msg' for prefix in [*prefixes, Path(sys.prefix)]]
+    folders = [prefix / 'share' / package / 'msg' for prefix in prefixes()]
     # What is installed first: that is what running nodes were built with.
     return [*folders, CHECKOUT / 'msg'] if package == OURS else folders
 

@@ -20,6 +20,7 @@ class Footage:
     acted: [A] int64, frames on which an acceleration acted, not decreasing; points: [A, 4]
     float32, its (row, col, ax, ay) in px and px/frame^2 of these images. A frame without any was
     left alone.
+    origin: what of a recording was used, in words; '' where there was nothing to choose.
     """
 
     images: np.ndarray
@@ -27,6 +28,7 @@ class Footage:
     piece: np.ndarray
     acted: np.ndarray
     points: np.ndarray
+    origin: str = ''
 
     @property
     def frames(self) -> int:

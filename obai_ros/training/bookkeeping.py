@@ -105,42 +105,27 @@ class Bookkeeping(L.Callback):
                 f'; {kept} is what was saved before' if kept.exists() else ''))
 
     def _validate(self, trainer, learner, loss: float) -> None:
+        """Fit what is not learned by gradients, score, and tell everybody."""
         if not trainer.is_global_zero:
             return
         schedule = learner.recipe.schedule_at(learner.stage)
-        table = learn_proposals(learner.average, self.videos.images[:LOOKED_AT, 0], schedule)
-        if table is not None:
-            learner.average.proposal.copy_(table)
-            learner.model.proposal.copy_(table)
+        self._fit_proposals(learner, schedule)
         scores = validate(learner.average, self.videos, schedule)
         steps = learner.step - self.started_at
         rate = steps * learner.stage.batch / (time.monotonic() - self.resumed)
-        entry = {'stage': learner.stage.name, 'step': learner.step, 'loss': loss,
-                 'seconds': round(learner.record['seconds']), **scores}
-        # NaN is not JSON; what is not known yet is left out.
-        learner.record['stages'].append({
-            name: round(value, 6) if isinstance(value, float) else value
-            for name, value in entry.items() if value == value})
-        terms = {name: float(getattr(learner.last_free_energy, name).sum(-1).mean())
-                 for name in ('reconstruction', 'dynamics', 'action', 'state_entropy',
-                              'action_entropy')}
-        curves = {'loss': loss, 'gradient_norm': float(learner.gradient_norm),
-                  'sequences_per_s': rate, 'D': float(learner.model.dynamics.D.detach().norm()),
-                  'skipped_steps': float(learner.skipped),
-                  **{f'validation/{name}': value for name, value in scores.items()},
-                  **{f'free_energy/{name}': value for name, value in terms.items()}}
+        _record(learner, loss, scores)
         if trainer.logger is not None:
-            trainer.logger.log_metrics(curves, learner.record['sequences'])
+            trainer.logger.log_metrics(_curves(learner, loss, scores, rate),
+                                       learner.record['sequences'])
             self._draw(trainer.logger.experiment, learner)
-        left = (learner.stage.steps - learner.step) * learner.stage.batch / max(rate, 1e-9)
-        measured = f"MSE {scores['mse']:.5f}"
-        if 'ari' in scores:  # the truth is known
-            measured = (f"ARI {scores['ari']:.3f}  FARI {scores['fari']:.3f}  {measured}  "
-                        f"found {scores['found']:.2f}  position R2 {scores['position_r2']:.2f}")
-        self.say(f"{learner.stage.name} {learner.step}/{learner.stage.steps}  loss {loss:.4f}  "
-                 f"{measured}  |D| {curves['D']:.3f}  skipped {learner.skipped}  "
-                 f"{rate:.1f} sequences/s  "
-                 f"stage ends in {datetime.timedelta(seconds=round(left))}")
+        self.say(_progress(learner, loss, scores, rate))
+
+    def _fit_proposals(self, learner: Learner, schedule) -> None:
+        """Learn anew what is proposed for births, for the weights as they are now."""
+        table = learn_proposals(learner.average, self.videos.images[:LOOKED_AT, 0], schedule)
+        if table is not None:
+            for model in (learner.average, learner.model):
+                model.proposal.copy_(table)
 
     @torch.no_grad()
     def _draw(self, board, learner: Learner) -> None:
@@ -159,6 +144,44 @@ class Bookkeeping(L.Callback):
         loss = trainer.strategy.broadcast(validation_loss(learner, self.videos))
         learner.record['plateau'] = watch_plateau(learner.stage, learner.step, loss,
                                                   learner.record.get('plateau'))
+
+
+def _record(learner: Learner, loss: float, scores: dict) -> None:
+    """Add scores to the record that is kept with the weights."""
+    entry = {'stage': learner.stage.name, 'step': learner.step, 'loss': loss,
+             'seconds': round(learner.record['seconds']), **scores}
+    # NaN is not JSON; what is not known yet is left out.
+    learner.record['stages'].append({
+        name: round(value, 6) if isinstance(value, float) else value
+        for name, value in entry.items() if value == value})
+
+
+def _curves(learner: Learner, loss: float, scores: dict, rate: float) -> dict[str, float]:
+    """Return what TensorBoard shows; rate: sequences per second."""
+    terms = {name: float(getattr(learner.last_free_energy, name).sum(-1).mean())
+             for name in ('reconstruction', 'dynamics', 'action', 'state_entropy',
+                          'action_entropy')}
+    return {'loss': loss, 'gradient_norm': float(learner.gradient_norm),
+            'sequences_per_s': rate, 'D': _norm_of_dynamics(learner),
+            'skipped_steps': float(learner.skipped),
+            **{f'validation/{name}': value for name, value in scores.items()},
+            **{f'free_energy/{name}': value for name, value in terms.items()}}
+
+
+def _progress(learner: Learner, loss: float, scores: dict, rate: float) -> str:
+    """Return the line that says how far a stage is; rate: sequences per second."""
+    left = (learner.stage.steps - learner.step) * learner.stage.batch / max(rate, 1e-9)
+    measured = f"MSE {scores['mse']:.5f}"
+    if 'ari' in scores:  # the truth is known
+        measured = (f"ARI {scores['ari']:.3f}  FARI {scores['fari']:.3f}  {measured}  "
+                    f"found {scores['found']:.2f}  position R2 {scores['position_r2']:.2f}")
+    return (f"{learner.stage.name} {learner.step}/{learner.stage.steps}  loss {loss:.4f}  "
+            f"{measured}  |D| {_norm_of_dynamics(learner):.3f}  skipped {learner.skipped}  "
+            f"{rate:.1f} sequences/s  stage ends in {datetime.timedelta(seconds=round(left))}")
+
+
+def _norm_of_dynamics(learner: Learner) -> float:
+    return float(learner.model.dynamics.D.detach().norm())
 
 
 def validation_loss(learner: Learner, videos, batch: int = 16) -> float:

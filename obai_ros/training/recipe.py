@@ -96,6 +96,7 @@ class Recipe:
         return replace(stage.schedule, iterations=iterations, births=0)
 
     def scene_at(self, stage: Stage) -> SceneConfig:
+        """Return what the simulator shows in a stage: the recipe's scenes, of its image size."""
         return replace(self.scene, image_size=stage.image_size)
 
     def index_of(self, name: str) -> int:

@@ -93,6 +93,19 @@ def smaller(clips: Clips, ratio: int) -> Clips:
     return Clips(images.unflatten(0, clips.images.shape[:2]), labels, actions)
 
 
+@dataclass(frozen=True)
+class Recordings:
+    """Recordings on disk, and how they are to be seen; see `read_footage` for all three."""
+
+    path: Path
+    image_topic: str = ''
+    resize: str = 'crop'
+
+    def footage(self, size: int) -> Footage:
+        """Return them with images of size x size px. Raises ValueError as `read_footage`."""
+        return read_footage(self.path, size, self.image_topic, self.resize)
+
+
 def read_footage(path: Path, size: int, image_topic: str = '', resize: str = 'crop') -> Footage:
     """
     Read recordings: a file from `obai generate`, a rosbag2 folder or a file of one (MCAP or
@@ -144,17 +157,20 @@ def _footage(dataset: Dataset) -> Footage:
 
 
 def recorded_dataset(path: Path, size: int, image_topic: str = '', resize: str = 'crop',
-                     frames: int = 8, seen: int = 4) -> Dataset:
+                     frames: int = 8, seen: int = 4, say=print) -> Dataset:
     """
     Return recordings as a data set to evaluate on: clips without common frames.
 
     The videos of a file from `obai generate` keep their length. Of others the clips have `frames`
-    frames or, where nothing is that long, `seen`. Raises ValueError as `read_footage` does.
+    frames or, where nothing is that long, `seen`. say(sentence): what of a bag was used.
+    Raises ValueError as `read_footage` does.
     """
     path = Path(path)
     if path.suffix == '.npz' and not image_topic:
         return _fitted(read_dataset(path), Framing(size, resize))
     footage = read_footage(path, size, image_topic, resize)
+    if footage.origin:
+        say(f'{path}: {footage.origin}')
     for length in (frames, seen):
         starts = footage.in_a_row(length)
         if len(starts):

@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import lightning as L
@@ -17,24 +18,42 @@ from obai_ros.model.checkpoint import Checkpoint, save_checkpoint
 from obai_ros.training.bookkeeping import Bookkeeping, STATE
 from obai_ros.training.learner import Learner
 from obai_ros.training.recipe import preset_path, Recipe
-from obai_ros.training.recorded import Recorded, read_footage
+from obai_ros.training.recorded import Recorded, Recordings
 from obai_ros.training.state import load_state
 
+
+@dataclass(frozen=True)
+class Hardware:
+    """
+    What a run computes on, in the words of Lightning's Trainer.
+
+    accelerator: auto, cpu or gpu. devices: how many processes or GPUs of a node, or which GPUs.
+    nodes: how many machines. strategy: auto, or ddp for several devices.
+    """
+
+    accelerator: str = 'auto'
+    devices: int | list[int] = 1
+    nodes: int = 1
+    strategy: str = 'auto'
+
+
 def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
-          minutes: float = float('inf'), validate_every: int = 500, save_every_s: float = 120.0,
-          accelerator: str = 'auto', devices: int | list[int] = 1, nodes: int = 1,
-          strategy: str = 'auto', begin_with: Checkpoint | None = None, begin_at: str = '',
-          data: Path | None = None, image_topic: str = '', resize: str = 'crop',
-          until: int | None = None, say=print) -> bool:
+          begin_with: Checkpoint | None = None, begin_at: str = '',
+          recordings: Recordings | None = None, hardware: Hardware = Hardware(),
+          minutes: float = float('inf'), until: int | None = None, validate_every: int = 500,
+          save_every_s: float = 120.0, say=print) -> bool:
     """
     Run a recipe; return whether it came to its end, or as far as it should.
 
-    folder: where state, TensorBoard curves and weights go. resume: continue from the state in
-    the folder, whose recipe and seed then count. minutes: stop and save after so long.
+    folder: where state, TensorBoard curves and weights go. seed: of weights, videos and noise.
+    resume: continue from the state in the folder, whose recipe and seed then count.
     begin_with: a model whose weights are carried over to the first stage instead of random ones.
     begin_at: name of the stage to begin at, leaving out those before; '' for the first.
-    data, image_topic, resize: recordings to learn from instead of the simulator, see
-    `recorded.read_footage`. until: end after so many steps, counted over all stages.
+    recordings: what to learn from instead of the simulator.
+    minutes: stop and save after so long. until: end after so many steps, counted over all stages.
+    validate_every: so many steps, and at the end of a stage; save_every_s: seconds.
+    say(sentence): for people.
+    Raises ValueError, in a sentence, for what does not go together, before any work.
     """
     if resume:
         learner = Learner.resumed(load_state(folder / STATE))
@@ -43,10 +62,9 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
         learner = Learner(recipe, seed, recipe.index_of(begin_at) if begin_at else 0)
         if begin_with is not None:
             learner.begin_with(begin_with)
-    _take_data(learner, data, image_topic, resize, say)
+    _take_data(learner, recordings, say)
     folder.mkdir(parents=True, exist_ok=True)
-    learner.record.update(hardware=hardware(), torch=torch.__version__)
-    strategy = lenient(strategy, learner.recipe)
+    learner.record.update(hardware=machine(), torch=torch.__version__)
     books = Bookkeeping(folder, minutes, validate_every, save_every_s, until, say)
     # What Lightning says at its start is about Lightning; what it warns of is meant: the loader
     # yields step numbers only, and a stage may be shorter than the interval between logs.
@@ -55,7 +73,8 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
         warnings.filterwarnings('ignore', module='lightning')
         while True:
             trainer = L.Trainer(
-                accelerator=accelerator, devices=devices, num_nodes=nodes, strategy=strategy,
+                accelerator=hardware.accelerator, devices=hardware.devices,
+                num_nodes=hardware.nodes, strategy=lenient(hardware.strategy, learner.recipe),
                 max_epochs=1, callbacks=[books],
                 logger=TensorBoardLogger(folder, name='curves', version=''),
                 enable_checkpointing=False, enable_model_summary=False,
@@ -92,10 +111,10 @@ def lenient(strategy: str, recipe: Recipe) -> str:
     return strategy
 
 
-def _take_data(learner: Learner, path: Path | None, image_topic: str, resize: str, say) -> None:
+def _take_data(learner: Learner, recordings: Recordings | None, say) -> None:
     """Let a learner learn from recordings. Raises ValueError when they do not go together."""
     before = learner.record.get('data')
-    if path is None:
+    if recordings is None:
         if before is not None:
             raise ValueError(f'this run learned from {before["name"]}: continue it with --data')
         return
@@ -107,18 +126,19 @@ def _take_data(learner: Learner, path: Path | None, image_topic: str, resize: st
         raise ValueError(f'stage {streams[0]!r} learns from streams, which only the simulator '
                          f'has: with --data choose a recipe without `streams`, such as '
                          f'--recipe {preset_path("recorded")}')
-    footage = read_footage(path, learner.recipe.model.image_size, image_topic, resize)
-    facts = {'name': path.resolve().name, 'frames': footage.frames, 'pieces': footage.pieces,
-             'actions': len(footage.points)}
+    footage = recordings.footage(learner.recipe.model.image_size)
+    facts = {'name': recordings.path.resolve().name, 'frames': footage.frames,
+             'pieces': footage.pieces, 'actions': len(footage.points)}
     if before is not None and before != facts:
-        raise ValueError(f'this run learned from {before}, but {path} is {facts}: continue it '
-                         f'with what it began with')
+        raise ValueError(f'this run learned from {before}, but {recordings.path} is {facts}: '
+                         f'continue it with what it began with')
     learner.recorded = Recorded(footage, facts['name'])
     learner.recorded.check(learner.recipe.stages)
     learner.record['data'] = facts
     say(f"{facts['name']}: {footage.frames} frames in {footage.pieces} unbroken pieces, "
         f"{len(footage.points)} accelerations, "
-        f"{'with' if footage.labels is not None else 'without'} the truth")
+        f"{'with' if footage.labels is not None else 'without'} the truth"
+        + (f' ({footage.origin})' if footage.origin else ''))
 
 
 def training_record(learner: Learner, finished: bool) -> dict:
@@ -127,7 +147,7 @@ def training_record(learner: Learner, finished: bool) -> dict:
             'step': learner.step, **learner.record, 'recipe': learner.recipe.to_dict()}
 
 
-def hardware() -> str:
+def machine() -> str:
     """Return a few words about this machine."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()

@@ -101,6 +101,7 @@ class Stage:
 
     @property
     def schedule(self) -> Schedule:
+        """How inference looks at videos while a model learns in this stage."""
         return Schedule(self.iterations, self.first_iterations, self.window, births=self.births,
                         seeds=self.seeds, confined=self.streams > 0,
                         exact_velocities=self.streams > 0)

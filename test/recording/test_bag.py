@@ -7,7 +7,7 @@ import pytest
 from rosbags.convert.converter import convert
 
 from obai_ros.recording import RecordingError
-from obai_ros.recording.bag import bag_at, choose_topic, read_bag
+from obai_ros.recording.bag import ACTION, bag_at, choose_topic, companion, IMAGE, read_bag
 from obai_ros.recording.footage import Framing
 
 
@@ -42,6 +42,40 @@ def test_other_sizes_are_fitted_and_actions_with_them(script, tmp_path):
     footage = read_bag(tmp_path / 'bag', Framing(4))
     assert footage.images.shape == (4, 4, 4, 3) and footage.labels.shape == (4, 4, 4)
     assert footage.points.tolist() == [[1.0, 3.0, 2.0, -1.0]]
+
+
+def test_actions_of_a_camera_are_on_the_grid_of_the_model(script, tmp_path):
+    script.image(0, picture(0, 24, 32))
+    script.action(0, [1, 7], [2, 0], [[4.0, -2.0], [1.0, 0.0]], 8, 8)
+    script.image(1, picture(0, 24, 32))
+    script.action(1, [12], [16], [[3.0, 0.0]], 24, 32)
+    script.writer.close()
+    footage = read_bag(tmp_path / 'bag', Framing(8))
+    assert footage.acted.tolist() == [0, 0, 1]
+    # As they are; those on the grid of the image come with it: a third of its middle square.
+    assert footage.points.tolist() == [
+        [1.0, 2.0, 4.0, -2.0], [7.0, 0.0, 1.0, 0.0], [4.0, 4.0, 1.0, 0.0]]
+
+
+def test_what_a_remapped_camera_leaves_behind_is_found(script, tmp_path):
+    script.image(0, picture(1), '/camera/image_raw')
+    script.image(0, np.zeros((8, 8), np.uint8), '/ground_truth/label_image')
+    script.action(0, [1], [1], [[1.0, 1.0]], 8, 8)
+    script.writer.close()
+    footage = read_bag(tmp_path / 'bag', Framing(8))
+    assert len(footage.points) == 1 and footage.labels is not None
+    assert footage.origin == ('images of /camera/image_raw, actions of /applied_action_field, '
+                              'truth of /ground_truth/label_image')
+
+
+@pytest.mark.parametrize('others', [
+    ('/image_raw', '/applied_action_field'),
+    ('/image_raw/compressed', '/applied_action_field'),
+    ('/left/applied_action_field', '/right/applied_action_field')])
+def test_actions_that_may_be_about_other_images_are_left_alone(others):
+    kinds = {'/camera/image_raw': IMAGE, **{
+        name: ACTION if name.endswith('field') else IMAGE for name in others}}
+    assert companion(kinds, '/camera/image_raw', 'applied_action_field', ACTION) is None
 
 
 def test_sqlite_bags_are_read_as_well(script, tmp_path):
@@ -89,6 +123,7 @@ def test_a_namespace_keeps_what_belongs_together(script, tmp_path):
     left, right = (read_bag(tmp_path / 'bag', Framing(8), f'{side}/image_raw')
                    for side in ('left', 'right'))
     assert left.images.max() == 1 and len(left.points) == 0
+    assert 'no actions (none on applied_action_field that belongs to them)' in left.origin
     assert right.images.max() == 2 and len(right.points) == 1
     with pytest.raises(RecordingError, match='/left/image_raw, /right/image_raw.*--image-topic'):
         read_bag(tmp_path / 'bag', Framing(8))
@@ -118,7 +153,7 @@ def bad_truth(script):
 
 
 def bad_grid(script):
-    script.image(0, picture(0))
+    script.image(0, picture(0, 24, 32))
     script.action(0, [1], [1], [[1.0, 1.0]], 16, 16)
 
 
@@ -127,7 +162,7 @@ def bad_grid(script):
     (bad_mixed, 'images of 8x8 and of 12x8 px are mixed, expected one size'),
     (bad_encoding, 'cannot be decoded, expected a whole JPEG or PNG'),
     (bad_truth, 'no image on /image_raw whose truth is on /ground_truth/label_image'),
-    (bad_grid, 'a grid of 16x16 px, expected 8x8')])
+    (bad_grid, 'a grid of 16x16 px, expected 8x8, .* or 24x32')])
 def test_what_cannot_be_learned_from_is_refused_in_a_sentence(script, tmp_path, play, complaint):
     play(script)
     script.writer.close()

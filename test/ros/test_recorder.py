@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import signal
 
 import numpy as np
@@ -18,7 +19,7 @@ from obai_ros.msg import ActionField, Goal  # noqa: E402
 from obai_ros.nodes import qos, recorder_node  # noqa: E402
 from rclpy.duration import Duration  # noqa: E402
 from rosbags.highlevel import AnyReader  # noqa: E402
-from sensor_msgs.msg import Image  # noqa: E402
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image  # noqa: E402
 import yaml  # noqa: E402
 
 SIDE = 8
@@ -123,6 +124,52 @@ def test_a_recording_of_nothing_is_refused(domain, tmp_path, monkeypatch, capsys
     output = capsys.readouterr()
     assert 'nobody publishes /image_raw yet' in output.out
     assert 'obai record: nothing was recorded' in output.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_who_looks_for_the_wrong_images_is_told_of_others(client, tmp_path, monkeypatch, capsys):
+    client.publisher(Image, '/camera/image_raw', qos.IMAGE_OUT)
+    monkeypatch.setattr(recorder_node, 'PATIENCE', float('inf'))
+
+    def serve_until(self, condition, plain=recorder_node.Guest.serve_until):
+        plain(self, lambda: '/camera/image_raw' in recorder_node.published(self.node))
+        monkeypatch.setattr(recorder_node, 'PATIENCE', 0.0)
+        self.node._look()
+    monkeypatch.setattr(recorder_node.Guest, 'serve_until', serve_until)
+    assert obai_record(tmp_path) == 2
+    assert 'There are images on /camera/image_raw: --image-topic' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('topic, kind', [
+    ('/front/image', Image), ('front/image_raw/compressed', CompressedImage)])
+def test_frames_of_any_camera_are_counted(client, monkeypatch, tmp_path, topic, kind):
+    camera = client.publisher(kind, topic, qos.IMAGE_OUT)
+    info = client.publisher(CameraInfo, '/front/camera_info', qos.IMAGE_OUT)
+
+    def serve_until(self, condition, plain=recorder_node.Guest.serve_until):
+        def played():
+            if camera.get_subscription_count() and info.get_subscription_count():
+                message = kind()
+                message.header.stamp.sec = 1 + self.node.frames
+                info.publish(CameraInfo(header=message.header))
+                camera.publish(message)
+            return condition()
+        plain(self, played)
+    monkeypatch.setattr(recorder_node.Guest, 'serve_until', serve_until)
+    assert obai_record(tmp_path, '--frames', '3', '--image-topic', topic, '--json',
+                       str(tmp_path / 'r.json')) == 0
+    told = json.loads((tmp_path / 'r.json').read_text())
+    assert told['frames'] == 3 and told['messages']['/front/camera_info']
+    assert told['messages'][f'/{topic.lstrip("/")}'] >= 3
+
+
+def test_frames_that_cannot_be_counted_are_refused(client, tmp_path, capsys):
+    assert obai_record(tmp_path, '--topics', '/front/image', '--frames', '5') == 2
+    assert re.search('none of /front/image is called image_raw: .*--image-topic',
+                     capsys.readouterr().err)
+    client.publisher(Goal, 'goal_state', qos.LATCHED)
+    assert obai_record(tmp_path, '--image-topic', 'goal_state', '--frames', '5') == 2
+    assert '/goal_state is of type obai_ros/msg/Goal, expected' in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables of topics and services in the README, compared with running nodes."""
+"""The tables of topics and services in docs/interfaces.md, compared with running nodes."""
 
 import re
 
@@ -20,7 +20,7 @@ OF_EVERY_LIFECYCLE = ('transition_event', 'change_state', 'get_state', 'get_avai
 
 
 def rows(heading):
-    section = re.split(rf'^## {heading}$', (CHECKOUT / 'README.md').read_text(),
+    section = re.split(rf'^## {heading}$', (CHECKOUT / 'docs' / 'interfaces.md').read_text(),
                        flags=re.M)[1].split('\n## ')[0]
     cells = [[cell.strip().strip('`') for cell in line.strip('|').split('|')]
              for line in section.splitlines() if line.startswith('|')]
@@ -90,7 +90,7 @@ def test_the_tables_are_those_of_the_nodes(client, nodes):
             assert endpoint.qos_profile.durability == profile.durability, name
 
 
-def test_the_words_for_qualities_mean_what_the_readme_says():
+def test_the_words_for_qualities_mean_what_the_page_says():
     assert {name: (profile.reliability, profile.durability, profile.depth)
             for name, profile in QUALITIES.items()} == {
         'image': (ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE, 5),

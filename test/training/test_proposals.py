@@ -9,7 +9,7 @@ from obai_ros.model.obai import Obai
 from obai_ros.model.proposal import can_propose, look, propose
 from obai_ros.training import bookkeeping
 from obai_ros.training.proposals import learn_proposals
-from obai_ros.training.run import STATE, train
+from obai_ros.training.run import Hardware, STATE, train
 from obai_ros.training.state import load_state
 from obai_ros.training.validation import validation_videos
 
@@ -50,7 +50,7 @@ def test_a_run_keeps_its_table_with_its_weights_and_its_state(recipe, tmp_path, 
     model = Obai(recipe.model)
     table = torch.randn(model.proposal.shape, generator=torch.Generator().manual_seed(0))
     monkeypatch.setattr(bookkeeping, 'learn_proposals', lambda *args: table)
-    train(recipe, tmp_path, accelerator='cpu', validate_every=100, say=lambda line: None)
+    train(recipe, tmp_path, hardware=Hardware('cpu'), validate_every=100, say=lambda line: None)
     checkpoint = load_checkpoint(tmp_path / 'smoke.safetensors')
     assert torch.equal(checkpoint.model.proposal, table)
     state = load_state(tmp_path / STATE)

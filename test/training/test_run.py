@@ -25,13 +25,13 @@ from obai_ros.training.learner import (Learner, draw_batch, learning_rate, tempe
 from obai_ros.training.objective import composite_loss
 from obai_ros.training.pilots import Pilot, fly
 from obai_ros.training.recipe import Recipe
-from obai_ros.training.run import STATE, train
+from obai_ros.training.run import Hardware, STATE, train
 from obai_ros.training.state import load_state, save_state
 
 
 def run(recipe, folder, **settings):
     said = []
-    finished = train(recipe, folder, accelerator='cpu', validate_every=100, say=said.append,
+    finished = train(recipe, folder, hardware=Hardware('cpu'), validate_every=100, say=said.append,
                      **settings)
     return finished, said
 
@@ -159,7 +159,7 @@ def test_two_processes_have_the_gradients_of_one_with_the_joint_batch(recipe, tm
         'from pathlib import Path\n'
         'from obai_ros.training.recipe import Recipe\n'
         'from obai_ros.training.learner import Learner\n'
-        'from obai_ros.training.run import train\n'
+        'from obai_ros.training.run import Hardware, train\n'
         'folder = Path(sys.argv[1])\n'
         'plain = Learner.configure_gradient_clipping\n'
         'def keep(self, *args, **kwargs):\n'
@@ -168,7 +168,7 @@ def test_two_processes_have_the_gradients_of_one_with_the_joint_batch(recipe, tm
         '    plain(self, *args, **kwargs)\n'
         'Learner.configure_gradient_clipping = keep\n'
         'recipe = Recipe.from_dict(json.loads((folder / "recipe.json").read_text()))\n'
-        'train(recipe, folder / "out", accelerator="cpu", devices=2, strategy="ddp",\n'
+        'train(recipe, folder / "out", hardware=Hardware("cpu", 2, strategy="ddp"),\n'
         '      validate_every=100)\n')
     (tmp_path / 'script.py').write_text(script)
     done = subprocess.run([sys.executable, str(tmp_path / 'script.py'), str(tmp_path)],
@@ -232,7 +232,7 @@ def test_a_run_begins_with_other_weights_at_a_later_stage(recipe, tmp_path):
 
 def test_a_damaged_or_missing_state_is_refused(recipe, tmp_path):
     with pytest.raises(CheckpointError, match='no run to resume'):
-        train(recipe, tmp_path, resume=True, accelerator='cpu')
+        train(recipe, tmp_path, resume=True, hardware=Hardware('cpu'))
     (tmp_path / STATE).write_bytes(b'nonsense')
     with pytest.raises(CheckpointError, match='damaged'):
         load_state(tmp_path / STATE)
@@ -325,9 +325,10 @@ def test_a_run_watches_for_plateaus_and_remembers_when_resumed(recipe, tmp_path,
     stage = replace(recipe.stages[1], steps=6, plateau=1)
     single = replace(recipe, stages=(stage,))
     monkeypatch.setattr('obai_ros.training.bookkeeping.validation_loss', lambda *_: 1.0)
-    train(single, tmp_path, accelerator='cpu', validate_every=1, until=3, say=lambda _: None)
+    here = dict(hardware=Hardware('cpu'), validate_every=1, say=lambda _: None)
+    train(single, tmp_path, until=3, **here)
     assert load_state(tmp_path / STATE).record['plateau'] == {'lowest': 1.0, 'step': 3, 'cuts': 2}
-    train(single, tmp_path, accelerator='cpu', validate_every=1, resume=True, say=lambda _: None)
+    train(single, tmp_path, resume=True, **here)
     assert load_state(tmp_path / STATE).record['plateau']['cuts'] == 5
 
 

@@ -17,7 +17,8 @@ from obai_ros.model.window import extend, open_window
 from obai_ros.training import streams
 from obai_ros.training.learner import Learner
 from obai_ros.training.objective import stream_loss
-from obai_ros.training.run import STATE, train
+from obai_ros.training.recorded import Recordings
+from obai_ros.training.run import Hardware, STATE, train
 from obai_ros.training.stage import Stage
 from obai_ros.training.state import load_state
 from obai_ros.training.streams import Streams
@@ -103,7 +104,7 @@ def test_where_streams_are_is_kept_exactly(streams_recipe):
 def test_a_resumed_run_goes_on_with_its_streams_bit_for_bit(
         streams_recipe, tmp_path, stop_after, monkeypatch):
     def run(folder, **settings):
-        return train(streams_recipe, folder, accelerator='cpu', validate_every=100,
+        return train(streams_recipe, folder, hardware=Hardware('cpu'), validate_every=100,
                      say=lambda line: None, **settings)
 
     run(tmp_path / 'whole')
@@ -137,7 +138,8 @@ def test_streams_that_break_a_step_begin_anew(streams_recipe, tmp_path, monkeypa
 
     monkeypatch.setattr(Learner, 'configure_gradient_clipping', poisoned)
     monkeypatch.setattr(Streams, 'forget', lambda self, step: forgotten.append(step))
-    train(streams_recipe, tmp_path, accelerator='cpu', validate_every=100, say=lambda line: None)
+    train(streams_recipe, tmp_path, hardware=Hardware('cpu'), validate_every=100,
+          say=lambda line: None)
     assert forgotten == [2]
 
 
@@ -176,4 +178,4 @@ def test_births_happen_where_a_stream_is_gone_on_with(streams_recipe, monkeypatc
 
 def test_recordings_are_no_streams(streams_recipe, tmp_path):
     with pytest.raises(ValueError, match='learns from streams, which only the simulator has'):
-        train(streams_recipe, tmp_path, data=tmp_path, accelerator='cpu')
+        train(streams_recipe, tmp_path, recordings=Recordings(tmp_path), hardware=Hardware('cpu'))
