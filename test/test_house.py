@@ -20,6 +20,7 @@ ALLOWED = {
     'arguments': set(),
     'camera': set(),
     'share': set(),
+    'transport': {'share'},
     'whole_file': set(),
     'environment': {'action_field'},
     'model': {'action_field', 'share', 'whole_file'},
@@ -34,7 +35,7 @@ ALLOWED = {
     'messages': set(),
     'recording': {'camera', 'messages'},
     'viewing': {'recording'},
-    'demo': {'action_field', 'share', 'whole_file', 'environment', 'messages'},
+    'demo': {'action_field', 'share', 'transport', 'whole_file', 'environment', 'messages'},
     'cli': {'commands'},
 }
 EVERYTHING = {'nodes', 'commands'}

@@ -176,8 +176,9 @@ class PerceptionNode(ManagedNode):
         self._forget_if_told()
         if stamp == self._last:
             if not np.array_equal(picture, self._picture):
-                self._refuse_image('it shows something else than the last one, but stamps do not '
-                                   'advance', '; let the driver give each image a stamp of its own')
+                self._refuse_image(
+                    'it shows something else than the last one, but stamps do not advance',
+                    '; let the driver give each image a stamp of its own')
                 return
             # Whoever sent it again has had no answer; the planner may have missed the question.
             self._output.repeat()
