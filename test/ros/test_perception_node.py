@@ -502,6 +502,10 @@ def test_the_end_of_the_node_closes_its_engine(domain, weights):
 
 def test_silence_is_explained_and_diagnosed(client, start_node, weights):
     diagnostics = client.collect(DiagnosticArray, '/diagnostics')
+    raw = client.publisher(Image, '/raw/image', qos.IMAGE_OUT)
+    deaf = start_node('perception_node', {'__ns': '/deaf', 'image_raw': '/raw/image',
+                                          '/diagnostics': '/deaf/diagnostics'},
+                      checkpoint=weights, image_transport='compressed')
     node = start_active(client, start_node, {'image_raw': '/camera/image'}, checkpoint=weights)
     client.until(lambda: node.says(r'no image on /camera/image for 5 s \(publishers: 0\)'),
                  'a word on the silence')
@@ -510,6 +514,8 @@ def test_silence_is_explained_and_diagnosed(client, start_node, weights):
     assert {value.key: value.value for value in last.values}['device'] == 'cpu'
     client.until(lambda: diagnostics[-1].status[0].message == 'no image on /camera/image',
                  'diagnostics')
+    client.until(lambda: deaf.says('there are raw ones: set image_transport to raw'), 'the hint')
+    assert not raw.get_subscription_count()
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
