@@ -423,6 +423,8 @@ def test_lifecycle(client, start_node, weights):
     refused = client.call(Trigger, 'perception_node/reset')
     assert not refused.success
     assert 'not configured' in refused.message
+    enabled = client.call(SetBool, 'perception_node/enable', data=True)
+    assert enabled.success and 'the node is not active' in enabled.message
     assert change(client, Transition.TRANSITION_CONFIGURE)
     for _ in range(2):
         assert change(client, Transition.TRANSITION_ACTIVATE)
@@ -489,6 +491,21 @@ def test_a_start_that_fails_leaves_the_node_unconfigured(domain, weights, monkey
         monkeypatch.undo()
         assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
         assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+
+
+def test_all_is_counted_from_the_moment_of_configuration(domain, weights, capfd):
+    with inside(PerceptionNode, domain, checkpoint=weights, engine='graphs', device='cpu',
+                autostart=False) as node:
+        node.trigger_configure()
+        assert '32x32 px) on cpu' in (said := capfd.readouterr().err)
+        assert 'direct engine takes over' in said and 'graphs engine' not in said
+        for stamp in (1, 2):
+            node.complaints.add('image', 'no image')
+            node._frames.put(stamp, None)
+        assert (node.complaints.count('image'), node._frames.dropped) == (2, 1)
+        node.trigger_cleanup()
+        node.trigger_configure()
+        assert (node.complaints.count('image'), node._frames.dropped) == (0, 0)
 
 
 def test_the_end_of_the_node_closes_its_engine(domain, weights):
