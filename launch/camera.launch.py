@@ -13,6 +13,7 @@ from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, Opaq
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
+from obai_ros.transport import profiles
 
 ARGUMENTS = [
     DeclareLaunchArgument(
@@ -22,12 +23,22 @@ ARGUMENTS = [
 ]
 
 
+def check(context):
+    """Refuse what cannot be before anything runs: launch leaves behind what it has started."""
+    if context.launch_configurations.get('image_transport') == 'compressed':
+        raise ValueError('image_transport is compressed, but camera_node publishes raw images '
+                         'only: leave image_transport out, or start a driver that compresses, and '
+                         'perception.launch.py')
+
+
 def nodes(context):
     """Return the camera; perception.launch.py has declared the shared arguments."""
     def value(name):
         return LaunchConfiguration(name).perform(context)
 
-    given = {'use_sim_time': value('use_sim_time') == 'true'}
+    given = {}
+    if value('use_sim_time'):
+        given['use_sim_time'] = value('use_sim_time') == 'true'
     if value('source'):
         given['source'] = ParameterValue(value('source'), value_type=str)  # 0 is a name, too
     return [
@@ -35,7 +46,7 @@ def nodes(context):
         Node(package='obai_ros', executable='camera_node', namespace=value('namespace'),
              output='screen', emulate_tty=True, parameters=[value('params_file'), given],
              ros_arguments=['--log-level', value('log_level')],
-             remappings=[('image_raw', value('image_topic'))]),
+             remappings=[('image_raw', value('image_topic'))], additional_env=profiles()),
     ]
 
 
@@ -43,4 +54,5 @@ def generate_launch_description():
     # A plain path, so that `ros2 launch --show-args` can look into it.
     perception = str(pathlib.Path(__file__).with_name('perception.launch.py'))
     return LaunchDescription([
-        *ARGUMENTS, IncludeLaunchDescription(perception), OpaqueFunction(function=nodes)])
+        *ARGUMENTS, OpaqueFunction(function=check), IncludeLaunchDescription(perception),
+        OpaqueFunction(function=nodes)])

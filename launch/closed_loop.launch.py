@@ -12,6 +12,7 @@ from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, Opaq
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
+from obai_ros.transport import profiles
 
 BUNDLED = PathJoinSubstitution([FindPackageShare('obai_ros'), 'config', 'obai.yaml'])
 
@@ -29,6 +30,9 @@ ARGUMENTS = [
 
 def check(context):
     """Refuse what cannot be before anything runs: launch leaves behind what it has started."""
+    if context.launch_configurations.get('image_transport') == 'compressed':
+        raise ValueError('image_transport is compressed, but the simulator publishes raw images '
+                         'only: leave image_transport out')
     steps = LaunchConfiguration('episode_steps').perform(context)
     if steps and not steps.isdecimal():
         raise ValueError(f'episode_steps is {steps!r}: expected a number of frames, 0 for '
@@ -44,19 +48,19 @@ def nodes(context):
     untold = value('params_file') == BUNDLED.perform(context)
     steps = value('episode_steps') or ('40' if untold else '')
     goal = value('goal') or ('all' if untold else '')
-    simulated = value('use_sim_time') == 'true'
     simulator = {'episode_steps': int(steps)} if steps else {}
-    if simulated:
+    if value('use_sim_time') == 'true':
         simulator['publish_clock'] = True  # there is nobody else to do it
     planner = {'goal': goal} if goal else {}
     planner |= {'checkpoint': value('checkpoint')} if value('checkpoint') else {}
-    planner['use_sim_time'] = simulated
+    if value('use_sim_time'):
+        planner['use_sim_time'] = value('use_sim_time') == 'true'
     if value('autostart'):
         planner['autostart'] = value('autostart') == 'true'
     common = {
         'package': 'obai_ros', 'namespace': value('namespace'), 'output': 'screen',
         'emulate_tty': True, 'ros_arguments': ['--log-level', value('log_level')],
-        'remappings': [('image_raw', value('image_topic'))]}
+        'remappings': [('image_raw', value('image_topic'))], 'additional_env': profiles()}
     return [
         Node(executable='sim_node', parameters=[value('params_file'), simulator], **common),
         Node(executable='planner_node', parameters=[value('params_file'), planner], **common),

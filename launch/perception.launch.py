@@ -4,26 +4,22 @@
 ros2 launch obai_ros perception.launch.py image_topic:=/camera/image_raw rviz:=true
 """
 
-import os
 import pathlib
 
 from ament_index_python.packages import get_package_prefix, PackageNotFoundError
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
+from obai_ros.transport import profiles
 
 # What config/obai.rviz shows, by absolute names, for nodes without a namespace
 SHOWN = ('image_raw', 'reconstruction', 'prediction', 'overlay_node/overlay',
          'overlay_node/markers')
 
 SHARE = FindPackageShare('obai_ros')
-
-# Fast DDS by itself loses most images of 640x480 px at 30 Hz between processes.
-PROFILES = 'FASTDDS_DEFAULT_PROFILES_FILE'
-TRANSPORTS = {PROFILES, 'FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_BUILTIN_TRANSPORTS'}
 
 ARGUMENTS = [
     DeclareLaunchArgument(
@@ -33,8 +29,8 @@ ARGUMENTS = [
         'params_file', default_value=PathJoinSubstitution([SHARE, 'config', 'obai.yaml']),
         description='Parameters of all nodes.'),
     DeclareLaunchArgument(
-        'use_sim_time', default_value='false', choices=['true', 'false'],
-        description='Take the time from /clock.'),
+        'use_sim_time', default_value='', choices=['', 'true', 'false'],
+        description='Take the time from /clock; empty: as params_file says.'),
     DeclareLaunchArgument(
         'autostart', default_value='', choices=['', 'true', 'false'],
         description='Let lifecycle nodes activate themselves; empty: as params_file says.'),
@@ -84,8 +80,10 @@ def nodes(context):
     common = {
         'package': 'obai_ros', 'namespace': value('namespace'), 'output': 'screen',
         'emulate_tty': True, 'ros_arguments': ['--log-level', value('log_level')],
-        'remappings': [('image_raw', value('image_topic'))]}
-    clock = {'use_sim_time': value('use_sim_time') == 'true'}
+        'remappings': [('image_raw', value('image_topic'))], 'additional_env': profiles()}
+    clock = {}
+    if value('use_sim_time'):
+        clock['use_sim_time'] = value('use_sim_time') == 'true'
     return [
         Node(executable='perception_node',
              parameters=[value('params_file'), clock, given, transport], **common),
@@ -94,7 +92,7 @@ def nodes(context):
         Node(package='rviz2', executable='rviz2', namespace=value('namespace'), output='screen',
              arguments=['-d', PathJoinSubstitution([SHARE, 'config', 'obai.rviz']),
                         '-f', value('fixed_frame')],
-             parameters=[clock],
+             parameters=[clock], additional_env=profiles(),
              remappings=[(f'/{topic}', value('image_topic') if topic == 'image_raw' else topic)
                          for topic in SHOWN],
              condition=IfCondition(LaunchConfiguration('rviz'))),
@@ -102,7 +100,4 @@ def nodes(context):
 
 
 def generate_launch_description():
-    # Whoever has chosen a transport keeps it.
-    transport = [] if TRANSPORTS & os.environ.keys() else [
-        SetEnvironmentVariable(PROFILES, PathJoinSubstitution([SHARE, 'config', 'fastdds.xml']))]
-    return LaunchDescription([*ARGUMENTS, *transport, OpaqueFunction(function=nodes)])
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=nodes)])

@@ -21,6 +21,7 @@ ALLOWED = {
     'camera': set(),
     'settings': set(),
     'share': set(),
+    'transport': {'share'},
     'whole_file': set(),
     'environment': {'action_field', 'settings'},
     'model': {'action_field', 'settings', 'share', 'whole_file'},
@@ -35,7 +36,7 @@ ALLOWED = {
     'messages': set(),
     'recording': {'camera', 'messages', 'share'},
     'viewing': {'recording'},
-    'demo': {'action_field', 'share', 'whole_file', 'environment', 'messages'},
+    'demo': {'action_field', 'share', 'transport', 'whole_file', 'environment', 'messages'},
     'cli': {'arguments', 'commands'},
 }
 EVERYTHING = {'nodes', 'commands'}

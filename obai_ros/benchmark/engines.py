@@ -21,13 +21,9 @@ def ready_engine(name: str, model: Obai, parts: Sequence[Part]) -> tuple[Engine,
     """
     warned: list[str] = []
     engine = make_engine(name, model, lambda sentence: None, warned.append, parts)
-    found = engine.name
-    if found == 'compiled':
+    if engine.name == 'compiled':
         engine.wait()
-        if engine.missing:
-            found = engine.until
-    if found == 'graphs' and not set(parts) <= set(engine.recorded):
-        found = 'direct'
+    found = engine.working
     if name not in ('auto', found):
         raise RuntimeError(f'engine {name} cannot be measured: {warned[-1]}, in a node')
     return engine, found

@@ -20,8 +20,8 @@ from obai_ros.messages import image
 from obai_ros.model import filter as filter_module
 from obai_ros.model import birth, refinement, second_look
 from obai_ros.model.percept import Percept
+from obai_ros.model.pixels import to_image, to_picture
 from obai_ros.nodes.percept_message import write_percept
-from obai_ros.nodes.tracker import picture, to_image
 
 LENGTH = 8
 """Frames of the video that cameras see over and over."""
@@ -82,8 +82,8 @@ def camera_pictures(case: Case) -> list[list[np.ndarray]]:
     """Return what each camera of a case sees: pictures [H, W, 3] uint8 of moving sprites."""
     scene = SceneConfig(image_size=case.config.image_size)
     videos = sample_sequences(scene, case.batch, LENGTH, torch.Generator().manual_seed(0))
-    return [[np.ascontiguousarray(cv2.resize(picture(each), case.camera)) if case.camera
-             else picture(each) for each in video] for video in videos.images]
+    return [[np.ascontiguousarray(cv2.resize(to_picture(each), case.camera)) if case.camera
+             else to_picture(each) for each in video] for video in videos.images]
 
 
 def time_perception(case: Case, frames: int, warm_up: int = 10) -> dict:

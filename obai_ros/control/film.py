@@ -10,6 +10,7 @@ from obai_ros.control.task import Task
 from obai_ros.demo.animation import Reel
 from obai_ros.demo.records import Frame
 from obai_ros.environment.scene import Scene
+from obai_ros.model.pixels import to_picture
 
 
 class Camera:
@@ -32,8 +33,8 @@ class Camera:
             acceleration = move.field.acceleration[index, used]
             self._frames[index].append(Frame(
                 position=scene.position[index].numpy(), velocity=scene.velocity[index].numpy(),
-                image=_picture(image[index]), labels=labels[index].cpu().numpy(),
-                reconstruction=_picture(reconstruction[index]),
+                image=to_picture(image[index]), labels=labels[index].cpu().numpy(),
+                reconstruction=to_picture(reconstruction[index]),
                 arrows=(move.field.row[index, used].numpy(), move.field.col[index, used].numpy(),
                         *acceleration.numpy().T),
                 time=float(len(self._frames[index]))))
@@ -55,9 +56,3 @@ class Camera:
             marks = tuple(tuple(goal) for goal in goals.unique(dim=0).tolist())
             reels.append(Reel(tuple(frames), marks, captions))
         return reels
-
-
-def _picture(image: Tensor):
-    """Turn an image [3, H, W] in [0, 1] into a picture [H, W, 3] uint8."""
-    scaled = (image.clamp(0, 1) * 255).round().to(torch.uint8)
-    return scaled.permute(1, 2, 0).contiguous().cpu().numpy()

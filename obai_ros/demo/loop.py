@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from obai_ros.demo.installation import ament_prefix_path, config, executable
+from obai_ros.transport import profiles
 
 STARTUP_PATIENCE = 90.0  # s; libraries and weights are loaded meanwhile, perhaps on a busy machine
 # A frame that is not answered is an error that whoever watches the loop reports. The simulator
@@ -61,6 +62,5 @@ def enter_domain(domain: int) -> dict[str, str]:
         'RCUTILS_COLORIZED_OUTPUT': '0',
         'PYTHONUNBUFFERED': '1',
     })
-    if 'FASTDDS_BUILTIN_TRANSPORTS' not in os.environ:  # whoever chose a transport keeps it
-        os.environ.setdefault('FASTDDS_DEFAULT_PROFILES_FILE', str(config('fastdds.xml')))
+    os.environ.update(profiles())
     return dict(os.environ)

@@ -20,6 +20,11 @@ class Engine:
 
     name = 'reference'
 
+    @property
+    def working(self) -> str:
+        """The name of the engine that does the work at present, its own or another's."""
+        return self.name
+
     def refine(self, model: Obai, window: Window, iterations: int, noise: Noise
                ) -> tuple[Window, Tensor]:
         """See `refinement.refine_repeatedly`."""

@@ -9,8 +9,9 @@ import torch
 from obai_ros.model.belief import Belief
 from obai_ros.model.contact import Contacts
 from obai_ros.model.filter import Filter
+from obai_ros.model.pixels import to_image
 from obai_ros.planning.delay import carried, rolled
-from obai_ros.planning.goal import LARGEST, Sight
+from obai_ros.planning.goal import show_objects, Sight
 from obai_ros.planning.goal_bank import GoalBank, GoalBankError
 from obai_ros.planning.goal_image import look
 from obai_ros.planning.occlusion import View
@@ -80,8 +81,7 @@ class Agent:
 
         Takes as long as perception does for a few frames, and touches nothing that `answer` uses.
         """
-        image = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
-        return look(self._filter, image)[0]
+        return look(self._filter, to_image(picture)[None])[0]
 
     def answer(self, beliefs) -> Answer:
         """Plan for these beliefs, as read by obai_ros.messages.beliefs."""
@@ -145,13 +145,13 @@ class Agent:
 
 def see(beliefs) -> Sight:
     """Return what the slots show, from beliefs as read by obai_ros.messages.beliefs."""
-    objects = ~beliefs.empty & (beliefs.mass < LARGEST * beliefs.height * beliefs.width)
-    objects[beliefs.background] = False
+    mass = torch.as_tensor(beliefs.mass)
+    objects = show_objects(torch.as_tensor(beliefs.empty), mass,
+                           torch.tensor(beliefs.background), beliefs.height * beliefs.width)
     belief = Belief(*(torch.as_tensor(part) for part in (
         beliefs.mean, beliefs.velocity, beliefs.log_sd, beliefs.velocity_log_sd)))
-    return Sight(belief, torch.as_tensor(beliefs.centroid), torch.as_tensor(beliefs.mass),
-                 torch.as_tensor(beliefs.traits), torch.as_tensor(objects),
-                 torch.as_tensor(beliefs.labels))
+    return Sight(belief, torch.as_tensor(beliefs.centroid), mass, torch.as_tensor(beliefs.traits),
+                 objects, torch.as_tensor(beliefs.labels))
 
 
 def _nothing(slots):

@@ -22,6 +22,11 @@ class Complaints:
         self._silent = {}
         self.counts = {}
 
+    def begin(self) -> None:
+        """Count from zero."""
+        with self._lock:
+            self.counts.clear()
+
     def add(self, kind: str, sentence: str) -> None:
         """Count one trouble of this kind; say the sentence unless that was just done."""
         shape = kind, re.sub(r'[-\d.]+', '', sentence)

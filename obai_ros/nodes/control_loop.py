@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 from sensor_msgs.msg import Image
-import torch
 
 from obai_ros.control.request import requests
 from obai_ros.control.task import Task
@@ -14,6 +12,7 @@ from obai_ros.demo.loop import enter_domain, node_commands, STARTUP_PATIENCE
 from obai_ros.demo.processes import Supervisor
 from obai_ros.demo.records import Frame
 from obai_ros.messages import image
+from obai_ros.model.pixels import to_picture
 from obai_ros.msg import Goal
 from obai_ros.nodes import goal_messages
 from obai_ros.nodes.demo_node import LoopBroken, open_demo_node
@@ -58,8 +57,6 @@ def _messages(task: Task, episode: int) -> tuple[list[Goal], list[Goal]]:
     for goal in requests(task, episode):
         message = goal_messages.write(goal)
         if task.kind == 'image':
-            pixels = (task.image[episode] * 255).round().to(torch.uint8).permute(1, 2, 0)
-            message.image = image.from_numpy(
-                np.ascontiguousarray(pixels.numpy()), 'rgb8', Image())
+            message.image = image.from_numpy(to_picture(task.image[episode]), 'rgb8', Image())
         (later if goal.needs_sight else first).append(message)
     return first, later

@@ -17,6 +17,11 @@ class LatestFrame:
         self._skipped = []
         self.dropped = 0
 
+    def begin(self) -> None:
+        """Forget the frame that waits, and count dropped ones from zero."""
+        self.clear()
+        self.dropped = 0
+
     def put(self, stamp: int, frame) -> None:
         """Let `frame` be the next one to be taken."""
         with self._lock:

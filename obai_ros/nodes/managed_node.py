@@ -52,6 +52,7 @@ class ManagedNode(LifecycleNode):
 
     def on_configure(self, state):
         self._configured = True
+        self.complaints.begin()
         try:
             self.load()
         except ConfigureError as error:

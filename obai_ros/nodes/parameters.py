@@ -104,7 +104,8 @@ _AUTOSTART = Spec(
     'autostart', True, 'Configure and activate without waiting for a lifecycle manager.',
     change=NEVER)
 _CHECKPOINT = Spec(
-    'checkpoint', '', 'Weights (.safetensors, with its .json beside); empty: the bundled model.')
+    'checkpoint', '', 'Weights (.safetensors, with its .json beside): a path, file:// or '
+    'package://<package>/<path>; empty: the bundled model.')
 _DEVICE = Spec(
     'device', 'auto', 'Where inference runs; auto takes the first GPU, or the CPU without one.',
     pattern=r'auto|cpu|cuda(:\d+)?', constraint='auto, cpu, cuda or cuda:N')
@@ -190,8 +191,8 @@ PERCEPTION = (
 
 PLANNER = (
     _AUTOSTART, _CHECKPOINT,
-    Spec('goal_bank', '', 'Goal bank of the model (.safetensors); empty: the one beside the '
-         'weights.'),
+    Spec('goal_bank', '', 'Goal bank of the model (.safetensors): a path, file:// or '
+         'package://<package>/<path>; empty: the one beside the weights.'),
     Spec('goal', 'none', 'Goal at start: none, or all objects to (goal_x, goal_y). Setting it '
          'replaces a goal set by service or topic.', choices=('none', 'all'), change=ALWAYS),
     Spec('goal_x', 32.0, 'Where to, px of the model image, to the right.', 0., 4096.,

@@ -120,6 +120,9 @@ class PerceptionHealth:
             advice = 'check that their QoS is compatible and that they send'
         elif self._node.count_publishers(f'{self._topic}/compressed'):
             advice = 'there are compressed ones: set image_transport to compressed'
+        elif self._topic.endswith('/compressed') and self._node.count_publishers(
+                self._topic.removesuffix('/compressed')):
+            advice = 'there are raw ones: set image_transport to raw'
         else:
             advice = 'start a camera or the simulator, or remap image_raw to its topic'
         self._node.get_logger().warning(

@@ -74,12 +74,13 @@ class PerceptionNode(ManagedNode):
                                 self.settings.confined, self.settings.seed)
         self._tracker.warm_up()
         self._last = None
+        self._frames.begin()
         self._output = PerceptionOutput(self, self._tracker)
         self._health.begin(self._tracker)
         self.get_logger().info(
             f'configured: model {self._tracker.model_id} ({self._tracker.num_slots} slots, '
             f'{self._tracker.size}x{self._tracker.size} px) on {device} in {precision}, '
-            f'{self._engine.name} engine')
+            f'{self._engine.working} engine')
 
     def start(self):
         # Before the images, so that a simulator that has found who looks at its images has found
@@ -176,8 +177,9 @@ class PerceptionNode(ManagedNode):
         self._forget_if_told()
         if stamp == self._last:
             if not np.array_equal(picture, self._picture):
-                self._refuse_image('it shows something else than the last one, but stamps do not '
-                                   'advance', '; let the driver give each image a stamp of its own')
+                self._refuse_image(
+                    'it shows something else than the last one, but stamps do not advance',
+                    '; let the driver give each image a stamp of its own')
                 return
             # Whoever sent it again has had no answer; the planner may have missed the question.
             self._output.repeat()
@@ -255,8 +257,14 @@ class PerceptionNode(ManagedNode):
         if self.active:
             self._watch()
         response.success = True
-        response.message = ('images are processed' if request.data
-                            else 'images are ignored until enabled again')
+        if not request.data:
+            response.message = 'images are ignored until enabled again'
+        elif self.active:
+            response.message = 'images are processed'
+        else:
+            name = self.get_fully_qualified_name()
+            response.message = ('the node is not active; images are processed once it is (ros2 '
+                                f'lifecycle set {name} configure, then activate)')
         return response
 
 

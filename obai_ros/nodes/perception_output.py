@@ -6,10 +6,10 @@ from sensor_msgs.msg import Image
 
 from obai_ros.messages import image
 from obai_ros.messages.overlay import slot_colours
+from obai_ros.model.pixels import to_picture
 from obai_ros.msg import LabelInfo, SlotBeliefs
 from obai_ros.nodes import qos
 from obai_ros.nodes.percept_message import write_percept
-from obai_ros.nodes.tracker import picture
 
 
 class PerceptionOutput:
@@ -43,7 +43,8 @@ class PerceptionOutput:
         if self._label_image.get_subscription_count():
             self._send(self._label_image, header, percept.labels[0].cpu().numpy(), '8UC1')
         if self._reconstruction.get_subscription_count():
-            self._send(self._reconstruction, header, picture(percept.reconstruction()[0]), 'rgb8')
+            shown = to_picture(percept.reconstruction()[0])
+            self._send(self._reconstruction, header, shown, 'rgb8')
         if self._prediction.get_subscription_count():
             self._send(self._prediction, header, self._tracker.predict(), 'rgb8')
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """planner_node: beliefs about objects in, action fields towards the goal out, one for each."""
 
-import pathlib
 import threading
 import time
 
@@ -11,7 +10,7 @@ from obai_ros.msg import ActionField, Goal, PlannerStatus, SlotBeliefs
 from obai_ros.nodes import qos
 from obai_ros.nodes.managed_node import ConfigureError, ManagedNode
 from obai_ros.nodes.parameters import PLANNER
-from obai_ros.nodes.resources import load_model
+from obai_ros.nodes.resources import load_model, locate
 from obai_ros.nodes.run import run
 from obai_ros.nodes.side_work import SideWork
 from obai_ros.srv import SetGoal
@@ -48,8 +47,7 @@ class PlannerNode(ManagedNode):
         from obai_ros.nodes.agent import Agent
         torch.set_num_threads(1)  # matrices of a few dozen rows: threads would only wait
         path, checkpoint = load_model(self.settings.checkpoint)
-        bank = pathlib.Path(self.settings.goal_bank or
-                            path.with_suffix('.goals.safetensors')).expanduser()
+        bank = self._bank_path(path)
         try:
             agent = Agent(checkpoint, bank, self._planner_config({}), self.settings.spread)
         except ValueError as error:
@@ -68,6 +66,17 @@ class PlannerNode(ManagedNode):
             self._goal_state.publish(goal)
         else:
             self._pursue(goal)
+
+    def _bank_path(self, weights):
+        """Return the path of the goal bank that was named, or of the one beside the weights."""
+        if not self.settings.goal_bank:
+            return weights.with_suffix('.goals.safetensors')
+        path = locate(self.settings.goal_bank)
+        if not path.is_file():
+            raise ConfigureError(
+                f'there is no goal bank {path}. Set the parameter goal_bank to one that `obai '
+                "learn-goals` has made, or to '' for the one beside the weights.")
+        return path
 
     def start(self):
         self._actions = self.create_publisher(

@@ -12,6 +12,7 @@ from obai_ros.messages.beliefs import FARTHEST, LARGEST_LOG_SD
 from obai_ros.model.engine import Engine
 from obai_ros.model.filter import Filter
 from obai_ros.model.pace import Pace
+from obai_ros.model.pixels import to_image, to_picture
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +117,7 @@ class Tracker:
 
     def predict(self) -> np.ndarray:
         """Return the picture expected next if nothing is done, [H, W, 3] uint8."""
-        return picture(self._filter.predict(self._state, frames=1).images[0, 0])
+        return to_picture(self._filter.predict(self._state, frames=1).images[0, 0])
 
     def warm_up(self) -> None:
         """Run once on a grey picture, so that the first real one is not slow."""
@@ -131,14 +132,3 @@ def _sound(belief) -> bool:
     means = torch.stack([belief.mean, belief.velocity]).abs() <= FARTHEST
     log_sds = torch.stack([belief.log_sd, belief.velocity_log_sd]).abs() <= LARGEST_LOG_SD
     return bool(means.all() & log_sds.all())
-
-
-def to_image(picture: np.ndarray, device) -> torch.Tensor:
-    """Turn a picture [H, W, 3] uint8 into an image [3, H, W] in [0, 1]."""
-    return torch.from_numpy(picture).to(device).permute(2, 0, 1).float() / 255
-
-
-def picture(image: torch.Tensor) -> np.ndarray:
-    """Turn an image [3, H, W] in [0, 1] into a picture [H, W, 3] uint8."""
-    scaled = (image.clamp(0, 1) * 255).round().to(torch.uint8)
-    return scaled.permute(1, 2, 0).contiguous().cpu().numpy()

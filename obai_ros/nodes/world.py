@@ -8,6 +8,7 @@ from obai_ros.action_field import ActionField
 from obai_ros.environment.rendering import render
 from obai_ros.environment.scene import episode_generator, sample_scene, SceneConfig, step
 from obai_ros.environment.shapes import SHAPES
+from obai_ros.model.pixels import to_picture
 
 NO_ACTION = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 2), np.float32))
 """Points (row, col, acceleration) of an action field that does nothing."""
@@ -54,5 +55,5 @@ class World:
 
     def _look(self):
         images, self._labels = render(self._scene, self._config)
-        self.image = (images[0] * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+        self.image = to_picture(images[0])
         self.labels = self._labels[0].numpy()

@@ -66,9 +66,8 @@ class Sight:
     @staticmethod
     def of(percept: Percept) -> list[Sight]:
         """Return what is seen in each of the frames of a percept."""
-        height, width = percept.masks.shape[-2:]
-        objects = ~percept.empty & (percept.mass < LARGEST * height * width)
-        objects.scatter_(1, percept.background[:, None], False)
+        objects = show_objects(percept.empty, percept.mass, percept.background,
+                               percept.labels[0].numel())
         labels = percept.labels
         return [Sight(percept.belief[b], percept.centroid[b], percept.mass[b], percept.traits[b],
                       objects[b], labels[b])
@@ -110,6 +109,17 @@ class Goal:
     def needs_sight(self) -> bool:
         """Whether it is about objects that must be in view when it is said."""
         return self.kind in (Kind.OBJECT, Kind.IMAGE)
+
+
+def show_objects(empty: Tensor, mass: Tensor, background: Tensor, pixels: int) -> Tensor:
+    """
+    Return [..., K] bool: which slots show an object.
+
+    empty [..., K] bool: those that explain nothing; mass [..., K] px; background [...] int64: the
+    slot behind all others; pixels: of an image.
+    """
+    objects = ~empty & (mass < LARGEST * pixels)
+    return objects.scatter(-1, background[..., None], False)
 
 
 def pointed_at(sight: Sight, u: float, v: float) -> int | None:

@@ -7,9 +7,9 @@ import html
 import io
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
+from obai_ros.model.pixels import to_picture
 from obai_ros.whole_file import whole_files
 
 _STYLE = '''
@@ -52,9 +52,8 @@ class Page:
     def picture(self, name: str, picture: Tensor, caption: str) -> None:
         """Add a picture [3, h, w] in [0, 1], also to be NAME.png."""
         from PIL import Image
-        levels = (picture.clamp(0, 1) * 255).round().to(torch.uint8)
         buffer = io.BytesIO()
-        Image.fromarray(levels.permute(1, 2, 0).cpu().numpy()).save(buffer, 'PNG')
+        Image.fromarray(to_picture(picture)).save(buffer, 'PNG')
         self._image(name, buffer.getvalue(), caption, '')
 
     def curve(self, name: str, figure, caption: str) -> None:

@@ -73,7 +73,7 @@ def test_replays_are_the_written_out_code_and_nothing_is_written_over(stream):
     model, windows = stream
     made = []
     engine = Graphs(model, PARTS, silent, lambda *case: made.append(StandIn(*case)) or made[-1])
-    assert engine.recorded == list(PARTS)
+    assert list(engine.prepared) == list(PARTS) and engine.working == engine.name
     answers = [ask(engine, model, window) for window in windows for ask in (refined, described)]
     for window in windows:  # what later replays write is not what earlier ones gave
         for ask in (refined, described):
@@ -93,7 +93,7 @@ def test_a_recording_that_errs_is_not_put_to_work(stream):
         return lambda *tensors: tuple(value + 1.0 for value in function(*tensors))
     said = []
     engine = Graphs(model, PARTS, said.append, wrong)
-    assert not engine.recorded and len(said) == len(PARTS)
+    assert not engine.prepared and engine.working == 'direct' and len(said) == len(PARTS)
     assert 'gives other results than it should: the direct engine takes over' in said[0]
     assert_the_same(refined(engine, model, windows[1]), refined(Direct(model), model, windows[1]))
 
@@ -178,7 +178,7 @@ def test_without_a_gpu_the_direct_engine_works_and_says_so(stream):
 def test_on_a_gpu_graphs_give_what_the_direct_engine_gives(make_stream):
     model, windows = make_stream('cuda')
     engine = Graphs(model, PARTS, silent)
-    assert engine.recorded == list(PARTS)
+    assert list(engine.prepared) == list(PARTS)
     for window in windows:
         for ask in (refined, described):
             assert_the_same(ask(engine, model, window), ask(Direct(model), model, window), 1e-4)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The launch files; only where ROS 2's launch is installed, which the wheels do not have."""
 
+import os
+import runpy
 import signal
 import sys
 
@@ -9,10 +11,12 @@ import cv2
 from harness import CHECKOUT, NodeProcess, stamp_of
 import numpy as np
 from obai_ros.msg import SlotBeliefs
+from obai_ros.transport import CHOICES, PROFILES
 import pytest
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 
+ros_launch = pytest.importorskip('launch')
 sources = pytest.importorskip('launch.launch_description_sources')
 pytest.importorskip('launch_ros')
 
@@ -113,13 +117,17 @@ def test_perception_waits_for_a_lifecycle_manager_if_told_to(client, start_launc
 def test_a_file_of_parameters_decides_where_no_argument_does(client, start_launch, tmp_path):
     mine = tmp_path / 'mine.yaml'
     mine.write_text('/**/sim_node:\n  ros__parameters: {episode_steps: 7}\n'
-                    '/**/planner_node:\n  ros__parameters: {goal: none}\n')
+                    '/**/planner_node:\n  ros__parameters: {goal: none, use_sim_time: true}\n'
+                    '/**/perception_node:\n  ros__parameters: {use_sim_time: true}\n')
     launched = [start_launch('closed_loop', namespace='mine', params_file=str(mine)),
                 start_launch('closed_loop', namespace='both', params_file=str(mine), goal='all'),
                 start_launch('closed_loop', namespace='bundled')]
     for space, steps, goal in (('mine', 7, 'none'), ('both', 7, 'all'), ('bundled', 40, 'all')):
         assert client.parameters(f'/{space}/sim_node')['episode_steps'] == steps
-        assert client.parameters(f'/{space}/planner_node')['goal'] == goal
+        planner = client.parameters(f'/{space}/planner_node')
+        assert (planner['goal'], planner['use_sim_time']) == (goal, space != 'bundled')
+        perception = client.parameters(f'/{space}/perception_node')
+        assert perception['use_sim_time'] == (space != 'bundled')
     ended_cleanly(launched, 4)
 
 
@@ -136,6 +144,10 @@ def test_simulated_time_comes_from_the_simulator(client, start_launch, weights):
      'params_file /nowhere.yaml does not exist: give the path'),
     ('closed_loop', {'episode_steps': 'abc'}, "episode_steps is 'abc': expected a number"),
     ('closed_loop', {'episode_steps': '-1'}, "episode_steps is '-1': expected a number"),
+    ('closed_loop', {'image_transport': 'compressed'},
+     'image_transport is compressed, but the simulator publishes raw images only'),
+    ('camera', {'image_transport': 'compressed'},
+     'image_transport is compressed, but camera_node publishes raw images only'),
     ('closed_loop', {'rviz': 'true'}, 'rviz is true, but the package rviz2 is not installed')])
 def test_wrong_arguments_end_the_launch_before_any_node_starts(
         start_launch, name, arguments, words):
@@ -145,6 +157,29 @@ def test_wrong_arguments_end_the_launch_before_any_node_starts(
     assert launch.wait() != 0
     assert launch.says(words)
     assert not launch.says('process started')
+
+
+@pytest.mark.parametrize('name', ['perception', 'camera', 'closed_loop'])
+def test_nobody_but_the_nodes_is_told_which_transport_to_take(name, monkeypatch):
+    for choice in CHOICES:
+        monkeypatch.delenv(choice, raising=False)
+    path = CHECKOUT / 'launch' / f'{name}.launch.py'
+    description = sources.get_launch_description_from_python_launch_file(str(path))
+    context = ros_launch.LaunchContext()
+    for argument in description.get_launch_arguments():
+        argument.execute(context)
+    before = dict(os.environ)
+    for entity in description.entities:
+        assert not isinstance(entity, ros_launch.actions.SetEnvironmentVariable)
+    nodes = runpy.run_path(str(path))['nodes']
+    for node in nodes(context):
+        environment = {ros_launch.utilities.perform_substitutions(context, key):
+                       ros_launch.utilities.perform_substitutions(context, value)
+                       for key, value in node.process_description.additional_env}
+        assert environment == {PROFILES: str(CHECKOUT / 'config' / 'fastdds.xml')}
+    assert dict(os.environ) == before
+    monkeypatch.setenv('FASTDDS_BUILTIN_TRANSPORTS', 'UDPv4')
+    assert not any(node.process_description.additional_env for node in nodes(context))
 
 
 def is_installed(package):

@@ -423,6 +423,8 @@ def test_lifecycle(client, start_node, weights):
     refused = client.call(Trigger, 'perception_node/reset')
     assert not refused.success
     assert 'not configured' in refused.message
+    enabled = client.call(SetBool, 'perception_node/enable', data=True)
+    assert enabled.success and 'the node is not active' in enabled.message
     assert change(client, Transition.TRANSITION_CONFIGURE)
     for _ in range(2):
         assert change(client, Transition.TRANSITION_ACTIVATE)
@@ -491,6 +493,21 @@ def test_a_start_that_fails_leaves_the_node_unconfigured(domain, weights, monkey
         assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
 
 
+def test_all_is_counted_from_the_moment_of_configuration(domain, weights, capfd):
+    with inside(PerceptionNode, domain, checkpoint=weights, engine='graphs', device='cpu',
+                autostart=False) as node:
+        node.trigger_configure()
+        assert '32x32 px) on cpu' in (said := capfd.readouterr().err)
+        assert 'direct engine takes over' in said and 'graphs engine' not in said
+        for stamp in (1, 2):
+            node.complaints.add('image', 'no image')
+            node._frames.put(stamp, None)
+        assert (node.complaints.count('image'), node._frames.dropped) == (2, 1)
+        node.trigger_cleanup()
+        node.trigger_configure()
+        assert (node.complaints.count('image'), node._frames.dropped) == (0, 0)
+
+
 def test_the_end_of_the_node_closes_its_engine(domain, weights):
     with inside(PerceptionNode, domain, checkpoint=weights, engine='direct',
                 autostart=False) as node:
@@ -502,6 +519,10 @@ def test_the_end_of_the_node_closes_its_engine(domain, weights):
 
 def test_silence_is_explained_and_diagnosed(client, start_node, weights):
     diagnostics = client.collect(DiagnosticArray, '/diagnostics')
+    raw = client.publisher(Image, '/raw/image', qos.IMAGE_OUT)
+    deaf = start_node('perception_node', {'__ns': '/deaf', 'image_raw': '/raw/image',
+                                          '/diagnostics': '/deaf/diagnostics'},
+                      checkpoint=weights, image_transport='compressed')
     node = start_active(client, start_node, {'image_raw': '/camera/image'}, checkpoint=weights)
     client.until(lambda: node.says(r'no image on /camera/image for 5 s \(publishers: 0\)'),
                  'a word on the silence')
@@ -510,6 +531,8 @@ def test_silence_is_explained_and_diagnosed(client, start_node, weights):
     assert {value.key: value.value for value in last.values}['device'] == 'cpu'
     client.until(lambda: diagnostics[-1].status[0].message == 'no image on /camera/image',
                  'diagnostics')
+    client.until(lambda: deaf.says('there are raw ones: set image_transport to raw'), 'the hint')
+    assert not raw.get_subscription_count()
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])

@@ -2,6 +2,8 @@
 """planner_node over DDS: the test plays perception."""
 
 import math
+import os
+import shutil
 import signal
 
 import discs
@@ -259,6 +261,28 @@ def test_a_bank_of_another_model_is_named(client, start_node, weights, other_wei
     answer = set_goal(client, kind=Goal.ALL, x=5., y=5.)
     assert not answer.success
     assert 'belongs to the model' in answer.message
+
+
+def test_a_bank_may_be_in_a_package_and_has_to_be_there_if_it_is_named(
+        domain, weights, tmp_path, monkeypatch, capfd):
+    index = tmp_path / 'share' / 'ament_index' / 'resource_index' / 'packages'
+    index.mkdir(parents=True)
+    (index / 'mine').touch()
+    share = tmp_path / 'share' / 'mine'
+    share.mkdir()
+    shutil.copy(weights.replace('.safetensors', '.goals.safetensors'), share / 'bank.safetensors')
+    monkeypatch.setenv('AMENT_PREFIX_PATH', f'{tmp_path}:{os.environ["AMENT_PREFIX_PATH"]}')
+    with inside(PlannerNode, domain, checkpoint=weights, autostart=False) as node:
+        for name, words in (
+                ('package://nobody/bank.safetensors', "no package 'nobody' in AMENT_PREFIX_PATH"),
+                ('package://mine/none.safetensors',
+                 f'there is no goal bank {share}/none.safetensors. Set the parameter goal_bank')):
+            assert node.set_parameters([Parameter('goal_bank', value=name)])[0].successful
+            assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+            assert words in capfd.readouterr().err
+        node.set_parameters([Parameter('goal_bank', value='package://mine/bank.safetensors')])
+        assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        assert 'goals will be refused' not in capfd.readouterr().err
 
 
 def test_a_model_that_cannot_be_moved_does_not_configure(client, start_node, tmp_path):

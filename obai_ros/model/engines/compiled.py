@@ -85,6 +85,10 @@ class Compiled(Direct):
         """Return the parts for which there is no compiled code yet; `until` is what works."""
         return [part for part in self._parts if part not in self._compiled]
 
+    @property
+    def working(self) -> str:
+        return self.until if self.missing else self.name
+
     def code(self, part: Part, points: int = POINTS) -> Callable[..., tuple[Tensor, ...]]:
         if self._process is not None and self._process.poll() is not None:
             self._finish()

@@ -35,6 +35,7 @@ class Graphs(Direct):
     def __init__(self, model: Obai, parts: Sequence[Part],
                  warn: Callable[[str], None], record: Callable | None = None):
         super().__init__(model)
+        self._parts = frozenset(parts)
         if record is None and model.device.type != 'cuda':
             warn(f'CUDA graphs are for a GPU, not for {model.device}: the direct engine takes '
                  'over')
@@ -56,9 +57,8 @@ class Graphs(Direct):
             self.prepared[part] = recording
 
     @property
-    def recorded(self) -> list[Part]:
-        """Return the parts of which there is a recording."""
-        return list(self.prepared)
+    def working(self) -> str:
+        return self.name if self._parts <= self.prepared.keys() else Direct.name
 
 
 class Recording:
