@@ -28,7 +28,7 @@ WATCH_PERIOD = .05
 AGENT_PATIENCE = 5.
 """Seconds without an agent before that is worth a warning."""
 
-ANSWERABLE = 1000
+ANSWERABLE = 10
 """Images that an action may answer when free-running; in lock-step it is the newest only."""
 
 

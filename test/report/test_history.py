@@ -6,15 +6,15 @@ import pytest
 
 from obai_ros.report.history import history, totals
 from obai_ros.training.recipe import preset_path, read_recipe
-from obai_ros.training.run import train
+from obai_ros.training.run import Hardware, train
 
 
 @pytest.fixture(scope='module')
 def record(tmp_path_factory):
     """Return the record of a run of two stages, of 4 steps and batches of 2 each."""
     folder = tmp_path_factory.mktemp('run')
-    train(read_recipe(preset_path('smoke')), folder, seed=5, accelerator='cpu',
-          validate_every=100, say=lambda _: None)
+    train(read_recipe(preset_path('smoke')), folder, seed=5,
+          hardware=Hardware('cpu'), validate_every=100, say=lambda _: None)
     return json.loads((folder / 'smoke.json').read_text())['record']
 
 

@@ -79,7 +79,7 @@ def saved(checkpoint, tmp_path):
 
 
 @pytest.mark.parametrize('D, objects, reason', [
-    (0.0, 3000, 'D of this model is singular'), (None, 40, 'effective samples, at least 20')])
+    (0.0, 3000, 'D of this model is singular'), (None, 20, 'effective samples, at least 5')])
 def test_figure_4_is_left_out_with_the_reason_known_before_the_evaluation(
         saved, tmp_path, capsys, D, objects, reason):
     path, bank = saved(D)

@@ -2,6 +2,7 @@
 """planner_node over DDS: the test plays perception."""
 
 import math
+import re
 import os
 import shutil
 import signal
@@ -210,18 +211,20 @@ def test_a_class_is_pushed_and_an_unknown_one_refused(client, planner):
 
 
 def test_a_picture_is_a_goal_if_it_shows_as_many_objects(client, planner):
-    """The model is random and finds three objects in any picture that is not plain."""
+    """The model is random and finds two or three objects in any picture that is not plain."""
+    planner(1, empty=np.array([False, True, False, True]))
     bad = picture()
     bad.encoding = '32FC1'
     for fields, words in (({'image': bad}, "the goal image is refused: the image has encoding"),
                           ({}, 'the goal image is refused'),
-                          ({'image': picture()}, 'shows 3 objects, but 2 are in view')):
+                          ({'image': picture()}, r'shows [23] objects, but 1 are in view')):
         answer = set_goal(client, kind=Goal.IMAGE, **fields)
         assert not answer.success
-        assert words in answer.message
+        assert re.search(words, answer.message)
     answer = set_goal(client, kind=Goal.IMAGE, image=picture(), partial=True)
-    assert answer.success and '3 objects to where the image shows them' in answer.message
-    assert len(planner(1).row) == 2
+    assert answer.success
+    assert re.search('[23] objects to where the image shows them', answer.message)
+    assert len(planner(2).row) == 2
     states = client.collect(Goal, 'goal_state', qos.LATCHED)
     client.until(lambda: states, 'the goal in force')
     assert (states[-1].kind, len(states[-1].image.data)) == (Goal.IMAGE, 0)
@@ -231,7 +234,7 @@ def test_beliefs_are_answered_while_a_picture_is_looked_at(client, planner):
     goals = client.heard_publisher(Goal, 'goal')
     goals.publish(Goal(kind=Goal.IMAGE, image=picture(), partial=True))
     goals.publish(Goal(kind=Goal.ALL, x=16., y=12.))
-    pictures = 'goal: 3 objects to where the image shows them'
+    pictures = r'goal: \d objects? to where the image shows'
     answered = 0
     while not planner.node.says(pictures):
         answered += 1
@@ -240,7 +243,7 @@ def test_beliefs_are_answered_while_a_picture_is_looked_at(client, planner):
     # The goals take effect in the order in which they were asked for.
     client.until(lambda: planner.node.says(r'goal: all objects to \(16, 12\) px'), 'the second')
     output = planner.node.output()
-    assert output.index(pictures) < output.index('goal: all objects')
+    assert re.search(pictures, output).start() < output.index('goal: all objects')
 
 
 def test_beliefs_about_the_past_are_not_acted_on(client, planner):
@@ -390,7 +393,7 @@ def test_parameters_change_at_run_time_or_are_refused_with_a_reason(client, plan
     assert max(map(abs, (*action.ax, *action.ay))) <= .25
     for name, value, words in (
             ('goal_x', 50., 'outside the image, which is 32 px wide'),
-            ('spread', .5, 'effective samples, at least 20 are needed; widen its spread'),
+            ('spread', .5, 'effective samples, at least 5 are needed; widen its spread'),
             ('goal', 'everywhere', "goal is 'everywhere', expected one of none, all"),
             ('horizon', 0, 'out of range'), ('max_acceleration', -1., 'out of range'),
             ('checkpoint', 'x', 'checkpoint is in use')):

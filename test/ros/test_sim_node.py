@@ -246,7 +246,7 @@ def test_free_running_goes_on_without_answers_and_takes_the_latest_action(start_
     agent = Agent(client)
     agent.await_images(5)
     assert all(len(m.row) == 0 for m in agent.applied)
-    agent.answer(agent.images[-3], push(0))
+    agent.answer(agent.images[-1], push(0))
     client.until(lambda: any(len(m.row) for m in agent.applied), 'the action to be applied')
     count = len(agent.stamps())
     agent.await_images(count + 5)
