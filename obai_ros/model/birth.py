@@ -28,7 +28,7 @@ from obai_ros.model.pixels import as_image
 from obai_ros.model.proposal import can_propose, look, propose
 from obai_ros.model.window import put, select, Window
 
-REFINEMENTS = 4
+REFINEMENTS = 8
 """Refinements after which a birth is judged."""
 
 MARGIN = 2.0
