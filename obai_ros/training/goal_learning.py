@@ -17,7 +17,8 @@ from obai_ros.model.checkpoint import Checkpoint
 from obai_ros.model.engines.choice import direct_engine
 from obai_ros.model.filter import Filter
 from obai_ros.model.schedule import Schedule
-from obai_ros.planning.goal_bank import GoalBank, GoalBankError, MIN_EFFECTIVE_SAMPLES
+from obai_ros.planning.goal_bank import GoalBank, GoalBankError
+from obai_ros.planning.recognition import MIN_OBJECTS
 from obai_ros.training.matching import matched_slots
 
 # After this many scenes a model is given up that has found less than this share of the objects.
@@ -47,10 +48,9 @@ class GoalLearning:
         for name in ('objects', 'batch', 'frames', 'iterations'):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f'{name} is {getattr(self, name)}: expected at least 1')
-        if self.objects < MIN_EFFECTIVE_SAMPLES:
-            raise ValueError(f'objects is {self.objects}: expected at least '
-                             f'{MIN_EFFECTIVE_SAMPLES:g}, on which a goal has to rest, and better '
-                             f'thousands')
+        if self.objects < MIN_OBJECTS:
+            raise ValueError(f'objects is {self.objects}: expected at least {MIN_OBJECTS}, and '
+                             f'better thousands, on which goals rest')
 
 
 @torch.no_grad()

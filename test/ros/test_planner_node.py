@@ -362,15 +362,15 @@ def test_beliefs_from_which_nothing_follows_are_refused(client, domain, weights,
         node.trigger_configure()
         node.trigger_activate()
         client.until(lambda: client.node.count_publishers('action_field'), 'the planner')
-        node._receive_slots(slots(0, model_id))
-        client.until(lambda: actions, 'the first answer')
+        # The first answer may be lost while the two sides still find each other.
+        client.until(lambda: node._receive_slots(slots(0, model_id)) or actions, 'an answer')
         assert not node._pursue(Goal(kind=Goal.OBJECT, x=4., y=4., u=19., v=9.))
         # What is remembered may be spoilt, too: then no good beliefs could ever be answered.
         node._agent.pursuit._tracks._place[:] = math.nan
         for frame in (1, 2):
             node._receive_slots(slots(frame, model_id))
-        client.until(lambda: len(actions) == 2 and states[-1].kind == Goal.NONE, 'the next answer')
-        assert actions[-1].frame == 2
+        client.until(lambda: actions[-1].frame == 2 and states[-1].kind == Goal.NONE, 'the next')
+        assert 1 not in [action.frame for action in actions]
         assert node.complaints.count('slots') == 1
     said = capfd.readouterr().err
     assert 'beliefs refused: no action follows from them (matrix contains invalid' in said

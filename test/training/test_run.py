@@ -127,8 +127,8 @@ def test_a_pilot_that_diverges_leaves_the_others_alone(recipe, tmp_path, divergi
     said = []
 
     def pilot(seed, folder, resume):
-        return train(recipe, folder, seed, resume, until=1, accelerator='cpu', validate_every=100,
-                     say=lambda _: None)
+        return train(recipe, folder, seed, resume, until=1, hardware=Hardware('cpu'),
+                     validate_every=100, say=lambda _: None)
 
     assert fly(tmp_path, range(1, 3), 1, pilot, STATE, said.append).seed == 2
     assert [line.split(':')[0] for line in said] == [
@@ -146,8 +146,8 @@ def test_a_pilot_whose_error_is_no_number_is_left_out(recipe, tmp_path, monkeypa
     monkeypatch.setattr(bookkeeping, 'validate', validate)
     with pytest.raises(Diverged, match='all pilots'):
         fly(tmp_path, range(2), 1, lambda seed, folder, resume: train(
-            recipe, folder, seed, resume, until=1, accelerator='cpu', say=lambda _: None), STATE,
-            lambda _: None)
+            recipe, folder, seed, resume, until=1, hardware=Hardware('cpu'),
+            say=lambda _: None), STATE, lambda _: None)
 
 
 def test_two_processes_have_the_gradients_of_one_with_the_joint_batch(recipe, tmp_path):
