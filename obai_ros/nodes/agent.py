@@ -101,10 +101,12 @@ class Agent:
             probability=torch.as_tensor(beliefs.contact_probability)[None],
             reachable=torch.as_tensor(beliefs.reachable)[None],
             background=torch.tensor([beliefs.background]))
-        now = belief[None]
-        later = rolled(now, [torch.from_numpy(pushed)[None] for pushed in self._underway],
-                       self._dynamics, self._state_noise)
-        contacts = carried(contacts, now, later, self._dynamics, beliefs.height, beliefs.width)
+        now = later = belief[None]
+        if self._underway:
+            later = rolled(now, [torch.from_numpy(pushed)[None] for pushed in self._underway],
+                           self._dynamics, self._state_noise)
+            contacts = carried(contacts, now, later, self._dynamics, beliefs.height,
+                               beliefs.width)
         view = View(sight.centre[None], sight.mass[None], sight.objects[None])
         if preference is not self._preference:  # what it costs to make one is paid once
             self._preference, self._batched = preference, preference[None]
