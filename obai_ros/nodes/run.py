@@ -8,6 +8,7 @@ import sys
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.task import Task
 
 from obai_ros.nodes.parameters import ParameterError
 
@@ -33,6 +34,7 @@ def run_together(make_nodes, args=None) -> int:
         # Both end what runs on this thread at once, be it the loading of libraries or weights.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+        sys.unraisablehook = _tell_unless_half_made
         _initialise(args)
         executor = SingleThreadedExecutor()
         for make_node in make_nodes:
@@ -60,6 +62,17 @@ def run_together(make_nodes, args=None) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
+
+
+def _tell_unless_half_made(trouble):
+    """Print what went wrong where nobody could catch it, but for tasks that rclpy did not finish.
+
+    A signal may come while it makes one, whose end then misses what was not there yet.
+    """
+    half_made = trouble.exc_type is AttributeError and trouble.object is getattr(
+        Task, '__del__', None)
+    if not half_made:
+        sys.__unraisablehook__(trouble)
 
 
 def _initialise(args):
