@@ -168,13 +168,14 @@ def _actions(model: Obai, window: Window, belief: Belief, action_packed: Tensor,
     for frame, field in enumerate(window.fields):
         logit = mask_at_points(seen.log_mask[:, frame, :, 0], field).requires_grad_()
         log_mask = torch.log_softmax(logit, -2)
-        mask, acceleration = log_mask.exp(), field.acceleration.to(log_mask.dtype)
-        received.append(expected_action(mask.detach(), acceleration))
+        acceleration = field.acceleration.to(log_mask.dtype)
+        expected = drawn = expected_action(log_mask.exp(), acceleration)
         if temperature is not None:
             gumbel = noise.gumbel(*log_mask.shape, dtype=log_mask.dtype)
-            mask = sampled_mask(log_mask, gumbel, temperature)
+            drawn = expected_action(sampled_mask(log_mask, gumbel, temperature), acceleration)
         logits.append(logit)
-        sampled.append(expected_action(mask, acceleration))
+        received.append(expected.detach())
+        sampled.append(drawn)
     if not sampled:
         nothing = belief.mean.new_zeros(window.batch, 0, config.num_slots, 2)
         return nothing, nothing, ActionBelief(nothing, nothing), []

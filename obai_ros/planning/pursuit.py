@@ -9,20 +9,14 @@ import torch
 from torch import Tensor
 
 from obai_ros.model.belief import Belief
+from obai_ros.planning.aim import Aim, ClassAim, ObjectAim, PictureAim
 from obai_ros.planning.anchor import Anchor
-from obai_ros.planning.assignment import cheapest, require_as_many, Unlikeness
+from obai_ros.planning.assignment import require_as_many, Unlikeness
 from obai_ros.planning.goal import Goal, Kind, pointed_at, Sight
 from obai_ros.planning.goal_bank import GoalBank
-from obai_ros.planning.objects import Objects
 from obai_ros.planning.preference import GoalError, Preference
 from obai_ros.planning.recognition import Recogniser
 from obai_ros.planning.tracks import Tracks
-
-# What was seen of a slot counts for so much less with each frame, as a slot may come to hold
-# another object.
-FADING = 0.8
-# What was not seen for so many frames is no longer taken for something in the picture.
-FORGOTTEN = 6
 
 
 class Pursuit:
@@ -41,7 +35,7 @@ class Pursuit:
         self._height, self._width = height, width
         self._recogniser = recogniser or (Recogniser(bank) if bank is not None else None)
         self._unlike = bank and Unlikeness(bank)
-        self._aims: list[_Aim] = []
+        self._aims: list[Aim] = []
         self._remembered = None, None
         self._tracks = self._new_tracks()
 
@@ -147,7 +141,7 @@ class Pursuit:
         preference, anchor = self._remembered[1]
         return preference, active, anchor.hold(sight.belief, objects, active)
 
-    def _aim(self, goal: Goal, preference: Preference | None, sight: Sight | None) -> _Aim:
+    def _aim(self, goal: Goal, preference: Preference | None, sight: Sight | None) -> Aim:
         """Return what keeps the goal with its objects."""
         if goal.needs_sight and sight is None:
             raise GoalError('no beliefs have arrived yet, so it is not known which objects are '
@@ -157,14 +151,14 @@ class Pursuit:
             if slot is None:
                 raise GoalError(f'no object shows at ({goal.u:g}, {goal.v:g}) at present, so '
                                 'there is none to push')
-            return _Object(goal, preference, self._tracks.object_in(slot))
+            return ObjectAim(goal, preference, self._tracks.object_in(slot))
         if goal.kind == Kind.CLASS:
-            return _Class(goal, preference, self._recogniser)
+            return ClassAim(goal, preference, self._recogniser)
         if goal.kind == Kind.IMAGE:
             if not goal.partial:
                 require_as_many(int(sight.objects.sum()), int(goal.scene.objects.sum()))
-            return _Picture(goal, preference, self._unlike)
-        return _Aim(goal, preference)
+            return PictureAim(goal, preference, self._unlike)
+        return Aim(goal, preference)
 
     def _preferences(self, spread: float) -> list[Preference | None]:
         return [self._prefer(aim.goal, spread) for aim in self._aims]
@@ -209,107 +203,3 @@ class Pursuit:
         if not (0 <= x <= self._width and 0 <= y <= self._height):
             raise GoalError(f'{what} is ({x:g}, {y:g}), outside the image, which is '
                             f'{self._width} px wide and {self._height} px high')
-
-
-class _Aim:
-    """A goal for every object, and what all goals have in common."""
-
-    def __init__(self, goal: Goal, preference: Preference | None):
-        self.goal = goal
-        self.preference = preference
-        self.places: Tensor | None = None
-
-    @property
-    def nothing(self) -> bool:
-        return self.goal.kind == Kind.NONE
-
-    def supersedes(self, other: _Aim) -> bool:
-        """Tell whether nothing of the other goal stays in force."""
-        return self.goal.kind in (Kind.NONE, Kind.ALL)
-
-    def renumber(self) -> bool:
-        """Note that slots hold other objects; return whether the goal lives on."""
-        return True
-
-    def claims(self, objects: Objects) -> tuple[np.ndarray, np.ndarray | None]:
-        """
-        Return [J]: for each object which preference is for it, -1 for none; and how likely so.
-
-        How likely [J]: evidence, nats; None where there is no doubt.
-        """
-        return np.zeros_like(objects.number), None
-
-
-class _Object(_Aim):
-    def __init__(self, goal, preference, number: int):
-        super().__init__(goal, preference)
-        self.number = number
-
-    def supersedes(self, other):
-        return isinstance(other, _Object) and other.number == self.number
-
-    def renumber(self):
-        return False
-
-    def claims(self, objects):
-        return np.where(objects.number == self.number, 0, -1), None
-
-
-class _Class(_Aim):
-    def __init__(self, goal, preference, recogniser: Recogniser):
-        super().__init__(goal, preference)
-        self._recogniser = recogniser
-        self._evidence = self._number = None
-
-    def supersedes(self, other):
-        return isinstance(other, _Class) and other.goal.look == self.goal.look
-
-    def renumber(self):
-        self._evidence = self._number = None
-        return True
-
-    def claims(self, objects):
-        odds, remembered = self._recogniser.log_odds(objects.traits, self.goal.look).cpu().numpy()
-        weight = objects.weight()
-        if self._evidence is None:
-            self._evidence, self._number = np.zeros_like(weight), objects.number
-        before = np.where(objects.number == self._number, self._evidence, 0.0)
-        self._number = objects.number
-        # What is not seen says nothing, even about the class of all, which is certain.
-        seen = np.where(weight > 0, odds, 0.0) * weight
-        self._evidence = seen + FADING ** weight * before
-        evidence = self._evidence + np.where(objects.number > 0, remembered, 0.0)
-        return np.where(evidence > 0, 0, -1), evidence
-
-
-class _Picture(_Aim):
-    def __init__(self, goal, preference, unlike: Unlikeness):
-        super().__init__(goal, preference)
-        self._unlike = unlike
-        self._wanted = goal.scene.traits[goal.scene.shown()]
-        self.renumber()
-
-    def supersedes(self, other):
-        return isinstance(other, _Picture)
-
-    def renumber(self):
-        self._cost = self._looks = self._number = None
-        return True
-
-    def claims(self, objects):
-        cost = self._unlike(objects.traits[0], self._wanted).cpu().numpy()
-        if self._cost is None:
-            self._cost, self._number = np.zeros_like(cost), objects.number
-            self._looks = np.zeros_like(cost[:, :1])
-        weight = objects.weight()[:, None]
-        known = (objects.number == self._number)[:, None] * FADING ** weight
-        self._cost = weight * cost + known * self._cost
-        self._looks = weight + known * self._looks
-        self._number = objects.number
-        present = np.flatnonzero(objects.unseen < FORGOTTEN)
-        counterpart = np.full(len(objects.number), -1)
-        # On average: who was looked at more often is no more unlike for that. Of whom hardly
-        # anything showed so far, that counts.
-        average = np.divide(self._cost, self._looks, out=cost, where=self._looks > 0)
-        counterpart[present] = cheapest(average[present].tolist())
-        return counterpart, None

@@ -13,10 +13,11 @@ from obai_ros.environment.shapes import SHAPES as DRAWN
 from obai_ros.model.belief import Belief
 from obai_ros.model.percept import moments
 from obai_ros.model.traits import traits as true_traits
+from obai_ros.planning.aim import FADING
 from obai_ros.planning.goal import Goal, Kind, Look, Sight
 from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.planning.preference import GoalError
-from obai_ros.planning.pursuit import FADING, Pursuit
+from obai_ros.planning.pursuit import Pursuit
 
 SIDE, LATENT = 32, 8
 SHAPES = ('square', 'heart')
