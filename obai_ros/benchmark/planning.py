@@ -39,25 +39,22 @@ def time_planning(slots: int, latent_size: int, plans: int = 500, warm_up: int =
     """
     generator = torch.Generator().manual_seed(0)
     dynamics = torch.linalg.qr(torch.randn(latent_size, 2, generator=generator))[0] / 10
-    pursuit = Pursuit(_bank(dynamics, generator), '', dynamics, 2.0, SIZE, SIZE)
     planner = Planner(dynamics)
+    pursuit = Pursuit(_bank(dynamics, generator), '', planner, 2.0, SIZE, SIZE)
     pursuit.choose(Goal(Kind.ALL, x=SIZE / 2, y=SIZE / 2), None)
-    received = goal = None
+    received = None
     seconds = {'answer': [], 'aims': [], 'plan': [], 'place': []}
     for _ in range(warm_up + plans):
         sight = _sight(slots, dynamics, generator)
         column, row = sight.centre.long().unbind(-1)
         contacts = Contacts(row[None], column[None], torch.eye(slots)[None], sight.objects[None])
         began = time.perf_counter()
-        preference, active, belief = pursuit.aims(sight, received)
-        if preference is not goal:  # as in the node: what depends on it only is computed once
-            goal, batched = preference, preference[None]
+        goal, active, belief = pursuit.aims(sight, received)
         aimed = time.perf_counter()
-        plan = planner.plan(
-            belief[None], batched, active[None], reachable=contacts.reachable,
-            view=View(sight.centre[None], sight.mass[None], sight.objects[None]))
+        plan = planner.plan(belief, goal, active, reachable=contacts.reachable[0],
+                            view=View(sight.centre, sight.mass, sight.objects))
         planned = time.perf_counter()
-        place(contacts, plan.acceleration, active[None], SIZE, SIZE)
+        place(contacts, plan.acceleration[None], active[None], SIZE, SIZE)
         placed = time.perf_counter()
         for name, span in (('answer', placed - began), ('aims', aimed - began),
                            ('plan', planned - aimed), ('place', placed - planned)):

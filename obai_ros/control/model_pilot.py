@@ -18,10 +18,11 @@ from obai_ros.planning.delay import carried, rolled
 from obai_ros.planning.goal import Sight
 from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.planning.goal_image import look
+from obai_ros.planning.goal_terms import GoalTerms
 from obai_ros.planning.occlusion import View
 from obai_ros.planning.placement import place
 from obai_ros.planning.planner import Planner, PlannerConfig
-from obai_ros.planning.preference import GoalError, Preference
+from obai_ros.planning.preference import GoalError
 from obai_ros.planning.pursuit import Pursuit
 from obai_ros.planning.recognition import Recogniser
 from obai_ros.training.matching import overlap
@@ -57,7 +58,7 @@ class ModelPilot:
         size = task.config.image_size
         self._field = None
         self._state = self._filter.start(task.batch, [SEED] * task.batch)
-        self._pursuits = [Pursuit(self._bank, '', self._dynamics, SPREAD, size, size,
+        self._pursuits = [Pursuit(self._bank, '', self._planner, SPREAD, size, size,
                                   self._recogniser) for _ in range(task.batch)]
         self._pending = [requests(task, episode) for episode in range(task.batch)]
         if task.kind == 'image':
@@ -103,15 +104,13 @@ class ModelPilot:
                         # As a user would find out: nothing is pushed, and the episode fails.
                         self.refused.append(str(error))
 
-    def _aims(self, sights: list[Sight]) -> tuple[Preference, Tensor, Belief]:
-        """Return a preference for each slot, [B, K], which slots have one, and what to plan with.
-        """
+    def _aims(self, sights: list[Sight]) -> tuple[GoalTerms, Tensor, Belief]:
+        """Return a goal for each slot, [B, K], which slots have one, and what to plan with."""
         pushed = [None] * len(sights) if self._field is None else self._field.acceleration.numpy()
         aims = [pursuit.aims(sight, received)
                 for pursuit, sight, received in zip(self._pursuits, sights, pushed)]
         slots = len(sights[0].mass)
-        anything = self._bank.toward((0.0, 0.0), 100.0).expand(slots)
-        preferences = [anything if preference is None else preference for preference, *_ in aims]
-        return (Preference.stack([replace(p, effective_samples=None) for p in preferences]),
+        anything = self._planner.terms(self._bank.toward((0.0, 0.0), 100.0).expand(slots))
+        return (GoalTerms.stack([anything if goal is None else goal for goal, *_ in aims]),
                 torch.stack([active for _, active, _ in aims]),
                 Belief.unpack(torch.stack([belief.pack() for *_, belief in aims])))

@@ -46,7 +46,8 @@ class Oracle:
 
     def begin(self, task: Task) -> None:
         """Take note of where each object is to go."""
-        self._goal = Preference.diagonal(task.goal, torch.full_like(task.goal, 4.0))
+        self._goal = self._planner.terms(
+            Preference.diagonal(task.goal, torch.full_like(task.goal, 4.0)))
         self._targeted = task.targeted
 
     def act(self, image: Tensor, scene: Scene, labels: Tensor) -> Move:

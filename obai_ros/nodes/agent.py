@@ -41,7 +41,7 @@ class Answer:
         """G of each slot, [K] nats, NaN where there is no goal; takes time, when first asked."""
         if self.plan is None:
             return np.full(len(self.acted), np.nan, np.float32)
-        return self.plan.feef[0].numpy()
+        return self.plan.feef.numpy()
 
 
 class Agent:
@@ -63,18 +63,20 @@ class Agent:
             self.bankless = str(error)
         self._dynamics = checkpoint.model.dynamics.D.detach().cpu()
         self._state_noise = checkpoint.config.sigma_s
-        self.configure(config)
+        self._planner = self._make_planner(config)
         # It looks at goal images as perception_node does unless told otherwise.
         self._filter = Filter(checkpoint.model, checkpoint.schedule.careful())
-        self._preference = self._batched = None
         self._frame = -1     # that was answered last
         self._underway = []  # by frame, the oldest first: how slots are pushed, [K, 2] px/frame^2
-        self.pursuit = Pursuit(bank, self.bankless, self._dynamics, spread, self.size, self.size)
+        self.pursuit = Pursuit(bank, self.bankless, self._planner, spread, self.size, self.size)
 
     def configure(self, config: PlannerConfig) -> None:
         """Plan like this from now on, with the state noise of the model."""
-        self._planner = Planner(self._dynamics,
-                                dataclasses.replace(config, state_noise=self._state_noise))
+        self._planner = self._make_planner(config)
+        self.pursuit.plan_with(self._planner)
+
+    def _make_planner(self, config: PlannerConfig) -> Planner:
+        return Planner(self._dynamics, dataclasses.replace(config, state_noise=self._state_noise))
 
     def look(self, picture: np.ndarray) -> Sight:
         """Return what is seen in a picture [H, W, 3] uint8 of the model's size.
@@ -91,7 +93,7 @@ class Agent:
             passed, self._underway = 1, []
         self._frame = beliefs.frame
         received = self._acted(passed, len(sight.objects))
-        preference, active, belief = self.pursuit.aims(sight, received, passed)
+        goal, active, belief = self.pursuit.aims(sight, received, passed)
         if not active.any():
             self._underway.append(np.zeros((len(active), 2), np.float32))
             return _nothing(len(active))
@@ -101,25 +103,23 @@ class Agent:
             probability=torch.as_tensor(beliefs.contact_probability)[None],
             reachable=torch.as_tensor(beliefs.reachable)[None],
             background=torch.tensor([beliefs.background]))
-        now = later = belief[None]
+        later = belief
         if self._underway:
-            later = rolled(now, [torch.from_numpy(pushed)[None] for pushed in self._underway],
+            later = rolled(belief, [torch.from_numpy(pushed) for pushed in self._underway],
                            self._dynamics, self._state_noise)
-            contacts = carried(contacts, now, later, self._dynamics, beliefs.height,
+            contacts = carried(contacts, belief, later, self._dynamics, beliefs.height,
                                beliefs.width)
-        view = View(sight.centre[None], sight.mass[None], sight.objects[None])
-        if preference is not self._preference:  # what it costs to make one is paid once
-            self._preference, self._batched = preference, preference[None]
-        plan = self._planner.plan(later, self._batched, active[None],
-                                  reachable=contacts.reachable, view=view)
-        field = place(contacts, plan.acceleration, active[None], beliefs.height, beliefs.width)
+        plan = self._planner.plan(later, goal, active, reachable=contacts.reachable[0],
+                                  view=View(sight.centre, sight.mass, sight.objects))
+        field = place(contacts, plan.acceleration[None], active[None], beliefs.height,
+                      beliefs.width)
         self._underway.append(field.acceleration[0].numpy())
         used = (field.acceleration[0] != 0).any(-1)
         return Answer(
             row=field.row[0, used].numpy(), col=field.col[0, used].numpy(),
             acceleration=field.acceleration[0, used].numpy(),
-            slot_acceleration=plan.acceleration[0].numpy(),
-            acted=(plan.acceleration[0] != 0).any(-1).numpy(), plan=plan)
+            slot_acceleration=plan.acceleration.numpy(),
+            acted=(plan.acceleration != 0).any(-1).numpy(), plan=plan)
 
     def _acted(self, passed: int, slots: int) -> np.ndarray:
         """

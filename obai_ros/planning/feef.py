@@ -69,18 +69,18 @@ def gaussian_divergence(mean: Tensor, variance: Tensor, preference: Preference) 
             - (preference.log_determinant + mean.shape[-1])[..., None]) / 2
 
 
-def feef(future: Forecast, preference: Preference, velocity_weight: float = 0.0) -> Tensor:
+def feef(future: Forecast, preference: Preference, rest: Preference | None = None) -> Tensor:
     """
     Return G [...] of eq. 13 for each slot, nats: the sum of KL(q(s_tau | pi) || ptilde(s)).
 
-    `preference` has a goal for each slot, [..., N]. With `velocity_weight` c > 0 the preference
-    is over the generalised state: s' ~ N(0, (c Lambda)^-1), the wish to be at rest, is added.
-    Lower is better: a plan is preferred for what it takes off G.
+    `preference` has a goal for each slot, [..., N]. With `rest`, which is for velocities, the
+    preference is over the generalised state: the wish to be at rest, s' ~ N(0, (c Lambda)^-1)
+    from `Preference.at_rest`, is added. Lower is better: a plan is preferred for what it takes
+    off G.
     """
     total = gaussian_divergence(future.mean, future.variance, preference)
-    if velocity_weight > 0:
-        total = total + gaussian_divergence(future.velocity, future.velocity_variance,
-                                            preference.at_rest(velocity_weight))
+    if rest is not None:
+        total = total + gaussian_divergence(future.velocity, future.velocity_variance, rest)
     return total.sum(-1)
 
 

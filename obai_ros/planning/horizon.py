@@ -33,9 +33,12 @@ class Projection:
     drift_noise: Tensor
 
     @staticmethod
-    def of(belief: Belief, preference: Preference, dynamics: Tensor) -> Projection:
-        """Project beliefs [..., N] and a preference for each onto `dynamics` D [N, 2]."""
-        weighted, gram = preference.through(dynamics)
+    def of(belief: Belief, preference: Preference, weighted: Tensor, gram: Tensor) -> Projection:
+        """
+        Project beliefs [..., N] and a preference for each.
+
+        weighted, gram: what `Preference.through` returns for the dynamics D [N, 2].
+        """
         rows = weighted.mT
         return Projection(
             gram,
@@ -79,22 +82,34 @@ class Horizon:
         self.drift_gain = constant(drift_gain)
         self._error_modes = constant(vectors.mT @ error_gain)
         self._drift_modes = constant(vectors.mT @ drift_gain)
-        self._inverted = None, None, None
 
     def target(self, projection: Projection) -> Tensor:
         """Return the linear term b [..., actions, 2] of the objective a' H a / 2 - b' a."""
         return (self.error_gain[:, None] * projection.error[..., None, :]
                 - self.drift_gain[:, None] * projection.drift[..., None, :])
 
-    def solve(self, projection: Projection, cost: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def mode_inverses(self, gram: Tensor, cost: Tensor) -> Tensor:
+        """
+        Return (e_i D'Lambda D + lam I)^-1, [..., actions, 2, 2], for the eigenvalues e_i.
+
+        They depend on the goal only: gram [..., 2, 2] is its D'Lambda D, `cost` [...] lam >= 0.
+        """
+        aa = self.values * gram[..., 0, 0, None] + cost[..., None]
+        bb = self.values * gram[..., 1, 1, None] + cost[..., None]
+        ab = self.values * gram[..., 0, 1, None]
+        determinant = aa * bb - ab.square()
+        inverse = torch.stack([bb, -ab, -ab, aa], -1).unflatten(-1, (2, 2))
+        return inverse / determinant[..., None, None]
+
+    def solve(self, projection: Projection, inverse: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """
         Return plan [..., actions, 2] px/frame^2, the fall of the objective by it, and its noise.
 
-        `cost` [...] is lam >= 0. The fall [...] (nats) is that from "no action" to the plan; the
-        noise [...] is what the fall would be on average, were the object at its goal and at rest
-        and the belief in error by its own uncertainty.
+        `inverse` is what `mode_inverses` returns for the goal. The fall [...] (nats) is that from
+        "no action" to the plan; the noise [...] is what the fall would be on average, were the
+        object at its goal and at rest and the belief in error by its own uncertainty.
         """
-        inverse, modes, answer = self._modes(projection, cost)
+        modes, answer = self._modes(projection, inverse)
         fall = (modes * answer).sum((-2, -1)) / 2
         error, drift = (modes.square()[:, None, None]
                         for modes in (self._error_modes, self._drift_modes))
@@ -103,9 +118,9 @@ class Horizon:
         noise = (inverse * spread).sum((-3, -2, -1)) / 2
         return self.vectors @ answer, fall, noise
 
-    def minimiser(self, projection: Projection, cost: Tensor) -> Tensor:
+    def minimiser(self, projection: Projection, inverse: Tensor) -> Tensor:
         """Return the plan of `solve` alone."""
-        return self.vectors @ self._modes(projection, cost)[-1]
+        return self.vectors @ self._modes(projection, inverse)[-1]
 
     def hessian(self, projection: Projection, cost: Tensor) -> Tensor:
         """Return H [..., 2 actions, 2 actions], accelerations ordered (ax_0, ay_0, ax_1, ...)."""
@@ -122,25 +137,8 @@ class Horizon:
         return (self.values[0] * (half - radius).clamp(min=0) + cost,
                 self.values[-1] * (half + radius) + cost)
 
-    def _modes(self, projection: Projection, cost: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return, for each eigenvector: the inverse, the linear term, and the best answer."""
-        inverse = self._mode_inverses(projection, cost)
+    def _modes(self, projection: Projection, inverse: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the linear term and the best answer for each eigenvector, [..., actions, 2]."""
         modes = (self._error_modes[:, None] * projection.error[..., None, :]
                  - self._drift_modes[:, None] * projection.drift[..., None, :])
-        return inverse, modes, (inverse @ modes[..., None]).squeeze(-1)
-
-    def _mode_inverses(self, projection: Projection, cost: Tensor) -> Tensor:
-        """
-        Return (e_i D'Lambda D + lam I)^-1, [..., actions, 2, 2], for the eigenvalues e_i.
-
-        They depend on the goal only; those of the goal before are remembered.
-        """
-        gram = projection.gram
-        if self._inverted[0] is not gram or self._inverted[1] is not cost:
-            aa = self.values * gram[..., 0, 0, None] + cost[..., None]
-            bb = self.values * gram[..., 1, 1, None] + cost[..., None]
-            ab = self.values * gram[..., 0, 1, None]
-            determinant = aa * bb - ab.square()
-            inverse = torch.stack([bb, -ab, -ab, aa], -1).unflatten(-1, (2, 2))
-            self._inverted = gram, cost, inverse / determinant[..., None, None]
-        return self._inverted[2]
+        return modes, (inverse @ modes[..., None]).squeeze(-1)

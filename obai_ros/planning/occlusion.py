@@ -19,8 +19,8 @@ class View:
     """
     The visible extent of slots as discs.
 
-    centre [B, K, 2] px: centroids of the masks; mass [B, K] px; showing [B, K] bool: the slot
-    shows an object (it is neither empty nor the background).
+    centre [..., K, 2] px: centroids of the masks; mass [..., K] px; showing [..., K] bool: the
+    slot shows an object (it is neither empty nor the background).
     """
 
     centre: Tensor
@@ -29,18 +29,18 @@ class View:
 
     def may_be_hidden(self, displacement: Tensor) -> Tensor:
         """
-        Return [B, K] bool: slots that another may leave no more than a rim of.
+        Return [..., K] bool: slots that another may leave no more than a rim of.
 
-        `displacement` [B, K, 2] px: by how much each is going to move. Which one is nearer is
+        `displacement` [..., K, 2] px: by how much each is going to move. Which one is nearer is
         not known, so that any object may hide any other that it is large enough for.
         """
         centre = self.centre + displacement
         radius = (self.mass / math.pi).clamp(min=0).sqrt()
-        gap = (centre[:, :, None] - centre[:, None]).norm(dim=-1)
+        gap = (centre[..., :, None, :] - centre[..., None, :, :]).norm(dim=-1)
         # Disc k shows beyond disc j by gap + r_k - r_j, on the far side.
-        rim = gap + radius[:, :, None] - radius[:, None]
+        rim = gap + radius[..., :, None] - radius[..., None, :]
         # Nothing hides itself: its own rim is left out.
-        hidden = (rim < RIM) & self.showing[:, None]
+        hidden = (rim < RIM) & self.showing[..., None, :]
         hidden.diagonal(dim1=-2, dim2=-1).fill_(False)
         return hidden.any(-1)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from obai_ros.model.belief import Belief
 from obai_ros.planning.feef import eq14, feef, forecast
+from obai_ros.planning.goal_terms import GoalTerms
 from obai_ros.planning.horizon import Horizon, Projection
 from obai_ros.planning.limits import box_minimum, clip
 from obai_ros.planning.occlusion import View
@@ -103,10 +104,10 @@ class PlannerConfig:
 @dataclass(frozen=True)
 class Plan:
     """
-    What to do, for B scenes of K slots.
+    What to do, for K slots of any number of scenes.
 
-    acceleration [B, K, 2]: a_0, px/frame^2, zero unless the outcome is ACT; sequence
-    [B, K, T, 2]: the whole plan; outcome [B, K] int64, an Outcome; evaluate: returns `feef`.
+    acceleration [..., K, 2]: a_0, px/frame^2, zero unless the outcome is ACT; sequence
+    [..., K, T, 2]: the whole plan; outcome [..., K] int64, an Outcome; evaluate: returns `feef`.
     """
 
     acceleration: Tensor
@@ -116,7 +117,7 @@ class Plan:
 
     @cached_property
     def feef(self) -> Tensor:
-        """G of eq. 13 under the plan [B, K], nats, NaN where there is no goal.
+        """G of eq. 13 under the plan [..., K], nats, NaN where there is no goal.
 
         Computed when it is asked for: it tells how good the plan is, and takes as long as to make
         one.
@@ -149,7 +150,6 @@ class Planner:
                 'train it further, or use other weights')
         self.config = config
         self.dynamics = dynamics
-        self._goal = None, None, None
         self.horizon = Horizon(config.horizon, config.velocity_weight, dynamics.dtype,
                                dynamics.device)
         # The same objective where only the first action can be taken: the object leaves sight.
@@ -157,51 +157,52 @@ class Planner:
                              dynamics.device, actions=1)
 
     @torch.inference_mode()
-    def plan(self, belief: Belief, preference: Preference, active: Tensor,
+    def terms(self, preference: Preference) -> GoalTerms:
+        """Return what `plan` needs to know of goals, and is the same for all that is believed."""
+        weighted, gram = preference.through(self.dynamics)
+        cost = self.config.action_cost * gram.diagonal(dim1=-2, dim2=-1).sum(-1) / 2
+        return GoalTerms(
+            preference, preference.at_rest(self.config.velocity_weight), weighted, gram,
+            _inverse(gram), cost, self.horizon.mode_inverses(gram, cost),
+            self.blind.mode_inverses(gram, cost))
+
+    @torch.inference_mode()
+    def plan(self, belief: Belief, goal: GoalTerms, active: Tensor,
              reachable: Tensor | None = None, view: View | None = None) -> Plan:
         """
         Return a plan for each slot.
 
-        `belief` has mean, velocity, log_sd, velocity_log_sd [B, K, N]; `preference` a goal for
-        each slot [B, K, N] (any finite one where there is no goal); `active` [B, K] bool: slots
-        with a goal, never the background slot;
-        `reachable` [B, K] bool: slots with a pixel to act on (None: all); `view`: where the slots
-        show (None: they never hide each other). An object that its plan would take to where
-        another may hide it is given the one action that serves it best if no other can follow:
-        it drifts to its goal so slowly that it is there for long. The answer consists of inference
-        tensors, which are quicker to make.
+        `belief` has mean, velocity, log_sd, velocity_log_sd [..., K, N]; `goal`: the `terms` of a
+        preference for each slot (any finite one where there is no goal); `active` [..., K] bool:
+        slots with a goal, never the background slot; `reachable` [..., K] bool: slots with a pixel
+        to act on (None: all); `view`: where the slots show (None: they never hide each other). An
+        object that its plan would take to where another may hide it is given the one action that
+        serves it best if no other can follow: it drifts to its goal so slowly that it is there for
+        long. The answer consists of inference tensors, which are quicker to make.
         """
         config = self.config
-        projection = Projection.of(belief, preference, self.dynamics)
-        inverse, cost = self._of_goal(projection.gram)
+        projection = Projection.of(belief, goal.preference, goal.weighted, goal.gram)
         if config.law == 'eq14':
-            sequence = eq14(belief.mean, preference, self.dynamics)[..., None, :]
+            sequence = eq14(belief.mean, goal.preference, self.dynamics)[..., None, :]
             worthwhile = torch.ones_like(active)
         else:
-            sequence, worthwhile = self._optimum(projection, cost)
+            sequence, worthwhile = self._optimum(projection, goal)
             if view is not None:
-                sequence = self._cautious(sequence, projection, inverse, cost, view, active)
+                sequence = self._cautious(sequence, projection, goal, view, active)
 
         def expected(accelerations: Tensor) -> Tensor:
             future = forecast(belief, self.dynamics, accelerations, config.state_noise)
-            return feef(future, preference, config.velocity_weight)
+            return feef(future, goal.preference, goal.rest)
 
-        outcome = self._decide(projection, inverse, sequence, worthwhile, active, reachable)
+        outcome = self._decide(projection, goal, sequence, worthwhile, active, reachable)
         acting = (outcome == Outcome.ACT)[..., None]
         return Plan(torch.where(acting, sequence[..., 0, :], 0.0), sequence, outcome,
                     lambda: expected(sequence).masked_fill(~active, float('nan')))
 
-    def _of_goal(self, gram: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the inverse of D' Lambda D and lam [...]; of the goal before, as remembered."""
-        if self._goal[0] is not gram:
-            trace = gram.diagonal(dim1=-2, dim2=-1).sum(-1)
-            self._goal = gram, _inverse(gram), self.config.action_cost * trace / 2
-        return self._goal[1:]
-
-    def _optimum(self, projection: Projection, cost: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the plan within the limits, and whether it is after more than noise, [B, K]."""
+    def _optimum(self, projection: Projection, goal: GoalTerms) -> tuple[Tensor, Tensor]:
+        """Return the plan within the limits, and whether it is after more than noise, [..., K]."""
         limit = self.config.max_acceleration
-        free, fall, noise = self.horizon.solve(projection, cost)
+        free, fall, noise = self.horizon.solve(projection, goal.modes)
         worthwhile = fall > self.config.stop_ratio * noise
         excess = free.abs().amax((-2, -1)) / limit
         if not (excess > 1).any():
@@ -210,7 +211,7 @@ class Planner:
         far = excess > {'clip': float('inf'), 'box': 1.0, 'auto': CLIP_EXCESS}[self.config.limit]
         if far.any():
             chosen = Projection(*(getattr(projection, f.name)[far] for f in fields(Projection)))
-            lam = cost[far]
+            lam = goal.cost[far]
             best = box_minimum(
                 self.horizon.hessian(chosen, lam), self.horizon.target(chosen).flatten(-2), limit,
                 plan[far].flatten(-2), self.horizon.curvature(chosen, lam),
@@ -218,26 +219,26 @@ class Planner:
             plan[far] = best.unflatten(-1, (-1, 2))
         return plan, worthwhile
 
-    def _cautious(self, sequence: Tensor, projection: Projection, inverse: Tensor, cost: Tensor,
-                  view: View, active: Tensor) -> Tensor:
+    def _cautious(self, sequence: Tensor, projection: Projection, goal: GoalTerms, view: View,
+                  active: Tensor) -> Tensor:
         """Return the plans, with others for objects that theirs would take out of sight."""
-        velocity = (inverse @ projection.drift[..., None]).squeeze(-1)
+        velocity = (goal.inverse @ projection.drift[..., None]).squeeze(-1)
         moving = torch.where(active[..., None], sequence[..., 0, :], 0.0)
         hidden = view.may_be_hidden(velocity + moving) & active
         if not hidden.any():
             return sequence
         once = torch.zeros_like(sequence)
-        once[..., :1, :] = clip(self.blind.minimiser(projection, cost),
+        once[..., :1, :] = clip(self.blind.minimiser(projection, goal.blind_modes),
                                 self.config.max_acceleration)
         return torch.where(hidden[..., None, None], once, sequence)
 
-    def _decide(self, projection: Projection, inverse: Tensor, sequence: Tensor,
+    def _decide(self, projection: Projection, goal: GoalTerms, sequence: Tensor,
                 worthwhile: Tensor, active: Tensor, reachable: Tensor | None) -> Tensor:
-        """Return the Outcome [B, K] of each slot."""
+        """Return the Outcome [..., K] of each slot."""
         # tr(M^-1 S M^-1) / 2: the mean variance per axis of the position that D reads out.
-        position_sd = ((inverse @ projection.error_noise * inverse).sum((-2, -1)) / 2).sqrt()
+        variance = (goal.inverse @ projection.error_noise * goal.inverse).sum((-2, -1)) / 2
         finite = torch.isfinite(sequence).flatten(-2).all(-1)
-        unseen = position_sd > self.config.wait_sd
+        unseen = variance.sqrt() > self.config.wait_sd
         if reachable is not None:
             unseen = unseen | ~reachable
         outcome = torch.where(worthwhile, int(Outcome.ACT), int(Outcome.STOP))

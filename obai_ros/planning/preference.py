@@ -70,26 +70,16 @@ class Preference:
         """Diagonal of the precision [..., N]: what a variance of the belief costs."""
         return self.precision.diagonal(dim1=-2, dim2=-1).contiguous()
 
-    def at_rest(self, weight: float) -> Preference:
-        """Return the preference for no velocity, N(0, (weight Lambda)^-1)."""
-        if weight not in self._rests:
-            self._rests[weight] = Preference(torch.zeros_like(self.mean), weight * self.precision)
-        return self._rests[weight]
+    def at_rest(self, weight: float) -> Preference | None:
+        """Return the preference for no velocity, N(0, (weight Lambda)^-1); None for no weight."""
+        if weight == 0:
+            return None
+        return Preference(torch.zeros_like(self.mean), weight * self.precision)
 
     def through(self, dynamics: Tensor) -> tuple[Tensor, Tensor]:
-        """Return Lambda D [..., N, 2] and D' Lambda D [..., 2, 2]; computed once for a D."""
-        if self._seen.get('dynamics') is not dynamics:
-            weighted = self.precision @ dynamics
-            self._seen.update(dynamics=dynamics, answer=(weighted, weighted.mT @ dynamics))
-        return self._seen['answer']
-
-    @cached_property
-    def _seen(self) -> dict:
-        return {}
-
-    @cached_property
-    def _rests(self) -> dict[float, Preference]:
-        return {}
+        """Return Lambda D [..., N, 2] and D' Lambda D [..., 2, 2], for D [N, 2]."""
+        weighted = self.precision @ dynamics
+        return weighted, weighted.mT @ dynamics
 
     def __getitem__(self, index) -> Preference:
         """Select goals by their leading dimensions."""

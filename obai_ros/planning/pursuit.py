@@ -2,6 +2,7 @@
 """Pursuit: the goals in force, which slots they are about, and what these prefer for it."""
 from __future__ import annotations
 
+from dataclasses import dataclass
 import math
 
 import numpy as np
@@ -14,29 +15,45 @@ from obai_ros.planning.anchor import Anchor
 from obai_ros.planning.assignment import require_as_many, Unlikeness
 from obai_ros.planning.goal import Goal, Kind, pointed_at, Sight
 from obai_ros.planning.goal_bank import GoalBank
+from obai_ros.planning.goal_terms import GoalTerms
+from obai_ros.planning.planner import Planner
 from obai_ros.planning.preference import GoalError, Preference
 from obai_ros.planning.recognition import Recogniser
 from obai_ros.planning.tracks import Tracks
+
+
+@dataclass(frozen=True)
+class _Allotment:
+    """
+    Who has which goal, and what follows from that alone.
+
+    which: for each of K slots which of all preferences is for it, any where none is; terms,
+    anchor: of these [K].
+    """
+
+    which: tuple[int, ...]
+    terms: GoalTerms
+    anchor: Anchor
 
 
 class Pursuit:
     """
     Keeps goals and says what they mean for the slots of a model, frame by frame.
 
-    bank: the model's GoalBank, or None with the reason in `bankless`; dynamics: its D [N, 2];
-    spread: default sd of goals, px; height, width: of the model's image, px.
+    bank: the model's GoalBank, or None with the reason in `bankless`; planner: of the model's
+    plans; spread: default sd of goals, px; height, width: of the model's image, px.
     """
 
-    def __init__(self, bank: GoalBank | None, bankless: str, dynamics: Tensor, spread: float,
+    def __init__(self, bank: GoalBank | None, bankless: str, planner: Planner, spread: float,
                  height: int, width: int, recogniser: Recogniser | None = None):
         self._bank, self._bankless = bank, bankless
-        self._dynamics = dynamics
+        self._planner, self._dynamics = planner, planner.dynamics
         self._spread = spread
         self._height, self._width = height, width
         self._recogniser = recogniser or (Recogniser(bank) if bank is not None else None)
         self._unlike = bank and Unlikeness(bank)
         self._aims: list[Aim] = []
-        self._remembered = None, None
+        self._allotment: _Allotment | None = None  # while goals and planner stay
         self._tracks = self._new_tracks()
 
     def _new_tracks(self) -> Tracks | None:
@@ -74,7 +91,7 @@ class Pursuit:
             aim.places = self._places(goal)
         kept = [old for old in self._aims if goal.also and not aim.supersedes(old)]
         self._aims = kept + ([] if aim.nothing else [aim])
-        self._remembered = None, None
+        self._allotment = None
 
     def set_spread(self, spread: float) -> None:
         """
@@ -86,7 +103,12 @@ class Pursuit:
         self._spread = spread
         for aim, preference in zip(self._aims, preferences):
             aim.preference = preference
-        self._remembered = None, None
+        self._allotment = None
+
+    def plan_with(self, planner: Planner) -> None:
+        """Prepare for plans by this planner, of the same model, from now on."""
+        self._planner = planner
+        self._allotment = None
 
     def renumber(self) -> list[Goal]:
         """
@@ -96,18 +118,18 @@ class Pursuit:
         """
         lost = [aim.goal for aim in self._aims if not aim.renumber()]
         self._aims = [aim for aim in self._aims if aim.goal not in lost]
-        self._remembered = None, None
+        self._allotment = None
         self._tracks = self._new_tracks()
         return lost
 
     def aims(self, sight: Sight, received: np.ndarray | None = None, frames: int = 1
-             ) -> tuple[Preference | None, Tensor, Belief]:
+             ) -> tuple[GoalTerms | None, Tensor, Belief]:
         """
-        Take in the next sight; return a preference for each slot, [K], and who has one [K] bool.
+        Take in the next sight; return a goal for each slot, [K], and who has one [K] bool.
 
         received [K, 2] px/frame^2: by which the slots of the last sight were pushed (None: not at
-        all); frames: how many have passed since. The preference of a slot without a goal is any;
-        there is None without any goal. Third, the beliefs [K, N] to be planned with: those of the
+        all); frames: how many have passed since. The goal of a slot that has none is any; there
+        is None without any goal. Third, the beliefs [K, N] to be planned with: those of the
         sight, anchored to where their objects are.
         """
         if self._bank is None:
@@ -131,15 +153,18 @@ class Pursuit:
         active = torch.from_numpy(which >= 0).to(sight.objects.device)
         if not self._aims:
             return None, active, sight.belief
-        key = tuple(which.clip(0).tolist())
-        if key != self._remembered[0]:
-            table = Preference.join([aim.preference for aim in self._aims])
-            places = torch.cat([aim.places for aim in self._aims])
-            preference = table[list(key)]
-            self._remembered = key, (preference, Anchor(preference, places[list(key)],
-                                                        self._dynamics))
-        preference, anchor = self._remembered[1]
-        return preference, active, anchor.hold(sight.belief, objects, active)
+        allotment = self._allot(tuple(which.clip(0).tolist()))
+        return allotment.terms, active, allotment.anchor.hold(sight.belief, objects, active)
+
+    def _allot(self, which: tuple[int, ...]) -> _Allotment:
+        """Give each slot [K] its goal; slots seldom change theirs, which takes time."""
+        if self._allotment is None or which != self._allotment.which:
+            chosen = list(which)
+            preference = Preference.join([aim.preference for aim in self._aims])[chosen]
+            places = torch.cat([aim.places for aim in self._aims])[chosen]
+            self._allotment = _Allotment(which, self._planner.terms(preference),
+                                         Anchor(preference, places, self._dynamics))
+        return self._allotment
 
     def _aim(self, goal: Goal, preference: Preference | None, sight: Sight | None) -> Aim:
         """Return what keeps the goal with its objects."""

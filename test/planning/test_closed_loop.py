@@ -16,6 +16,7 @@ ACTIVE = torch.ones(1, 1, dtype=torch.bool)
 def run(config, frames, start=(10.0, 30.0), velocity=(0.0, 0.0), delay=0, aware=True, gain=1.0):
     """Return errors [frames, 2] px and velocities of an object pushed toward GOAL."""
     planner = Planner(torch.eye(2), config)
+    goal = planner.terms(GOAL)
     state, speed = torch.tensor([[start]]), torch.tensor([[velocity]])
     pending = [torch.zeros(1, 1, 2)] * delay
     errors, speeds = [], []
@@ -25,7 +26,7 @@ def run(config, frames, start=(10.0, 30.0), velocity=(0.0, 0.0), delay=0, aware=
         belief = Belief(state, speed, SURE, SURE)
         if aware:
             belief = rolled(belief, pending, torch.eye(2), 0.1)
-        plan = planner.plan(belief, GOAL, ACTIVE)
+        plan = planner.plan(belief, goal, ACTIVE)
         pending = [*pending, plan.acceleration]
         speed = speed + gain * pending.pop(0)
         state = state + speed

@@ -91,7 +91,8 @@ def test_variance_raises_feef_but_does_not_move_its_minimum(generator, dynamics,
     sure, goal = make_belief(), make_preference()
     unsure = Belief(sure.mean, sure.velocity, sure.log_sd + 1, sure.velocity_log_sd + 1)
     plan = torch.randn(2, 3, 5, 2, generator=generator, dtype=torch.float64, requires_grad=True)
-    values = [feef(forecast(b, dynamics, plan, 0.1), goal, 1.0) for b in (sure, unsure)]
+    values = [feef(forecast(b, dynamics, plan, 0.1), goal, goal.at_rest(1.0))
+              for b in (sure, unsure)]
     gradients = [torch.autograd.grad(value.sum(), plan)[0] for value in values]
     torch.testing.assert_close(*gradients)
     assert (values[0] != values[1]).all()

@@ -11,9 +11,10 @@ CASES = [(1, 0.0, 0.0), (1, 1.0, 0.3), (3, 0.0, 0.1), (5, 1.0, 0.3), (8, 2.5, 10
 
 def solved(belief, goal, dynamics, steps, velocity_weight, relative_cost):
     horizon = Horizon(steps, velocity_weight, torch.float64)
-    projection = Projection.of(belief, goal, dynamics)
+    projection = Projection.of(belief, goal, *goal.through(dynamics))
     cost = relative_cost * projection.gram.diagonal(dim1=-2, dim2=-1).sum(-1) / 2
-    return horizon, projection, cost, *horizon.solve(projection, cost)
+    inverse = horizon.mode_inverses(projection.gram, cost)
+    return horizon, projection, cost, *horizon.solve(projection, inverse)
 
 
 @pytest.mark.parametrize('steps, velocity_weight, relative_cost', CASES)
@@ -53,7 +54,8 @@ def test_is_the_numerical_minimum_of_eq13(dynamics, steps, velocity_weight, rela
 
     def objective(flat):
         sequence = flat.reshape(1, 1, steps, 2)
-        value = feef(forecast(belief, dynamics, sequence, 0.1), goal, velocity_weight)
+        value = feef(forecast(belief, dynamics, sequence, 0.1), goal,
+                     goal.at_rest(velocity_weight))
         return (value + cost * sequence.square().sum((-2, -1)) / 2).sum()
 
     zero = torch.zeros(2 * steps, dtype=torch.float64)
@@ -77,15 +79,15 @@ def test_frames_without_an_action_are_columns_left_out(dynamics, make_belief, ma
                                                        steps, actions):
     """The minimum over the first actions, with nothing done in the frames after."""
     belief, goal = make_belief(1, 1), make_preference(1, 1)
-    projection = Projection.of(belief, goal, dynamics)
+    projection = Projection.of(belief, goal, *goal.through(dynamics))
     cost = 0.2 * projection.gram.diagonal(dim1=-2, dim2=-1).sum(-1)
     horizon = Horizon(steps, 1.0, torch.float64, actions=actions)
-    plan, fall, _ = horizon.solve(projection, cost)
+    plan, fall, _ = horizon.solve(projection, horizon.mode_inverses(projection.gram, cost))
 
     def objective(flat):
         rest = torch.zeros(1, 1, steps - actions, 2, dtype=torch.float64)
         sequence = torch.cat([flat.reshape(1, 1, actions, 2), rest], -2)
-        value = feef(forecast(belief, dynamics, sequence, 0.1), goal, 1.0)
+        value = feef(forecast(belief, dynamics, sequence, 0.1), goal, goal.at_rest(1.0))
         return (value + cost * sequence.square().sum((-2, -1)) / 2).sum()
 
     zero = torch.zeros(2 * actions, dtype=torch.float64)

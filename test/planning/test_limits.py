@@ -9,11 +9,11 @@ from obai_ros.planning.limits import box_minimum, clip
 
 def problems(make_belief, make_preference, dynamics, steps=5):
     """Return Hessian, target, curvature and unconstrained minimum of a batch of plans."""
-    horizon = Horizon(steps, 1.0, torch.float64)
-    projection = Projection.of(make_belief(8, 2), make_preference(8, 2), dynamics)
+    horizon, goal = Horizon(steps, 1.0, torch.float64), make_preference(8, 2)
+    projection = Projection.of(make_belief(8, 2), goal, *goal.through(dynamics))
     projection = Projection(*(value.flatten(0, 1) for value in vars(projection).values()))
     cost = 0.3 * projection.gram.diagonal(dim1=-2, dim2=-1).sum(-1) / 2
-    plan, _, _ = horizon.solve(projection, cost)
+    plan, _, _ = horizon.solve(projection, horizon.mode_inverses(projection.gram, cost))
     return (horizon.hessian(projection, cost), horizon.target(projection).flatten(-2),
             horizon.curvature(projection, cost), plan.flatten(-2))
 

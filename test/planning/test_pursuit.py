@@ -16,6 +16,7 @@ from obai_ros.model.traits import traits as true_traits
 from obai_ros.planning.aim import FADING
 from obai_ros.planning.goal import Goal, Kind, Look, Sight
 from obai_ros.planning.goal_bank import GoalBank
+from obai_ros.planning.planner import Planner, PlannerConfig
 from obai_ros.planning.preference import GoalError
 from obai_ros.planning.pursuit import Pursuit
 
@@ -56,7 +57,7 @@ def bank():
 
 @pytest.fixture
 def pursuit(bank):
-    return Pursuit(bank, '', DYNAMICS, 2.0, SIDE, SIDE)
+    return Pursuit(bank, '', Planner(DYNAMICS), 2.0, SIDE, SIDE)
 
 
 def sight(objects=(True, True, False, False), shapes=(0, 1, 0, 0),
@@ -72,8 +73,8 @@ def sight(objects=(True, True, False, False), shapes=(0, 1, 0, 0),
 
 def about(pursuit, seen):
     """Return {slot: (x, y) px} of the slots that have a goal."""
-    preference, active, _ = pursuit.aims(seen)
-    return {slot: tuple((10 * preference.mean[slot, :2]).round().tolist())
+    goal, active, _ = pursuit.aims(seen)
+    return {slot: tuple((10 * goal.preference.mean[slot, :2]).round().tolist())
             for slot in active.nonzero().flatten().tolist()}
 
 
@@ -143,7 +144,7 @@ def test_class_is_told_by_the_silhouette_when_what_is_seen_says_nothing(bank, sh
     kinds_drawn = torch.tensor([DRAWN.index(SHAPES[kind]) for kind in kinds])
     labels, mass, middle, seen = rendered(kinds_drawn)
     bank = replace(bank.first(800), shape=kinds[1:], traits=seen[1:], image_size=(64, 64))
-    pursuit = Pursuit(bank, '', DYNAMICS, 2.0, 64, 64)
+    pursuit = Pursuit(bank, '', Planner(DYNAMICS), 2.0, 64, 64)
     for asked, x in zip(SHAPES, (5.0, 25.0)):
         pursuit.choose(Goal(Kind.CLASS, x, 10.0, look=Look(asked), also=True), None)
     said = seen[1:].mean(0)  # of no shape in particular
@@ -244,7 +245,7 @@ def test_impossible_goals_are_refused_and_the_one_before_stays(pursuit, goal, se
 
 
 def test_without_a_bank_there_is_a_reason():
-    pursuit = Pursuit(None, 'there is no goal bank', DYNAMICS, 2.0, SIDE, SIDE)
+    pursuit = Pursuit(None, 'there is no goal bank', Planner(DYNAMICS), 2.0, SIDE, SIDE)
     with pytest.raises(GoalError, match='there is no goal bank'):
         pursuit.choose(Goal(Kind.ALL, 5.0, 5.0), None)
     pursuit.choose(Goal(), None)
@@ -252,17 +253,38 @@ def test_without_a_bank_there_is_a_reason():
 
 def test_the_default_spread_can_change(pursuit):
     pursuit.choose(Goal(Kind.ALL, 16.0, 16.0), None)
-    narrow = pursuit.aims(sight())[0].precision[0, 0, 0]
+    narrow = pursuit.aims(sight())[0].preference.precision[0, 0, 0]
     pursuit.set_spread(6.0)
-    assert pursuit.aims(sight())[0].precision[0, 0, 0] < narrow / 4
+    assert pursuit.aims(sight())[0].preference.precision[0, 0, 0] < narrow / 4
 
 
 def test_a_spread_that_a_goal_in_force_cannot_do_with_is_refused_and_changes_nothing(pursuit):
     pursuit.choose(Goal(Kind.ALL, 16.0, 16.0), None)
-    before = pursuit.aims(sight())[0].precision
+    before = pursuit.aims(sight())[0].preference.precision
     for attempt in (pursuit.check_spread, pursuit.set_spread,
                     lambda spread: pursuit.check(pursuit.goal, spread)):
         with pytest.raises(GoalError, match='effective samples'):
             attempt(0.01)
     pursuit.check_spread(6.0)
-    assert torch.equal(pursuit.aims(sight())[0].precision, before)
+    assert torch.equal(pursuit.aims(sight())[0].preference.precision, before)
+
+
+def test_terms_are_worked_out_when_slots_get_other_goals_and_not_for_each_frame(pursuit):
+    pursuit.choose(Goal(Kind.CLASS, 10.0, 10.0, look=Look('heart'), also=True), None)
+    pursuit.choose(Goal(Kind.CLASS, 20.0, 20.0, look=Look('square'), also=True), None)
+    before, _, _ = pursuit.aims(sight())
+    assert pursuit.aims(sight())[0] is before
+    swapped, _, _ = pursuit.aims(sight(objects=(True, True, False, False), shapes=(1, 0, 0, 0),
+                                       colours=(BLUE, RED, RED, RED),
+                                       centre=[CENTRE[1], CENTRE[0], *CENTRE[2:]]))
+    assert swapped is not before
+    assert torch.equal(swapped.preference.mean[:2].flip(0), before.preference.mean[:2])
+
+
+def test_terms_are_those_of_the_planner_that_plans(pursuit):
+    pursuit.choose(Goal(Kind.ALL, 16.0, 16.0), None)
+    cheap, _, _ = pursuit.aims(sight())
+    pursuit.plan_with(Planner(DYNAMICS, PlannerConfig(action_cost=3.0)))
+    dear, _, _ = pursuit.aims(sight())
+    torch.testing.assert_close(dear.cost, 10 * cheap.cost)
+    assert not torch.equal(dear.modes, cheap.modes)
