@@ -9,7 +9,7 @@ from obai_ros.planning.assignment import cheapest, Unlikeness
 from obai_ros.planning.goal import Goal, Kind
 from obai_ros.planning.objects import Objects
 from obai_ros.planning.preference import Preference
-from obai_ros.planning.recognition import Recogniser
+from obai_ros.planning.recognition import Reading, Recogniser
 
 # What was seen of a slot counts for so much less with each frame, as a slot may come to hold
 # another object.
@@ -38,11 +38,13 @@ class Aim:
         """Note that slots hold other objects; return whether the goal lives on."""
         return True
 
-    def claims(self, objects: Objects) -> tuple[np.ndarray, np.ndarray | None]:
+    def claims(self, objects: Objects, reading: Reading
+               ) -> tuple[np.ndarray, np.ndarray | None]:
         """
         Return [J]: for each object which preference is for it, -1 for none; and how likely so.
 
-        How likely [J]: evidence, nats; None where there is no doubt.
+        reading: of the objects' traits. How likely [J]: evidence, nats; None where there is no
+        doubt.
         """
         return np.zeros_like(objects.number), None
 
@@ -58,7 +60,7 @@ class ObjectAim(Aim):
     def renumber(self):
         return False
 
-    def claims(self, objects):
+    def claims(self, objects, reading):
         return np.where(objects.number == self.number, 0, -1), None
 
 
@@ -75,8 +77,8 @@ class ClassAim(Aim):
         self._evidence = self._number = None
         return True
 
-    def claims(self, objects):
-        odds, remembered = self._recogniser.log_odds(objects.traits, self.goal.look).cpu().numpy()
+    def claims(self, objects, reading):
+        odds, remembered = self._recogniser.log_odds(reading, self.goal.look).cpu().numpy()
         weight = objects.weight()
         if self._evidence is None:
             self._evidence, self._number = np.zeros_like(weight), objects.number
@@ -103,7 +105,7 @@ class PictureAim(Aim):
         self._cost = self._looks = self._number = None
         return True
 
-    def claims(self, objects):
+    def claims(self, objects, reading):
         cost = self._unlike(objects.traits[0], self._wanted).cpu().numpy()
         if self._cost is None:
             self._cost, self._number = np.zeros_like(cost), objects.number

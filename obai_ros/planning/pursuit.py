@@ -135,11 +135,12 @@ class Pursuit:
         if self._bank is None:
             return None, torch.zeros_like(sight.objects), sight.belief
         objects = self._tracks.follow(sight, received, frames)
+        reading = self._recogniser.read(objects.traits)
         which = np.full(len(objects.shown), -1)
         strength = np.zeros(len(which))
         offset = 0
         for aim in self._aims:
-            choice, claim = aim.claims(objects)
+            choice, claim = aim.claims(objects, reading)
             better = (choice >= 0) & objects.shown
             if claim is None:
                 strength = np.where(better, 0.0, strength)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -53,7 +54,7 @@ class Recogniser:
         if look.shape is not None:
             _require_enough(bank.select(shape=look.shape), f'of the shape {look.shape!r}')
             index = bank.shapes.index(look.shape)
-            parts.append(lambda traits: self._shapes.log_odds(traits, index))
+            parts.append(lambda reading: reading.shape_odds[..., self._shapes.column(index)])
         if look.colour is not None:
             chosen = _require_enough(bank.select(colour=look.colour), 'of this colour')
             parts.append(_Attribute.of(bank, bank.colour, chosen).log_odds)
@@ -63,18 +64,35 @@ class Recogniser:
             parts.append(_Attribute.of(bank, sizes[:, None], chosen).log_odds)
         self._known[look] = parts
 
-    def log_odds(self, traits: Tensor, look: Look) -> Tensor:
+    def read(self, traits: Tensor) -> Reading:
+        """Return what there is to read off traits [..., A]."""
+        return Reading(traits, self._shapes)
+
+    def log_odds(self, reading: Reading, look: Look) -> Tensor:
         """
-        Return [...]: how much likelier than not `traits` [..., A] are those of the class.
+        Return [...]: how much likelier than not what was read is of the class.
 
         The logarithm of the odds; positive speaks for the class. Where more than one thing is
         said of it, the one that fits least.
         """
         self.learn(look)
-        odds = torch.full_like(traits[..., 0], torch.inf)
+        odds = torch.full_like(reading.traits[..., 0], torch.inf)
         for part in self._known[look]:
-            odds = odds.minimum(part(traits))
+            odds = odds.minimum(part(reading))
         return odds
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Traits [..., A], and what a recogniser reads off them whichever class is asked about."""
+
+    traits: Tensor
+    shapes: _Shapes
+
+    @cached_property
+    def shape_odds(self) -> Tensor:
+        """Log-odds [..., C] of the shapes; each frame is asked about by the goals of several."""
+        return self.shapes.log_odds(self.traits)
 
 
 def _require_enough(chosen: Tensor, words: str) -> Tensor:
@@ -112,7 +130,6 @@ class _Shapes:
         gram = (bumps.T @ bumps).astype(np.float64) + RIDGE * np.eye(len(self._far))
         target = (bumps.T @ (truth - self._share)).astype(np.float64)
         self._weight = np.linalg.solve(gram, target).astype(bumps.dtype)         # [M, C]
-        self._newest = None, None
 
     def _bumps(self, outline: np.ndarray) -> np.ndarray:
         at = (outline - self._origin) / self._unit
@@ -121,22 +138,21 @@ class _Shapes:
         near -= np.square(at).sum(-1, keepdims=True) / 2
         return np.exp(near, out=near)
 
-    def log_odds(self, traits: Tensor, shape: int) -> Tensor:
-        # Each frame is asked about by the goals of several shapes.
-        if traits is not self._newest[0]:
-            outline = traits[..., OUTLINE].cpu().numpy()
-            likely = self._share + self._bumps(outline.reshape(-1, outline.shape[-1])
-                                               ) @ self._weight
-            # Nothing is certain, least of all what the sum of bumps calls impossible.
-            likely = likely.clip(DOUBT, 1.0)
-            # Against the average of the others: of all shapes the likeliest then has odds above
-            # one.
-            others = (likely.sum(-1, keepdims=True) - likely) / max(len(self._present) - 1, 1)
-            with np.errstate(divide='ignore'):  # there is but one shape
-                odds = np.log(likely / others)
-            self._newest = traits, torch.from_numpy(odds).to(traits).view(
-                *outline.shape[:-1], len(self._present))
-        return self._newest[1][..., int(np.searchsorted(self._present, shape))]
+    def column(self, shape: int) -> int:
+        """Return the column of `log_odds` that is about a shape, an index into the bank's."""
+        return int(np.searchsorted(self._present, shape))
+
+    def log_odds(self, traits: Tensor) -> Tensor:
+        """Return [..., C] for traits [..., A]: of the shapes that enough objects have."""
+        outline = traits[..., OUTLINE].cpu().numpy()
+        likely = self._share + self._bumps(outline.reshape(-1, outline.shape[-1])) @ self._weight
+        # Nothing is certain, least of all what the sum of bumps calls impossible.
+        likely = likely.clip(DOUBT, 1.0)
+        # Against the average of the others: of all shapes the likeliest then has odds above one.
+        others = (likely.sum(-1, keepdims=True) - likely) / max(len(self._present) - 1, 1)
+        with np.errstate(divide='ignore'):  # there is but one shape
+            odds = np.log(likely / others)
+        return torch.from_numpy(odds).to(traits).view(*outline.shape[:-1], len(self._present))
 
 
 @dataclass(frozen=True)
@@ -167,8 +183,8 @@ class _Attribute:
         asked[index[chosen]] = True
         return _Attribute(gain, offset, root, values, (count / len(error)).log(), asked)
 
-    def log_odds(self, traits: Tensor) -> Tensor:
-        found = traits @ self.gain + self.offset
+    def log_odds(self, reading: Reading) -> Tensor:
+        found = reading.traits @ self.gain + self.offset
         away = (found[..., None, :] - self.values) @ self.root
         evidence = self.log_share - away.square().sum(-1) / 2
         rest = evidence[..., ~self.asked]
