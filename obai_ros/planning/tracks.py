@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from obai_ros.model.traits import TRAITS
+from obai_ros.planning.appearance import Appearance, Shown
 from obai_ros.planning.goal import Sight
 from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.planning.objects import Objects
-from obai_ros.planning.occlusion import touching, TOUCHING
+from obai_ros.planning.occlusion import touching
 from obai_ros.planning.parts import gather_parts
 from obai_ros.planning.silhouette import Evidence, find, reach, remember, Silhouette
 
@@ -98,63 +99,68 @@ class Tracks:
         received [K, 2] px/frame^2: by which the slots of the sight before were pushed (None: not
         at all); frames: how many have passed since.
         """
-        place, mass = _array(sight.centre).copy(), _array(sight.mass).clip(1.0)
-        believed = _array(self._locate(sight.belief.mean))
-        seen = _array(sight.objects)
-        labels = _array(sight.labels)
-        hidden = touching(labels, seen)
-        whole = seen & (hidden <= TOUCHING)
-        look = _array(sight.traits[:, :COLOURS]) / self._look_scale
-        velocity = _array(sight.belief.velocity) @ self._read_velocity
+        shown = self._read(sight)
         if not self.begun:
-            self._begin(2 * len(mass))
+            self._begin(2 * len(shown.mass))
         for frame in range(min(frames, LONGEST_GAP)):
             self._predict(received if frame == 0 else None)
-        track = self._assign(place, believed, mass, look, seen)
+        track = self._assign(shown)
         self._holder = track.copy()
+        for group in self._share_out(shown, track):
+            known, track[group[0]] = track[group[0]], -1
+            slot, appearance = shown.of(group)
+            track[slot] = self._found(track, appearance) if known < 0 else known
+            self._holder[group] = track[slot]
+            self._take_in(track[slot], appearance, new=known < 0)
+        self._note_slots(track)
+        self._describe(sight, shown, track)
+        return self._objects(sight, shown, track)
+
+    def _read(self, sight: Sight) -> Shown:
+        """Return what a sight shows, in px and in units of the error of colours."""
+        labels, seen = _array(sight.labels), _array(sight.objects)
+        return Shown(
+            place=_array(sight.centre), believed=_array(self._locate(sight.belief.mean)),
+            mass=_array(sight.mass).clip(1.0),
+            velocity=_array(sight.belief.velocity) @ self._read_velocity,
+            look=_array(sight.traits[:, :COLOURS]) / self._look_scale, seen=seen,
+            touched=touching(labels, seen), labels=labels)
+
+    def _share_out(self, shown: Shown, track: np.ndarray) -> list[list[int]]:
+        """Return the slots of each object in view; a slot that goes on with a track is first."""
         known = np.flatnonzero(track >= 0)
-        free = _labelled(labels, [0, *1 + np.flatnonzero(~seen)])
-        look_before = look.copy()
-        look_before[known] = self._look[track[known]]
-        for group in gather_parts(place, mass, look_before, known,
-                                  np.flatnonzero(seen & (track < 0))):
-            # The largest part stands for the object, which is where its parts are on average.
-            slot = max(group, key=mass.__getitem__)
-            if len(group) > 1:
-                place[slot] = np.average(place[group], 0, mass[group])
-                mass[slot] = mass[group].sum()
-            mine, track[group[0]] = track[group[0]], -1
-            plain = whole[slot] and len(group) == 1
-            evidence = Evidence(_labelled(labels, np.add(group, 1)), free)
-            if mine < 0:
-                mine = self._found(track, place[slot], velocity[slot], look[slot], mass[slot])
-            else:
-                where = self._measured(mine, place[slot], believed[slot], mass[slot])
-                if plain or not self._fit(mine, evidence, *where):
-                    self._correct(mine, *where, velocity[slot])
-            self._remember(mine, evidence, plain, place[slot], believed[slot],
-                           hidden[slot] * np.sqrt(mass[slot] / np.pi))
-            track[slot], self._holder[group] = mine, mine
-            self._look[mine] += NEWEST * (look[slot] - self._look[mine])
-            share = NEWEST if plain else NEWEST_MASS
-            self._full[mine] += share * (mass[slot] - self._full[mine])
-            self._unseen[mine] = 0
-            self._sightings[mine] += 1
+        look = shown.look.copy()
+        look[known] = self._look[track[known]]
+        return gather_parts(shown.place, shown.mass, look, known,
+                            np.flatnonzero(shown.seen & (track < 0)))
+
+    def _take_in(self, track: int, appearance: Appearance, new: bool) -> None:
+        """Take in how an object shows, and where."""
+        if not new:
+            where = self._measured(track, appearance.place, appearance.believed, appearance.mass)
+            if appearance.whole or not self._fit(track, appearance.evidence, *where):
+                self._correct(track, *where, appearance.velocity)
+        self._remember(track, appearance)
+        self._look[track] += NEWEST * (appearance.look - self._look[track])
+        share = NEWEST if appearance.whole else NEWEST_MASS
+        self._full[track] += share * (appearance.mass - self._full[track])
+        self._unseen[track] = 0
+        self._sightings[track] += 1
+
+    def _note_slots(self, track: np.ndarray) -> None:
+        """Note which slot shows each object, by the track [K] of each slot."""
         slots = np.flatnonzero(track >= 0)
         self._slot = np.full(len(self._slot), -1)
         self._slot[track[slots]] = slots
-        self._describe(sight, slots, track[slots], whole)
-        return self._objects(sight, track, whole, hidden)
 
-    def _objects(self, sight: Sight, track: np.ndarray, whole: np.ndarray, hidden: np.ndarray
-                 ) -> Objects:
+    def _objects(self, sight: Sight, showing: Shown, track: np.ndarray) -> Objects:
         def tensor(value):
             return torch.from_numpy(value).to(sight.mass)
 
         shown = self._slot >= 0
         return Objects(
-            number=self._number.copy(), shown=shown, touched=hidden[self._slot],
-            whole=shown & whole[self._slot], unseen=self._unseen.copy(),
+            number=self._number.copy(), shown=shown, touched=showing.touched[self._slot],
+            whole=shown & showing.whole[self._slot], unseen=self._unseen.copy(),
             traits=torch.stack([sight.traits[self._slot], tensor(self._traits)]), track=track,
             place=tensor((self._place + self._offset)[track]),
             velocity=tensor(self._velocity[track]))
@@ -175,11 +181,12 @@ class Tracks:
         self._unseen = np.full(tracks, np.iinfo(np.int32).max, np.int64)
         self._slot = np.full(tracks, -1)
 
-    def _describe(self, sight: Sight, slots: np.ndarray, tracks: np.ndarray, whole: np.ndarray
-                  ) -> None:
-        """Note what some objects look like: as they do now if whole, else as is remembered."""
+    def _describe(self, sight: Sight, shown: Shown, track: np.ndarray) -> None:
+        """Note what objects look like: as they do now if whole, else as is remembered."""
+        slots = np.flatnonzero(track >= 0)
+        tracks = track[slots]
         self._traits[tracks, :COLOURS] = self._look[tracks] * self._look_scale
-        plain = whole[slots]
+        plain = shown.whole[slots]
         self._traits[tracks[plain], COLOURS:] = _array(sight.traits)[slots[plain], COLOURS:]
         for track in tracks[~plain]:
             self._traits[track, COLOURS:] = self._silhouette[track].form
@@ -199,17 +206,17 @@ class Tracks:
         covariance[:, 2] += noise
         self._unseen += 1
 
-    def _assign(self, place, believed, mass, look, seen) -> np.ndarray:
+    def _assign(self, shown: Shown) -> np.ndarray:
         """Return for each slot the track [K] that goes on in it, -1 for none."""
-        track = np.full(len(seen), -1)
-        alive, slots = np.flatnonzero(self._number), np.flatnonzero(seen)
+        track = np.full(len(shown.seen), -1)
+        alive, slots = np.flatnonzero(self._number), np.flatnonzero(shown.seen)
         if not len(alive) or not len(slots):
             return track
-        where, variance = self._measured(alive[:, None], place[slots], believed[slots],
-                                         mass[slots])
+        where, variance = self._measured(alive[:, None], shown.place[slots],
+                                         shown.believed[slots], shown.mass[slots])
         off = np.square(where - (self._place + self._offset)[alive, None]).sum(-1)
         spread = self._covariance[alive, None, 0] + variance
-        unlike = np.square(look[slots] - self._look[alive, None]).sum(-1)
+        unlike = np.square(shown.look[slots] - self._look[alive, None]).sum(-1)
         cost = np.minimum(off / spread, THROWN) + 2 * np.log(spread) + unlike
         # Each slot may as well show something new, and must if it looks like nothing before.
         cost = np.where(unlike < OTHER, cost, np.inf)
@@ -235,7 +242,7 @@ class Tracks:
         share = np.asarray(variance / (variance + self._belief_variance))
         return place + share[..., None] * (believed - place), share * self._belief_variance
 
-    def _found(self, taken, place, velocity, look, mass) -> int:
+    def _found(self, taken: np.ndarray, appearance: Appearance) -> int:
         """Return the track of a new object; one that was not seen for longest ends for it."""
         free = np.setdiff1d(np.arange(len(self._unseen)), taken)
         track = int(free[self._unseen[free].argmax()])
@@ -243,8 +250,9 @@ class Tracks:
         self._misread[track], self._silhouette[track] = 0.0, None
         self._offset[track], self._looks[track] = 0.0, 0
         self._sightings[track] = 0
-        self._number[track], self._look[track], self._full[track] = self._born, look, mass
-        self._restart(track, place, velocity)
+        self._number[track] = self._born
+        self._look[track], self._full[track] = appearance.look, appearance.mass
+        self._restart(track, appearance.place, appearance.velocity)
         return track
 
     def _restart(self, track: int, place, velocity) -> None:
@@ -269,11 +277,11 @@ class Tracks:
             return
         self._move(track, self._place[track] + xx / total * surprise, xx - xx * xx / total)
 
-    def _remember(self, track: int, evidence: Evidence, plain: bool, place, believed,
-                  hidden: float) -> None:
+    def _remember(self, track: int, appearance: Appearance) -> None:
         """Take in how an object looks: its outline, or what shows of it, and where it is in it."""
-        size = reach(self._height, self._width)
-        if plain:
+        size, evidence = reach(self._height, self._width), appearance.evidence
+        place, believed = appearance.place, appearance.believed
+        if appearance.whole:
             if self._looks[track]:  # what was put together from parts is no longer needed
                 self._silhouette[track], self._looks[track] = None, 0
             self._misread[track] += NEWEST * (believed - place - self._misread[track])
@@ -281,9 +289,7 @@ class Tracks:
         elif self._silhouette[track] is None or self._looks[track]:
             self._silhouette[track] = remember(
                 self._silhouette[track], evidence, self._place[track], size)
-            # Half an object touches what hides it along half of its outline, and its middle is
-            # about half its radius from where it would be.
-            where, _ = self._weigh(np.square(PLACE_SD + hidden), place, believed)
+            where, _ = self._weigh(np.square(PLACE_SD + appearance.hidden), place, believed)
             self._looks[track] += 1
             self._offset[track] += (where - self._place[track] - self._offset[track]
                                     ) / self._looks[track]
@@ -306,13 +312,6 @@ class Tracks:
         self._velocity[track] += gain * (place - self._place[track])
         self._place[track] = place
         self._covariance[track] = variance, gain * variance, vv - gain * (xv - gain * variance)
-
-
-def _labelled(labels: np.ndarray, some) -> np.ndarray:
-    """Return [H, W] bool: which pixels have one of some labels."""
-    chosen = np.zeros(256, bool)
-    chosen[some] = True
-    return chosen[labels]
 
 
 def _array(value: Tensor) -> np.ndarray:
