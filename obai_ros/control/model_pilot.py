@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from obai_ros.action_field import ActionField
 from obai_ros.control.episodes import Move
 from obai_ros.control.request import requests
 from obai_ros.control.task import Task
@@ -14,7 +15,7 @@ from obai_ros.environment.scene import Scene
 from obai_ros.model.belief import Belief
 from obai_ros.model.checkpoint import Checkpoint
 from obai_ros.model.filter import Filter
-from obai_ros.planning.delay import carried, rolled
+from obai_ros.planning.delay import carried, rolled, Underway
 from obai_ros.planning.goal import Sight
 from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.planning.goal_image import look
@@ -73,18 +74,19 @@ class ModelPilot:
         sights = Sight.of(percept)
         goal, active, belief = self._aims(sights)
         height, width = image.shape[-2:]
+        idle = ActionField.empty(len(image), height, width, points=active.shape[1])
         if self._field is None:
-            # What was decided on and is not carried out yet, the oldest first: nothing so far.
-            self._underway = [place(percept.contacts, torch.zeros(*active.shape, 2), active,
-                                    height, width)] * self._config.delay
-        later = rolled(belief, [field.acceleration.to(self._device) for field in self._underway],
+            self._underway = Underway((idle,) * self._config.delay)
+        later = rolled(belief, [field.acceleration.to(self._device)
+                                for field in self._underway.actions],
                        self._dynamics, self._config.state_noise)
         touch = carried(percept.contacts, belief, later, self._dynamics, height, width)
         showing = torch.stack([sight.objects for sight in sights])
         plan = self._planner.plan(later, goal, active, reachable=touch.reachable,
                                   view=View(percept.centroid, percept.mass, showing))
         field = place(touch, plan.acceleration, active, height, width).to('cpu')
-        self._field, *self._underway = *self._underway, field
+        (self._field,), self._underway = self._underway.sent(field).passed(
+            1, self._config.delay, idle)
         self._ask(sights)
         share = overlap(percept.assignment.argmax(1).cpu(), labels, percept.masks.shape[1],
                         scene.num_objects)

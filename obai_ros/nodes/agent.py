@@ -10,7 +10,7 @@ from obai_ros.model.belief import Belief
 from obai_ros.model.contact import Contacts
 from obai_ros.model.filter import Filter
 from obai_ros.model.pixels import to_image
-from obai_ros.planning.delay import carried, rolled
+from obai_ros.planning.delay import carried, rolled, Underway
 from obai_ros.planning.goal import show_objects, Sight
 from obai_ros.planning.goal_bank import GoalBank, GoalBankError
 from obai_ros.planning.goal_image import look
@@ -66,8 +66,8 @@ class Agent:
         self._planner = self._make_planner(config)
         # It looks at goal images as perception_node does unless told otherwise.
         self._filter = Filter(checkpoint.model, checkpoint.schedule.careful())
-        self._frame = -1     # that was answered last
-        self._underway = []  # by frame, the oldest first: how slots are pushed, [K, 2] px/frame^2
+        self._frame = -1  # that was answered last
+        self._underway = Underway()  # how slots are pushed, [K, 2] px/frame^2
         self.pursuit = Pursuit(bank, self.bankless, self._planner, spread, self.size, self.size)
 
     def configure(self, config: PlannerConfig) -> None:
@@ -90,12 +90,13 @@ class Agent:
         sight = see(beliefs)
         passed = beliefs.frame - self._frame
         if passed < 1:  # the filter started anew
-            passed, self._underway = 1, []
+            passed, self._underway = 1, Underway()
         self._frame = beliefs.frame
-        received = self._acted(passed, len(sight.objects))
-        goal, active, belief = self.pursuit.aims(sight, received, passed)
+        idle = np.zeros((len(sight.objects), 2), np.float32)
+        acted, self._underway = self._underway.passed(passed, self._planner.config.delay, idle)
+        goal, active, belief = self.pursuit.aims(sight, sum(acted, idle), passed)
         if not active.any():
-            self._underway.append(np.zeros((len(active), 2), np.float32))
+            self._underway = self._underway.sent(idle)
             return _nothing(len(active))
         contacts = Contacts(
             row=torch.as_tensor(beliefs.contact_row)[None],
@@ -104,8 +105,8 @@ class Agent:
             reachable=torch.as_tensor(beliefs.reachable)[None],
             background=torch.tensor([beliefs.background]))
         later = belief
-        if self._underway:
-            later = rolled(belief, [torch.from_numpy(pushed) for pushed in self._underway],
+        if self._underway.actions:
+            later = rolled(belief, [torch.from_numpy(push) for push in self._underway.actions],
                            self._dynamics, self._state_noise)
             contacts = carried(contacts, belief, later, self._dynamics, beliefs.height,
                                beliefs.width)
@@ -113,26 +114,13 @@ class Agent:
                                   view=View(sight.centre, sight.mass, sight.objects))
         field = place(contacts, plan.acceleration[None], active[None], beliefs.height,
                       beliefs.width)
-        self._underway.append(field.acceleration[0].numpy())
+        self._underway = self._underway.sent(field.acceleration[0].numpy())
         used = (field.acceleration[0] != 0).any(-1)
         return Answer(
             row=field.row[0, used].numpy(), col=field.col[0, used].numpy(),
             acceleration=field.acceleration[0, used].numpy(),
             slot_acceleration=plan.acceleration.numpy(),
             acted=(plan.acceleration != 0).any(-1).numpy(), plan=plan)
-
-    def _acted(self, passed: int, slots: int) -> np.ndarray:
-        """
-        Return how slots were pushed on the frames since the last answer, [K, 2], and forget it.
-
-        passed: how many frames that are; those without an answer push nothing. What is left in
-        `_underway` acts on this frame and those after it, one for each frame of delay.
-        """
-        idle, delay = np.zeros((slots, 2), np.float32), self._planner.config.delay
-        self._underway += [idle] * (passed - 1)
-        early = [idle] * (delay - len(self._underway)) + self._underway
-        acted, self._underway = early[:len(early) - delay], early[len(early) - delay:]
-        return sum(acted, idle)
 
     def require_own(self, model_id: str, latents: int) -> None:
         """Raise ValueError unless beliefs of such a model, with N latents, are of this one."""

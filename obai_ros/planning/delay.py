@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -11,6 +12,34 @@ from torch import Tensor
 from obai_ros.model.belief import ActionBelief, Belief
 from obai_ros.model.contact import Contacts
 from obai_ros.model.dynamics import moved_on
+
+
+Action = TypeVar('Action')
+
+
+@dataclass(frozen=True)
+class Underway(Generic[Action]):
+    """Actions that were sent and have not acted yet, one for each frame, the oldest first."""
+
+    actions: tuple[Action, ...] = ()
+
+    def sent(self, action: Action) -> Underway:
+        """Return what is under way with one more, the answer to the newest frame."""
+        return Underway((*self.actions, action))
+
+    def passed(self, frames: int, delay: int, idle: Action
+               ) -> tuple[tuple[Action, ...], Underway]:
+        """
+        Return the actions that act while frames pass, the oldest first, and what is left.
+
+        frames: how many since the newest that was answered, 1 or more; those between answered
+        with `idle`, which does nothing, and so did those before the first. delay: frames by which
+        actions act later than on the frame that they answer; as many are left.
+        """
+        actions = self.actions + (idle,) * (frames - 1)
+        actions = (idle,) * (delay - len(actions)) + actions
+        due = len(actions) - delay
+        return actions[:due], Underway(actions[due:])
 
 
 def rolled(belief: Belief, committed: Sequence[Tensor], dynamics: Tensor, state_noise: float
