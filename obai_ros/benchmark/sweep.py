@@ -2,14 +2,13 @@
 """Cost of perception against one setting at a time, all others as in a case."""
 from __future__ import annotations
 
-import io
 import statistics
 from dataclasses import replace
 from pathlib import Path
 
 from obai_ros.benchmark.case import Case
 from obai_ros.benchmark.perception import Rig, seconds_of
-from obai_ros.whole_file import write_bytes
+from obai_ros.chart import BLUE, chart, VERMILION, write_png
 
 VALUES = {'slots': (2, 3, 4, 6, 8, 12), 'window': (1, 2, 3, 4), 'iterations': (1, 2, 4, 8),
           'image_size': (32, 64, 96, 128)}
@@ -19,7 +18,6 @@ ROUNDS = 5
 
 TITLES = {'slots': 'slots K', 'window': 'window, frames', 'iterations': 'iterations per frame',
           'image_size': 'side of the image, px'}
-COLOUR, MARK = '#0072b2', '#d55e00'
 
 
 def sweep(case: Case, settings: dict[str, tuple[int, ...]], frames: int, progress
@@ -45,30 +43,20 @@ def sweep(case: Case, settings: dict[str, tuple[int, ...]], frames: int, progres
 
 def draw(path: str | Path, case: Case, found: dict[str, dict[int, float]]) -> None:
     """Draw one panel for each setting in `TITLES`, as a PNG file."""
-    import matplotlib
-    matplotlib.use('Agg')  # no display is needed
-    from matplotlib import pyplot
-
-    figure, panels = pyplot.subplots(2, 2, figsize=(7.2, 5.6), dpi=150, layout='constrained')
+    figure, panels = chart(7.2, 5.6, rows=2, columns=2)
     chosen = case.describe()
     for axes, (setting, title) in zip(panels.flat, TITLES.items()):
         values, ms = list(found[setting]), list(found[setting].values())
-        axes.plot(values, ms, color=COLOUR, linewidth=2, marker='o', markersize=4)
+        axes.plot(values, ms, color=BLUE, linewidth=2, marker='o', markersize=4)
         if chosen[setting] in found[setting]:
             here = chosen[setting], found[setting][chosen[setting]]
-            axes.plot(*here, color=MARK, marker='o', markersize=7)
+            axes.plot(*here, color=VERMILION, marker='o', markersize=7)
             axes.annotate(f'{here[1]:.3g} ms', here, xytext=(6, -12), textcoords='offset points',
-                          color=MARK, fontsize=8)
+                          color=VERMILION, fontsize=8)
         axes.set_xticks(values)
         axes.set_ylim(0, 1.1 * max(ms))
         axes.set_xlabel(title)
         axes.set_ylabel('ms per frame')
-        axes.spines[['top', 'right']].set_visible(False)
-        axes.set_axisbelow(True)
-        axes.grid(axis='y', color='#e6e6e6', linewidth=0.8)
     figure.suptitle(f'{case.preset}, {case.engine} engine, {case.precision} on {case.device}: '
                     'median time of a frame', fontsize=10)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format='png')
-    pyplot.close(figure)
-    write_bytes(path, buffer.getvalue())
+    write_png(path, figure)

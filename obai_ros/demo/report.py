@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from obai_ros.action_field import ActionField
+from obai_ros.chart import BLUE, chart, draw_quartiles, GREY, write_png
 from obai_ros.demo.records import Episode, distances
 from obai_ros.environment.scene import Scene, step
-from obai_ros.whole_file import whole_file
 
 
 def coast(position: np.ndarray, velocity: np.ndarray, steps: int) -> np.ndarray:
@@ -90,31 +90,19 @@ def _quantiles(values: np.ndarray) -> dict[str, float]:
 
 def draw_distances(path, episodes: list[Episode]) -> None:
     """Draw the distance to the goal per step, with and without the planner, as a PNG file."""
-    # Here, because it takes half a second and only this needs it; Agg needs no display.
-    import matplotlib
-    matplotlib.use('Agg')
-    from matplotlib import pyplot
-
     planned, coasting = planned_distances(episodes), coasting_distances(episodes)
-    steps = np.arange(len(planned))
-    figure, axes = pyplot.subplots(figsize=(6.4, 4.0), dpi=150, layout='constrained')
-    for values, colour, name in ((coasting, '#8a8a8a', 'no action'),
-                                 (planned, '#0072b2', 'with the planner')):
-        low, middle, high = np.percentile(values, (25, 50, 75), axis=1)
-        axes.fill_between(steps, low, high, color=colour, alpha=0.18, linewidth=0)
-        axes.plot(steps, middle, color=colour, linewidth=2.2)
-        axes.annotate(f'{name}\n{middle[-1]:.1f} px', (steps[-1], middle[-1]), xytext=(6, 0),
+    last = len(planned) - 1
+    figure, ((axes,),) = chart(6.4, 4.0)
+    for values, colour, name in ((coasting, GREY, 'no action'),
+                                 (planned, BLUE, 'with the planner')):
+        draw_quartiles(axes, values, colour)
+        median = np.median(values[-1])
+        axes.annotate(f'{name}\n{median:.1f} px', (last, median), xytext=(6, 0),
                       textcoords='offset points', color=colour, va='center', fontsize=9)
-    axes.set_xlim(0, steps[-1])
+    axes.set_xlim(0, last)
     axes.set_ylim(0, None)
-    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel('step')
     axes.set_ylabel('distance to the goal (px)')
     axes.set_title(f'{len(episodes)} episodes, {planned.shape[1]} objects: '
                    'median and quartiles', fontsize=10, loc='left')
-    axes.spines[['top', 'right']].set_visible(False)
-    axes.grid(axis='y', color='#e6e6e6', linewidth=0.8)
-    axes.set_axisbelow(True)
-    with whole_file(path) as stream:
-        figure.savefig(stream, format='png')
-    pyplot.close(figure)
+    write_png(path, figure)

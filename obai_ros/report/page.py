@@ -9,6 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from obai_ros.chart import png
 from obai_ros.model.pixels import to_picture
 from obai_ros.whole_file import whole_files
 
@@ -57,10 +58,8 @@ class Page:
         self._image(name, buffer.getvalue(), caption, '')
 
     def curve(self, name: str, figure, caption: str) -> None:
-        """Add a matplotlib figure, also to be NAME.png."""
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format='png', dpi=150)
-        self._image(name, buffer.getvalue(), caption, 'curve')
+        """Add a figure from `chart`, also to be NAME.png."""
+        self._image(name, png(figure), caption, 'curve')
 
     def _image(self, name: str, content: bytes, caption: str, kind: str) -> None:
         self.pictures[f'{name}.png'] = content

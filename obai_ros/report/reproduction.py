@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from obai_ros.chart import BLUE, chart
 from obai_ros.model.belief import Belief
 from obai_ros.model.checkpoint import Checkpoint
 from obai_ros.model.engines.choice import direct_engine
@@ -159,10 +160,6 @@ def _segmentation(page: Page, shown: Shown) -> None:
 
 
 def _prediction(page: Page, checkpoint: Checkpoint, shown: Shown, scores: dict) -> None:
-    import matplotlib
-    matplotlib.use('Agg')  # no display is needed
-    from matplotlib import pyplot
-
     page.heading('Figure 3: prediction of future frames')
     images, percepts = shown.images, shown.percepts
     future = images.shape[1] - SEEN
@@ -178,14 +175,12 @@ def _prediction(page: Page, checkpoint: Checkpoint, shown: Shown, scores: dict) 
                  f'Pairs of rows: what happens, and below it what is inferred (the first {SEEN} '
                  f'frames) and predicted (the rest).')
     errors = scores['per_frame']['mse'] + scores['per_frame']['prediction_mse']
-    figure, axes = pyplot.subplots(figsize=(6.0, 3.0), layout='constrained')
+    figure, ((axes,),) = chart(6.0, 3.0, grid=False)
     frames = range(1, len(errors) + 1)
-    axes.plot(frames, errors, marker='o', color='#0072b2')
+    axes.plot(frames, errors, marker='o', color=BLUE)
     axes.axvspan(SEEN + 0.5, len(errors) + 0.5, color='#eeeeee', zorder=0)
     axes.set(xlabel='frame', ylabel='MSE', xlim=(0.5, len(errors) + 0.5), ylim=(0, None))
-    axes.spines[['top', 'right']].set_visible(False)
     page.curve('figure3_mse', figure, 'Mean squared error per frame; grey: predicted frames.')
-    pyplot.close(figure)
 
 
 def _goals(page: Page, shown: Shown) -> None:
