@@ -78,8 +78,9 @@ def run(args: argparse.Namespace) -> int:
             scene = SceneConfig(image_size=checkpoint.config.image_size)
             dataset = generate_dataset(scene, args.sequences, 8, args.seed)
         watching = checkpoint.schedule.careful().changed(
-            args.iterations, args.window, descent=args.descent, sampled=args.sampled or None)
-        schedule = watching.changed(starts=args.starts, births=args.births)
+            iterations=args.iterations or None, window=args.window or None, descent=args.descent,
+            sampled=args.sampled or None)
+        schedule = watching.changed(starts=args.starts or None, births=args.births)
         bar = iter(track(range(dataset.sequences), f'{path.name}', transient=True))
         done = 0
 

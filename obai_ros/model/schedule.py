@@ -71,24 +71,16 @@ class Schedule:
         if self.first_iterations is not None and self.first_iterations < 1:
             raise ValueError(f'first_iterations is {self.first_iterations}: expected at least 1')
 
-    def changed(self, iterations: int = 0, window: int = 0, starts: int = 0,
-                births: int | None = None, second_look: int | None = None,
-                confined: bool | None = None, settled: float | None = None,
-                descent: int | None = None, exact_velocities: bool | None = None,
-                sampled: bool | None = None) -> Schedule:
-        """Return a schedule with other settings; 0, or None, keeps what this one has."""
-        iterations = iterations or self.iterations
-        first = self.first_iterations and max(self.first_iterations, iterations)
-        return replace(self, iterations=iterations, first_iterations=first,
-                       window=window or self.window, starts=starts or self.starts,
-                       births=self.births if births is None else births,
-                       second_look=self.second_look if second_look is None else second_look,
-                       confined=self.confined if confined is None else confined,
-                       settled=self.settled if settled is None else settled,
-                       descent=self.descent if descent is None else descent,
-                       sampled=self.sampled if sampled is None else sampled,
-                       exact_velocities=(self.exact_velocities if exact_velocities is None
-                                         else exact_velocities))
+    def changed(self, **settings) -> Schedule:
+        """
+        Return a schedule with other settings, by name; None keeps what this one has.
+
+        The first frame is refined as often as the others, at least.
+        """
+        schedule = replace(self, **{name: value for name, value in settings.items()
+                                    if value is not None})
+        first = schedule.first_iterations
+        return replace(schedule, first_iterations=first and max(first, schedule.iterations))
 
     def careful(self) -> Schedule:
         """Return the schedule with what pays where a model watches streams, once it is trained."""

@@ -63,15 +63,15 @@ class PerceptionNode(ManagedNode):
         precision, warning = choose_precision(self.settings.precision, device)
         if warning:
             self.get_logger().warning(warning)
+        window = self.settings.window or None
         _, checkpoint = load_model(self.settings.checkpoint, device, precision)
-        window = self.settings.window or checkpoint.schedule.window
         log = self.get_logger()
         self._engine = make_engine(self.settings.engine, checkpoint.model, log.info, log.warning,
-                                   parts_of(1, window))
-        self._tracker = Tracker(checkpoint, device, self._engine, self.settings.iterations,
-                                self.settings.window, self.settings.starts,
-                                self.settings.births, self.settings.second_look,
-                                self.settings.confined, self.settings.seed)
+                                   parts_of(1, window or checkpoint.schedule.window))
+        self._tracker = Tracker(checkpoint, device, self._engine, self.settings.iterations or None,
+                                window, self.settings.starts or None, self.settings.births,
+                                self.settings.second_look, self.settings.confined,
+                                self.settings.seed)
         self._tracker.warm_up()
         self._last = None
         self._frames.begin()
@@ -191,7 +191,7 @@ class PerceptionNode(ManagedNode):
             if self._last is not None:
                 self.get_logger().info(f'the filter starts anew: {step.restart}')
             self._tracker.restart()
-        self._tracker.set_effort(self.settings.iterations, self.settings.settled,
+        self._tracker.set_effort(self.settings.iterations or None, self.settings.settled,
                                  self.settings.descent, self.settings.follow_rate)
         percept = self._tracker.step(
             picture, tuple(action and action.field for action in step.actions))

@@ -27,14 +27,15 @@ class Tracker:
     """Runs a model over an endless video.
 
     checkpoint: a loaded Checkpoint, already on `device`; engine: what refines its beliefs, see
-    `model.engines.choice`; iterations, window: 0 for those it was trained with; starts: how
-    often a first frame is begun anew, 0 for as suits the model; births: how often something that
-    no slot explains may then be given one; second_look: every how many frames one is looked at
-    afresh, 0 for never; confined: see `Schedule`; seed: of the filter's noise.
+    `model.engines.choice`; iterations, window: None for those it was trained with; starts: how
+    often a first frame is begun anew, None for as suits the model; births: how often something
+    that no slot explains may then be given one; second_look: every how many frames one is looked
+    at afresh, 0 for never; confined: see `Schedule`; seed: of the filter's noise.
     """
 
-    def __init__(self, checkpoint, device, engine: Engine, iterations: int, window: int,
-                 starts: int, births: int, second_look: int, confined: bool, seed: int):
+    def __init__(self, checkpoint, device, engine: Engine, iterations: int | None,
+                 window: int | None, starts: int | None, births: int, second_look: int,
+                 confined: bool, seed: int):
         self.model_id = checkpoint.model_id
         self.size = checkpoint.config.image_size
         self.num_slots = checkpoint.config.num_slots
@@ -51,14 +52,14 @@ class Tracker:
         self._effort = None  # what the filter was made for
         self.set_effort(iterations)
 
-    def set_effort(self, iterations: int, settled: float = 0.0, descent: int = 0,
+    def set_effort(self, iterations: int | None, settled: float = 0.0, descent: int = 0,
                    follow_rate: bool = False) -> None:
         """Refine like this from the next frame on.
 
-        iterations: per frame, 0 for as trained; settled, descent: see `Schedule`; follow_rate:
+        iterations: per frame, None for as trained; settled, descent: see `Schedule`; follow_rate:
         fewer iterations where images come faster than that.
         """
-        iterations = iterations or self._schedule.iterations
+        iterations = self._schedule.iterations if iterations is None else iterations
         fitting = self._pace.iterations(iterations) if follow_rate else iterations
         effort = iterations, fitting, settled, descent
         if effort != self._effort:

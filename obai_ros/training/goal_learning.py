@@ -132,7 +132,7 @@ def learn_goals(checkpoint: Checkpoint, settings: GoalLearning, path: str | Path
 
 def _schedule(checkpoint: Checkpoint, settings: GoalLearning) -> Schedule:
     """Return how a model looks in use: beliefs of another schedule are of other shapes."""
-    return checkpoint.schedule.careful().changed(settings.iterations or 0)
+    return checkpoint.schedule.careful().changed(iterations=settings.iterations)
 
 
 def _part(checkpoint: Checkpoint, settings: GoalLearning, number: int, path: Path) -> GoalBank:

@@ -170,6 +170,10 @@ def test_a_schedule_changes_in_what_is_asked_for_only():
     assert trained.changed(iterations=4, starts=5) == Schedule(4, 7, 2, 5)
     assert trained.changed(iterations=9, window=3) == Schedule(9, 9, 3)
     assert Schedule(4, None, 2).changed(iterations=2) == Schedule(2, None, 2)
+    assert trained.changed(iterations=None, births=None, sampled=None) == trained
+    assert trained.changed(births=0, sampled=False) == Schedule(3, 7, 2, sampled=False)
+    with pytest.raises(ValueError, match='window is 0'):
+        trained.changed(window=0)
 
 
 def test_impossible_schedules_are_refused():
