@@ -7,7 +7,6 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from obai_ros.action_field import ActionField
 from obai_ros.control.episodes import Move
 from obai_ros.control.request import requests
 from obai_ros.control.task import Task
@@ -15,7 +14,7 @@ from obai_ros.environment.scene import Scene
 from obai_ros.model.belief import Belief
 from obai_ros.model.checkpoint import Checkpoint
 from obai_ros.model.filter import Filter
-from obai_ros.planning.delay import carried, rolled, Underway
+from obai_ros.planning.delay import Action, foresee, Underway
 from obai_ros.planning.goal import Sight
 from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.planning.goal_image import look
@@ -57,7 +56,7 @@ class ModelPilot:
     def begin(self, task: Task) -> None:
         """Forget everything but what was asked so far, and listen to what is asked for."""
         size = task.config.image_size
-        self._field = None
+        self._acted, self._underway = None, Underway()
         self._state = self._filter.start(task.batch, [SEED] * task.batch)
         self._pursuits = [Pursuit(self._bank, '', self._planner, SPREAD, size, size,
                                   self._recogniser) for _ in range(task.batch)]
@@ -70,28 +69,31 @@ class ModelPilot:
 
     def act(self, image: Tensor, scene: Scene, labels: Tensor) -> Move:
         """Perceive, plan and push; the truth is used only to say afterwards what was hit."""
-        self._state, percept = self._filter.step(self._state, image, self._field)
+        self._state, percept = self._filter.step(self._state, image,
+                                                 self._acted and self._acted.field)
         sights = Sight.of(percept)
         goal, active, belief = self._aims(sights)
         height, width = image.shape[-2:]
-        idle = ActionField.empty(len(image), height, width, points=active.shape[1])
-        if self._field is None:
+        idle = Action.idle(*active.shape, height, width)
+        if self._acted is None:
             self._underway = Underway((idle,) * self._config.delay)
-        later = rolled(belief, [field.acceleration.to(self._device)
-                                for field in self._underway.actions],
-                       self._dynamics, self._config.state_noise)
-        touch = carried(percept.contacts, belief, later, self._dynamics, height, width)
+        touch, later, centre = percept.contacts, belief, percept.centroid
+        if self._underway.actions:
+            future = foresee(belief, percept.labels, percept.background, self._underway,
+                             self._dynamics, self._config.state_noise)
+            touch, later, centre = future.contacts, future.belief, centre + future.way
+            self._underway = future.underway
         showing = torch.stack([sight.objects for sight in sights])
         plan = self._planner.plan(later, goal, active, reachable=touch.reachable,
-                                  view=View(percept.centroid, percept.mass, showing))
+                                  view=View(centre, percept.mass, showing))
         field = place(touch, plan.acceleration, active, height, width).to('cpu')
-        (self._field,), self._underway = self._underway.sent(field).passed(
-            1, self._config.delay, idle)
+        (self._acted,), self._underway = self._underway.sent(
+            Action(field, field.acceleration)).passed(1, self._config.delay, idle)
         self._ask(sights)
         share = overlap(percept.assignment.argmax(1).cpu(), labels, percept.masks.shape[1],
                         scene.num_objects)
         best, holder = share.max(1)
-        return Move(self._field, torch.where(best > 0, holder, -1), percept)
+        return Move(self._acted.field, torch.where(best > 0, holder, -1), percept)
 
     def _ask(self, sights: list[Sight] | None) -> None:
         """Ask for the goals that can be asked for by now."""
@@ -108,7 +110,8 @@ class ModelPilot:
 
     def _aims(self, sights: list[Sight]) -> tuple[GoalTerms, Tensor, Belief]:
         """Return a goal for each slot, [B, K], which slots have one, and what to plan with."""
-        pushed = [None] * len(sights) if self._field is None else self._field.acceleration.numpy()
+        pushed = ([None] * len(sights) if self._acted is None
+                  else self._acted.received.cpu().numpy())
         aims = [pursuit.aims(sight, received)
                 for pursuit, sight, received in zip(self._pursuits, sights, pushed)]
         slots = len(sights[0].mass)

@@ -2,6 +2,8 @@
 """Pilots that need no perception: the one who knows the truth, and the one who does nothing."""
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -10,8 +12,8 @@ from obai_ros.control.episodes import Move
 from obai_ros.control.task import Task
 from obai_ros.environment.scene import Scene
 from obai_ros.model.belief import Belief
-from obai_ros.model.contact import contacts
 from obai_ros.model.percept import moments
+from obai_ros.planning.delay import Action, foresee, Underway
 from obai_ros.planning.occlusion import View
 from obai_ros.planning.placement import place
 from obai_ros.planning.planner import Planner, PlannerConfig
@@ -42,6 +44,7 @@ class Oracle:
     asked, refused = 0, ()
 
     def __init__(self, config: PlannerConfig = PlannerConfig()):
+        self._config = config
         self._planner = Planner(torch.eye(2), config)
 
     def begin(self, task: Task) -> None:
@@ -49,21 +52,26 @@ class Oracle:
         self._goal = self._planner.terms(
             Preference.diagonal(task.goal, torch.full_like(task.goal, 4.0)))
         self._targeted = task.targeted
+        size = task.config.image_size
+        self._idle = Action.idle(*task.targeted.shape, size, size)
+        self._underway = Underway((self._idle,) * self._config.delay)
 
     def act(self, image: Tensor, scene: Scene, labels: Tensor) -> Move:
-        """Plan for the true objects and push them where they truly are."""
+        """Plan for the true objects and push them where they truly are, or will be."""
         batch, height, width = labels.shape
         objects = scene.num_objects
-        masks = torch.nn.functional.one_hot(labels.long(), objects + 1).permute(0, 3, 1, 2)
-        touch = contacts(masks.float(), torch.zeros(batch, dtype=torch.int64))
         sure = torch.full_like(scene.position, -5.0)
-        belief = Belief(scene.position, scene.velocity, sure, sure)
-        mass, centre = moments(masks[:, 1:].float())
-        plan = self._planner.plan(belief, self._goal, self._targeted,
-                                  reachable=touch.reachable[:, 1:],
-                                  view=View(centre, mass, mass > 0))
-        nothing = torch.zeros(batch, 1, 2)
-        unmoved = torch.zeros(batch, 1, dtype=torch.bool)
-        field = place(touch, torch.cat([nothing, plan.acceleration], 1),
-                      torch.cat([unmoved, self._targeted], 1), height, width)
-        return Move(field, torch.arange(-1, objects).expand(batch, -1))
+        # No slot is the background.
+        future = foresee(Belief(scene.position, scene.velocity, sure, sure), labels,
+                         torch.full((batch,), -1), self._underway, torch.eye(2),
+                         self._config.state_noise)
+        mass, centre = moments(torch.stack([labels == number + 1 for number in range(objects)], 1)
+                               .float())
+        plan = self._planner.plan(future.belief, self._goal, self._targeted,
+                                  reachable=future.contacts.reachable,
+                                  view=View(centre + future.way, mass, mass > 0))
+        field = place(replace(future.contacts, background=None), plan.acceleration,
+                      self._targeted, height, width)
+        (acting,), self._underway = future.underway.sent(Action(field, field.acceleration)).passed(
+            1, self._config.delay, self._idle)
+        return Move(acting.field, torch.arange(objects).expand(batch, -1))

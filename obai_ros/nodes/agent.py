@@ -10,7 +10,7 @@ from obai_ros.model.belief import Belief
 from obai_ros.model.contact import Contacts
 from obai_ros.model.filter import Filter
 from obai_ros.model.pixels import to_image
-from obai_ros.planning.delay import carried, rolled, Underway
+from obai_ros.planning.delay import Action, foresee, Underway
 from obai_ros.planning.goal import show_objects, Sight
 from obai_ros.planning.goal_bank import GoalBank, GoalBankError
 from obai_ros.planning.goal_image import look
@@ -67,7 +67,7 @@ class Agent:
         # It looks at goal images as perception_node does unless told otherwise.
         self._filter = Filter(checkpoint.model, checkpoint.schedule.careful())
         self._frame = -1  # that was answered last
-        self._underway = Underway()  # how slots are pushed, [K, 2] px/frame^2
+        self._underway = Underway()
         self.pursuit = Pursuit(bank, self.bankless, self._planner, spread, self.size, self.size)
 
     def configure(self, config: PlannerConfig) -> None:
@@ -92,9 +92,10 @@ class Agent:
         if passed < 1:  # the filter started anew
             passed, self._underway = 1, Underway()
         self._frame = beliefs.frame
-        idle = np.zeros((len(sight.objects), 2), np.float32)
+        idle = Action.idle(1, len(sight.objects), beliefs.height, beliefs.width)
         acted, self._underway = self._underway.passed(passed, self._planner.config.delay, idle)
-        goal, active, belief = self.pursuit.aims(sight, sum(acted, idle), passed)
+        received = sum((action.received[0] for action in acted), idle.received[0]).numpy()
+        goal, active, belief = self.pursuit.aims(sight, received, passed)
         if not active.any():
             self._underway = self._underway.sent(idle)
             return _nothing(len(active))
@@ -104,17 +105,17 @@ class Agent:
             probability=torch.as_tensor(beliefs.contact_probability)[None],
             reachable=torch.as_tensor(beliefs.reachable)[None],
             background=torch.tensor([beliefs.background]))
-        later = belief
+        later, centre = belief, sight.centre
         if self._underway.actions:
-            later = rolled(belief, [torch.from_numpy(push) for push in self._underway.actions],
-                           self._dynamics, self._state_noise)
-            contacts = carried(contacts, belief, later, self._dynamics, beliefs.height,
-                               beliefs.width)
+            future = foresee(belief[None], sight.labels[None], contacts.background,
+                             self._underway, self._dynamics, self._state_noise)
+            later, centre = future.belief[0], centre + future.way[0]
+            contacts, self._underway = future.contacts, future.underway
         plan = self._planner.plan(later, goal, active, reachable=contacts.reachable[0],
-                                  view=View(sight.centre, sight.mass, sight.objects))
+                                  view=View(centre, sight.mass, sight.objects))
         field = place(contacts, plan.acceleration[None], active[None], beliefs.height,
                       beliefs.width)
-        self._underway = self._underway.sent(field.acceleration[0].numpy())
+        self._underway = self._underway.sent(Action(field, field.acceleration))
         used = (field.acceleration[0] != 0).any(-1)
         return Answer(
             row=field.row[0, used].numpy(), col=field.col[0, used].numpy(),

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from obai_ros.model.belief import Belief
-from obai_ros.planning.delay import rolled
+from obai_ros.model.belief import ActionBelief, Belief
+from obai_ros.model.dynamics import moved_on
 from obai_ros.planning.planner import Planner, PlannerConfig
 from obai_ros.planning.preference import Preference
 
@@ -24,8 +24,9 @@ def run(config, frames, start=(10.0, 30.0), velocity=(0.0, 0.0), delay=0, aware=
         errors.append((state - GOAL.mean).flatten())
         speeds.append(speed.flatten())
         belief = Belief(state, speed, SURE, SURE)
-        if aware:
-            belief = rolled(belief, pending, torch.eye(2), 0.1)
+        for push in pending if aware else ():
+            certain = ActionBelief(push, torch.full_like(push, -torch.inf))
+            belief = moved_on(belief, certain, torch.eye(2), 0.1)
         plan = planner.plan(belief, goal, ACTIVE)
         pending = [*pending, plan.acceleration]
         speed = speed + gain * pending.pop(0)
