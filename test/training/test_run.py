@@ -2,7 +2,6 @@
 """Runs on the smoke recipe: interruption, continuation, damage, several processes."""
 import json
 import os
-import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -48,25 +47,13 @@ def test_a_run_ends_with_weights_that_load(recipe, tmp_path):
 
 @pytest.mark.parametrize('stop_after, optimizer', [
     (2, 'adam'), (4, 'adam'), (6, 'adam'), (6, 'muon')])
-def test_a_resumed_run_continues_bit_for_bit(recipe, tmp_path, stop_after, optimizer,
-                                             monkeypatch):
+def test_a_resumed_run_continues_bit_for_bit(recipe, tmp_path, stop_after, optimizer, interrupt):
     """Within a stage, between stages, and within the second one."""
     recipe = replace(recipe, optimizer=optimizer)
     run(recipe, tmp_path / 'whole')
-    done = 0
-    plain = Learner.optimizer_step
-
-    def step_and_interrupt(self, *args, **kwargs):
-        nonlocal done
-        plain(self, *args, **kwargs)
-        done += 1
-        if done == stop_after:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr(Learner, 'optimizer_step', step_and_interrupt)
+    interrupt(stop_after)
     finished, said = run(recipe, tmp_path / 'parts')
     assert not finished and any('SIGTERM' in line for line in said)
-    monkeypatch.setattr(Learner, 'optimizer_step', plain)
     finished, said = run(recipe, tmp_path / 'parts', resume=True)
     assert finished and 'resuming' in said[0]
     one, two = (load_state(tmp_path / name / STATE) for name in ('whole', 'parts'))
