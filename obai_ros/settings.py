@@ -12,18 +12,18 @@ from typing import get_args, get_origin, get_type_hints
 _WORDS = {int: 'a whole number', float: 'a finite number', str: 'a word', bool: 'true or false'}
 
 
-def refusal(settings) -> str:
+def require_kinds(settings, whose: str = '') -> None:
     """
-    Return which setting is of another kind than its dataclass declares, and which; '' if none is.
+    Raise ValueError if a setting is of another kind than its dataclass declares.
 
     Whole numbers, finite numbers, words, truth values, sequences of these, and None where it is
-    allowed are told apart; what is declared as anything else is not looked at.
+    allowed are told apart; what is declared as anything else is not looked at. whose: what the
+    sentence begins with.
     """
     for name, kind in _declared(type(settings)):
         value = getattr(settings, name)
         if not _is(value, kind):
-            return f'{name} is {value!r}, expected {_words(kind)}'
-    return ''
+            raise ValueError(f'{whose}{name} is {value!r}, expected {_words(kind)}')
 
 
 @lru_cache(maxsize=None)

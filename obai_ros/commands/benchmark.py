@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from pathlib import Path
 
 from obai_ros.arguments import (
-    add_device, add_threads, count, domain, output_file, output_folder, positive, use_threads)
+    add_device, add_nodes, add_threads, count, output_file, positive, use_threads)
 
 SUMMARY = 'measure milliseconds per frame, by stage and through the node, operations, memory'
 
@@ -54,11 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     how.add_argument('--node', action='store_true',
                      help='measure perception_node, in a process of its own, from image to '
                      'beliefs, instead')
-    how.add_argument('--domain', type=domain, metavar='ID',
-                     help='ROS_DOMAIN_ID for --node (default: one that is free)')
-    how.add_argument('--logs', type=output_folder, default=Path('out/benchmark/logs'),
-                     metavar='FOLDER',
-                     help='what the node says (default: %(default)s)')
+    add_nodes(how, '--node', 'out/benchmark/logs')
     how.add_argument('--sweep', type=output_file, metavar='FILE',
                      help='measure cost against slots, window, iterations, image size and number '
                      'of cameras instead, and draw it, PNG')

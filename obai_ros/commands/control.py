@@ -9,8 +9,7 @@ import time
 from pathlib import Path
 
 from obai_ros.arguments import (
-    add_checkpoint, add_device, add_threads, domain, output_file, output_folder, positive, seed,
-    use_threads)
+    add_checkpoint, add_device, add_nodes, add_threads, output_file, positive, seed, use_threads)
 
 SUMMARY = 'measure closed-loop control over many episodes, without ROS or through its nodes'
 
@@ -50,11 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--ros', action='store_true',
                         help='play the episodes (few!) through the real nodes, too, one by one, '
                         'and say whether they went as here; planner feef')
-    parser.add_argument('--domain', type=domain, metavar='ID',
-                        help='ROS_DOMAIN_ID for --ros (default: one that is free)')
-    parser.add_argument('--logs', type=output_folder, default=Path('out/control/logs'),
-                        metavar='FOLDER',
-                        help='what the nodes say (default: %(default)s)')
+    add_nodes(parser, '--ros', 'out/control/logs')
 
 
 def run(args: argparse.Namespace) -> int:

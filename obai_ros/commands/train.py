@@ -54,7 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from obai_ros.model.checkpoint import CheckpointError, load_checkpoint
     from obai_ros.model.device import choose_device
-    from obai_ros.training.pilots import fly
+    from obai_ros.training.trials import try_seeds
     from obai_ros.training.recipe import preset_path, read_recipe
     from obai_ros.training.recorded import Recordings
     from obai_ros.training.run import Hardware, STATE, train
@@ -93,9 +93,9 @@ def run(args: argparse.Namespace) -> int:
         resume = args.resume
         if args.pilots > 1:
             seeds = range(args.seed, args.seed + args.pilots)
-            best = fly(args.out, seeds, args.pilot_steps,
-                       lambda seed, folder, resume: learn(seed, folder, resume,
-                                                          args.pilot_steps), STATE)
+            best = try_seeds(args.out, seeds, args.pilot_steps,
+                             lambda seed, folder, resume: learn(seed, folder, resume,
+                                                                args.pilot_steps), STATE)
             if best is None:
                 print('pilots were interrupted: the same command goes on with them')
                 return 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from obai_ros.control.task import Task
 from obai_ros.environment.shapes import SHAPES
-from obai_ros.planning.goal import Goal, Kind, Look
+from obai_ros.planning.goal import Goal, Kind, ObjectClass
 
 
 def requests(task: Task, episode: int) -> list[Goal]:
@@ -21,5 +21,5 @@ def requests(task: Task, episode: int) -> list[Goal]:
         return [Goal(Kind.ALL, *points[0])]
     if task.kind == 'single':
         return [Goal(Kind.OBJECT, *points[0], *task.named[episode].tolist())]
-    return [Goal(Kind.CLASS, *point, look=Look(shape), also=True)
+    return [Goal(Kind.CLASS, *point, object_class=ObjectClass(shape), also=True)
             for shape, point in zip(SHAPES, points)]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from obai_ros.action_field import ActionField
 from obai_ros.environment.shapes import SHAPES
-from obai_ros.settings import refusal
+from obai_ros.settings import require_kinds
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,7 @@ class SceneConfig:
     """Levels of each colour channel and of the grey background, 0..255."""
 
     def __post_init__(self):
-        wrong = refusal(self)
-        if wrong:
-            raise ValueError(wrong)
+        require_kinds(self)
         unknown = [name for name in self.shapes if name not in SHAPES]
         if unknown or not self.shapes:
             raise ValueError(f'unknown shapes {unknown}: choose some of {list(SHAPES)}')

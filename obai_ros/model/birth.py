@@ -25,7 +25,7 @@ from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
 from obai_ros.model.patch import unexplained_patch
 from obai_ros.model.pixels import as_image
-from obai_ros.model.proposal import can_propose, look, propose
+from obai_ros.model.proposal import can_propose, features_of, propose
 from obai_ros.model.window import put, select, Window
 
 REFINEMENTS = 8
@@ -91,8 +91,8 @@ def _sketches(model: Obai, window: Window) -> tuple[Tensor, Tensor]:
     if not patches:
         return index, packed
     proposed = propose(model, torch.stack([
-        look(torch.from_numpy(patch.centre), torch.tensor(patch.mass),
-             torch.from_numpy(patch.colour), config.image_size)
+        features_of(torch.from_numpy(patch.centre), torch.tensor(patch.mass),
+                    torch.from_numpy(patch.colour), config.image_size)
         for patch in patches.values()]).to(packed))
     newborn = model.decode(proposed[..., :config.latent_size])
     costs = []

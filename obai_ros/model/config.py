@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 
-from obai_ros.settings import refusal
+from obai_ros.settings import require_kinds
 
 ASSUMED = ('beta', 'sigma_o', 'sigma_s', 'sigma_psi')
 """What inference assumes: numbers on which no weight's shape depends."""
@@ -51,9 +51,7 @@ class ModelConfig:
     """Standard deviation of the noise of object actions, px/frame^2 (eq. 7)."""
 
     def __post_init__(self):
-        wrong = refusal(self)
-        if wrong:
-            raise ValueError(wrong)
+        require_kinds(self)
         choices = {'decoder': ('broadcast', 'glimpse'), 'trunk': ('strided', 'glimpse'),
                    'initial_belief': ('shared', 'per_slot'),
                    'action_inference': ('network', 'closed_form')}

@@ -20,15 +20,15 @@ LARGEST = 0.25
 """Share of the image above which a slot is not taken for an object that could be learned from."""
 
 RIDGE = 1e-4
-"""Relative to the looks' mean square."""
+"""Relative to the mean square of features."""
 
 FEWEST = 50
 """Objects from which a table can be learned."""
 
 
-def look(centre: Tensor, mass: Tensor, colour: Tensor, image_size: int) -> Tensor:
+def features_of(centre: Tensor, mass: Tensor, colour: Tensor, image_size: int) -> Tensor:
     """
-    Return [..., 7], how something looks to a table of proposals.
+    Return [..., 7]: what a table of proposals goes by.
 
     centre: [..., 2] (x, y) px; mass: [...] px; colour: [..., 3] in [0, 1].
     """
@@ -36,9 +36,9 @@ def look(centre: Tensor, mass: Tensor, colour: Tensor, image_size: int) -> Tenso
     return torch.cat([centre / image_size, colour, size, torch.ones_like(size)], -1)
 
 
-def propose(model: Obai, looks: Tensor) -> Tensor:
-    """Return lambda [..., 4N] of what looks like that, [..., 7]."""
-    return bounded(looks.to(model.proposal) @ model.proposal)
+def propose(model: Obai, features: Tensor) -> Tensor:
+    """Return lambda [..., 4N] of what has such features, [..., 7]."""
+    return bounded(features.to(model.proposal) @ model.proposal)
 
 
 def can_propose(model: Obai) -> bool:
@@ -53,16 +53,16 @@ def fit(percepts: list[Percept]) -> Tensor | None:
     percepts: of images that were looked at for the first time, nothing being known of how anything
     moves.
     """
-    looks, beliefs = [], []
+    known, beliefs = [], []
     for percept in percepts:
         pixels = percept.masks.shape[-2] * percept.masks.shape[-1]
         objects = ~percept.empty & (percept.mass < LARGEST * pixels)
         objects.scatter_(1, percept.background[:, None], False)
-        seen = look(percept.centroid, percept.mass, percept.traits[..., :3],
-                    percept.masks.shape[-1])
-        looks.append(seen[objects])
+        seen = features_of(percept.centroid, percept.mass, percept.traits[..., :3],
+                           percept.masks.shape[-1])
+        known.append(seen[objects])
         beliefs.append(percept.belief.pack()[objects])
-    x, y = torch.cat(looks).double(), torch.cat(beliefs).double()
+    x, y = torch.cat(known).double(), torch.cat(beliefs).double()
     if len(x) < FEWEST:
         return None
     ridge = RIDGE * x.square().mean() * len(x)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from obai_ros.settings import refusal
+from obai_ros.settings import require_kinds
 
 EARLY = 3
 """A second look is due at each of so many frames after the first, too: objects that are missed
@@ -59,9 +59,7 @@ class Schedule:
     frame of a clip, all of which is then gone over (`descent.descend`). Not used in training."""
 
     def __post_init__(self):
-        wrong = refusal(self)
-        if wrong:
-            raise ValueError(wrong)
+        require_kinds(self)
         for name in ('iterations', 'window', 'starts'):
             if getattr(self, name) < 1:
                 raise ValueError(f'{name} is {getattr(self, name)}: expected at least 1')

@@ -11,7 +11,7 @@ def read(message, scene=None) -> planning.Goal:
     return planning.Goal(
         kind=message.kind, x=message.x, y=message.y, u=message.u, v=message.v,
         spread=message.spread, scene=scene, partial=message.partial, also=message.also,
-        look=planning.Look(
+        object_class=planning.ObjectClass(
             shape=message.shape or None,
             # Rounded to what was meant before it was squeezed into single precision.
             colour=tuple(round(float(value), 6) for value in message.colour) or None,
@@ -20,10 +20,10 @@ def read(message, scene=None) -> planning.Goal:
 
 def write(goal: planning.Goal) -> Goal:
     """Return the message of a goal, without its image."""
-    look = goal.look
-    size_min, size_max = look.size_range or (0., 0.)
+    what = goal.object_class
+    size_min, size_max = what.size_range or (0., 0.)
     return Goal(kind=int(goal.kind), x=goal.x, y=goal.y, u=goal.u, v=goal.v, spread=goal.spread,
-                shape=look.shape or '', colour=list(look.colour or ()), size_min=size_min,
+                shape=what.shape or '', colour=list(what.colour or ()), size_min=size_min,
                 size_max=size_max, partial=goal.partial, also=goal.also)
 
 
@@ -35,14 +35,14 @@ def in_words(goal: planning.Goal) -> str:
         count = int(goal.scene.objects.sum())
         return f'{count} {"objects" if count != 1 else "object"} to where the image shows them'
     what = {Goal.ALL: 'all objects', Goal.OBJECT: f'the object at ({goal.u:g}, {goal.v:g})',
-            Goal.CLASS: f'each {_class(goal.look)}'}[goal.kind]
+            Goal.CLASS: f'each {_class(goal.object_class)}'}[goal.kind]
     return f'{what} to ({goal.x:g}, {goal.y:g}) px'
 
 
-def _class(look):
-    words = look.shape or 'object'
-    if look.colour is not None:
-        words += ' of colour (' + ', '.join(f'{value:g}' for value in look.colour) + ')'
-    if look.size_range is not None:
-        words += f' of {look.size_range[0]:g} to {look.size_range[1]:g} px'
+def _class(what):
+    words = what.shape or 'object'
+    if what.colour is not None:
+        words += ' of colour (' + ', '.join(f'{value:g}' for value in what.colour) + ')'
+    if what.size_range is not None:
+        words += f' of {what.size_range[0]:g} to {what.size_range[1]:g} px'
     return words

@@ -23,7 +23,7 @@ class PerceptionHealth:
 
     def __init__(self, node):
         self._node = node
-        self._tracker = None
+        self._observer = None
         self._topic = None
         self._idle = 'not active'
         self._quiet_since = 0.0
@@ -38,11 +38,11 @@ class PerceptionHealth:
         # Not by /clock: that it stands still is among what there may be to say.
         node.create_timer(1.0, self._tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
-    def begin(self, tracker) -> None:
-        """Count from zero for a newly configured tracker (None: unconfigured)."""
-        self._tracker = tracker
+    def begin(self, observer) -> None:
+        """Count from zero for a newly configured observer (None: unconfigured)."""
+        self._observer = observer
         self._processed = self._processed_before = 0
-        self._status = PerceptionStatus(device=str(tracker.device) if tracker else '')
+        self._status = PerceptionStatus(device=str(observer.device) if observer else '')
 
     def watch(self, topic, idle: str = 'not active') -> None:
         """Expect images on this topic from now on; None: do not, for the reason `idle`."""
@@ -70,7 +70,7 @@ class PerceptionHealth:
         age = self._node.get_clock().now() - Time.from_msg(
             header.stamp, clock_type=self._node.get_clock().clock_type)
         self._status = PerceptionStatus(
-            header=header, device=str(self._tracker.device), convert_s=convert, infer_s=infer,
+            header=header, device=str(self._observer.device), convert_s=convert, infer_s=infer,
             publish_s=publish, age_s=age.nanoseconds * 1e-9, processed=self._processed,
             dropped=dropped, refused=self._node.complaints.count('image', 'action'),
             iterations=percept.iterations, free_energy=float(percept.free_energy[0]))
@@ -83,7 +83,7 @@ class PerceptionHealth:
         rate, self._processed_before = self._processed - self._processed_before, self._processed
         values = {
             'device': status.device or 'none',
-            'model': self._tracker.model_id if self._tracker else 'none',
+            'model': self._observer.model_id if self._observer else 'none',
             'images per s': rate,
             'processed': self._processed,
             'dropped': status.dropped,
@@ -102,7 +102,7 @@ class PerceptionHealth:
         self._diagnostics.publish(report)
 
     def _judge(self):
-        if self._tracker is None:
+        if self._observer is None:
             return DiagnosticStatus.ERROR, 'not configured'
         if self._topic is None:
             return DiagnosticStatus.WARN, self._idle

@@ -33,7 +33,7 @@ class PerceptionNode(ManagedNode):
         self._frames = LatestFrame()
         self._applied = AppliedActions()
         self._busy = threading.Lock()  # held while an image is processed
-        self._tracker = self._engine = None
+        self._observer = self._engine = None
         self._enabled = True
         self._ending = False
         self._anew = threading.Event()  # set by ~/reset until the worker has seen it
@@ -55,8 +55,8 @@ class PerceptionNode(ManagedNode):
         from obai_ros.model.device import choose_precision
         from obai_ros.model.engines.choice import make_engine
         from obai_ros.model.engines.part import parts_of
+        from obai_ros.nodes.observer import Observer
         from obai_ros.nodes.perception_output import PerceptionOutput
-        from obai_ros.nodes.tracker import Tracker
         if self.settings.threads:
             torch.set_num_threads(self.settings.threads)
         device = choose_device(self.settings.device)
@@ -68,18 +68,18 @@ class PerceptionNode(ManagedNode):
         log = self.get_logger()
         self._engine = make_engine(self.settings.engine, checkpoint.model, log.info, log.warning,
                                    parts_of(1, window or checkpoint.schedule.window))
-        self._tracker = Tracker(checkpoint, device, self._engine, self.settings.iterations or None,
-                                window, self.settings.starts or None, self.settings.births,
-                                self.settings.second_look, self.settings.confined,
-                                self.settings.seed)
-        self._tracker.warm_up()
+        self._observer = Observer(
+            checkpoint, device, self._engine, self.settings.iterations or None, window,
+            self.settings.starts or None, self.settings.births, self.settings.second_look,
+            self.settings.confined, self.settings.seed)
+        self._observer.warm_up()
         self._last = None
         self._frames.begin()
-        self._output = PerceptionOutput(self, self._tracker)
-        self._health.begin(self._tracker)
+        self._output = PerceptionOutput(self, self._observer)
+        self._health.begin(self._observer)
         self.get_logger().info(
-            f'configured: model {self._tracker.model_id} ({self._tracker.num_slots} slots, '
-            f'{self._tracker.size}x{self._tracker.size} px) on {device} in {precision}, '
+            f'configured: model {self._observer.model_id} ({self._observer.num_slots} slots, '
+            f'{self._observer.size}x{self._observer.size} px) on {device} in {precision}, '
             f'{self._engine.working} engine')
 
     def start(self):
@@ -114,7 +114,7 @@ class PerceptionNode(ManagedNode):
         self._output.destroy()
         self._health.begin(None)
         self._engine.close()
-        self._output = self._tracker = self._engine = None
+        self._output = self._observer = self._engine = None
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
@@ -128,9 +128,9 @@ class PerceptionNode(ManagedNode):
         except ValueError as error:
             self._refuse_image(f'{error}')
             return
-        self._tracker.came(_nanoseconds(message) * 1e-9)
+        self._observer.came(_nanoseconds(message) * 1e-9)
         height, width = picture.shape[:2]
-        fitted = fit(self.settings.resize, width, height, self._tracker.size)
+        fitted = fit(self.settings.resize, width, height, self._observer.size)
         self._frames.put(_nanoseconds(message), (
             message.header, fitted, fitted.picture_to_grid(picture), time.monotonic() - begin))
         self._due.trigger()
@@ -142,7 +142,7 @@ class PerceptionNode(ManagedNode):
     def _receive_action(self, message):
         if not self.active:
             return
-        size = self._tracker.size
+        size = self._observer.size
         try:
             points = action_field.read(message, size, size)
         except ValueError as error:
@@ -151,8 +151,8 @@ class PerceptionNode(ManagedNode):
         # Whoever counts from the beginning again has been started anew, and what it shows does not
         # follow from what was before; unless the filter has begun with this very image.
         renumbered, self._number = message.frame < self._number, message.frame
-        cut = message.cut or renumbered and self._tracker.frame > 0
-        self._applied.add(_nanoseconds(message), self._tracker.applied(*points, cut))
+        cut = message.cut or renumbered and self._observer.frame > 0
+        self._applied.add(_nanoseconds(message), self._observer.applied(*points, cut))
 
     def _process_newest(self):
         with self._busy:
@@ -190,13 +190,13 @@ class PerceptionNode(ManagedNode):
         if step.restart:
             if self._last is not None:
                 self.get_logger().info(f'the filter starts anew: {step.restart}')
-            self._tracker.restart()
-        self._tracker.set_effort(self.settings.iterations or None, self.settings.settled,
-                                 self.settings.descent, self.settings.follow_rate)
-        percept = self._tracker.step(
+            self._observer.restart()
+        self._observer.set_effort(self.settings.iterations or None, self.settings.settled,
+                                  self.settings.descent, self.settings.follow_rate)
+        percept = self._observer.step(
             picture, tuple(action and action.field for action in step.actions))
         inferred = time.monotonic()
-        if self._tracker.spoilt:
+        if self._observer.spoilt:
             self.complaints.add('spoilt', 'the beliefs left all bounds: the filter starts anew '
                                 'with this image')
         if percept.jumped[0]:
@@ -236,7 +236,7 @@ class PerceptionNode(ManagedNode):
             self._last = None
 
     def _reset(self, request, response):
-        if self._tracker is None:
+        if self._observer is None:
             response.message = 'the node is not configured, so there is nothing to reset'
             return response
         # The worker may be waiting or computing; services are answered meanwhile.

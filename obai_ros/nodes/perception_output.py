@@ -15,9 +15,9 @@ from obai_ros.nodes.percept_message import write_percept
 class PerceptionOutput:
     """The publishers of a configured perception node; pictures only for those who listen."""
 
-    def __init__(self, node, tracker):
+    def __init__(self, node, observer):
         self._node = node
-        self._tracker = tracker
+        self._observer = observer
         self._told = None  # what label_info said last
         self._last = None
         self._slots = self._create(SlotBeliefs, 'slots', qos.DATA)
@@ -34,7 +34,7 @@ class PerceptionOutput:
 
     def publish(self, header, percept, fit) -> None:
         """Publish a Percept with batch 1 of an image that was fitted to the model like this."""
-        self._last = write_percept(percept, self._tracker.frame, self._tracker.model_id,
+        self._last = write_percept(percept, self._observer.frame, self._observer.model_id,
                                    [SlotBeliefs(header=header)])[0]
         self._slots.publish(self._last)
         if self._told != (self._last.background, fit):
@@ -46,7 +46,7 @@ class PerceptionOutput:
             shown = to_picture(percept.reconstruction()[0])
             self._send(self._reconstruction, header, shown, 'rgb8')
         if self._prediction.get_subscription_count():
-            self._send(self._prediction, header, self._tracker.predict(), 'rgb8')
+            self._send(self._prediction, header, self._observer.predict(), 'rgb8')
 
     def repeat(self) -> None:
         """Publish the slots of the last image once more."""
@@ -57,11 +57,11 @@ class PerceptionOutput:
             kind, topic, profile, qos_overriding_options=qos.overridable())
 
     def _label_message(self, header, background, fit):
-        slots = self._tracker.num_slots
+        slots = self._observer.num_slots
         colours = np.vstack([np.zeros((1, 3), np.uint8), slot_colours(slots)])
         red, green, blue = (column.tobytes() for column in colours.T)
         return LabelInfo(
-            header=header, model_id=self._tracker.model_id, num_slots=slots,
+            header=header, model_id=self._observer.model_id, num_slots=slots,
             background=background, label=list(range(slots + 1)),
             name=['background', *(f'slot {slot}' for slot in range(slots))],
             red=red, green=green, blue=blue, image_height=fit.height, image_width=fit.width,

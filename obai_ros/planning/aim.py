@@ -71,14 +71,14 @@ class ClassAim(Aim):
         self._evidence = self._number = None
 
     def supersedes(self, other):
-        return isinstance(other, ClassAim) and other.goal.look == self.goal.look
+        return isinstance(other, ClassAim) and other.goal.object_class == self.goal.object_class
 
     def renumber(self):
         self._evidence = self._number = None
         return True
 
     def claims(self, objects, reading):
-        odds, remembered = self._recogniser.log_odds(reading, self.goal.look).cpu().numpy()
+        odds, remembered = self._recogniser.log_odds(reading, self.goal.object_class).cpu().numpy()
         weight = objects.weight()
         if self._evidence is None:
             self._evidence, self._number = np.zeros_like(weight), objects.number

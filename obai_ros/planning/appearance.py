@@ -17,8 +17,8 @@ class Appearance:
     What shows of one object.
 
     place, believed (x, y) px: the middle of its pixels, and where latents say it is; mass px;
-    velocity px/frame: what latents say; look [C]: its colour, in units of the error it is seen
-    with; evidence: which pixels are its own; whole: next to nothing hides a part of it, and one
+    velocity px/frame: what latents say; colour [C]: in units of the error it is seen with;
+    evidence: which pixels are its own; whole: next to nothing hides a part of it, and one
     slot holds it; hidden px: about how far what is hidden draws the middle of its pixels off.
     """
 
@@ -26,7 +26,7 @@ class Appearance:
     believed: np.ndarray
     mass: float
     velocity: np.ndarray
-    look: np.ndarray
+    colour: np.ndarray
     evidence: Evidence
     whole: bool
     hidden: float
@@ -37,7 +37,7 @@ class Shown:
     """
     What K slots show, whichever objects these are.
 
-    place, believed, mass, velocity, look: as of an `Appearance`, [K, ...] each; seen [K] bool:
+    place, believed, mass, velocity, colour: as of an `Appearance`, [K, ...] each; seen [K] bool:
     slots that show an object; touched [K]: along how much of its outline each touches others;
     labels [H, W] uint8: of `Sight`.
     """
@@ -46,7 +46,7 @@ class Shown:
     believed: np.ndarray
     mass: np.ndarray
     velocity: np.ndarray
-    look: np.ndarray
+    colour: np.ndarray
     seen: np.ndarray
     touched: np.ndarray
     labels: np.ndarray
@@ -75,7 +75,7 @@ class Shown:
         # half its radius from where it would be.
         hidden = self.touched[largest] * np.sqrt(mass / np.pi)
         return largest, Appearance(
-            place, self.believed[largest], mass, self.velocity[largest], self.look[largest],
+            place, self.believed[largest], mass, self.velocity[largest], self.colour[largest],
             Evidence(self._labelled(np.add(slots, 1)), self._free),
             bool(self.whole[largest]) and len(slots) == 1, hidden)
 

@@ -35,7 +35,7 @@ LARGEST = 0.3
 
 
 @dataclass(frozen=True)
-class Look:
+class ObjectClass:
     """A class of objects. shape: its name; colour: (red, green, blue) in [0, 1]; size_range:
     (least, greatest) px; None: any.
     """
@@ -89,8 +89,8 @@ class Goal:
     A request.
 
     (x, y) px: where to. spread: standard deviation of the preferred position, px, 0 for the
-    default. OBJECT: (u, v) px, a point on it. CLASS: look. IMAGE: scene, what is seen in the
-    picture; partial: also if the picture shows another number of objects than are in view.
+    default. OBJECT: (u, v) px, a point on it. CLASS: object_class. IMAGE: scene, what is seen in
+    the picture; partial: also if the picture shows another number of objects than are in view.
     also: the goals before stay in force for the objects that this one is not about.
     """
 
@@ -100,7 +100,7 @@ class Goal:
     u: float = 0.0
     v: float = 0.0
     spread: float = 0.0
-    look: Look = Look()
+    object_class: ObjectClass = ObjectClass()
     scene: Sight | None = None
     partial: bool = False
     also: bool = False

@@ -205,7 +205,7 @@ class Pursuit:
         if not 0 <= goal.spread < math.inf:
             raise GoalError(f'spread is {goal.spread:g}, expected a number of px, 0 or more')
         if goal.kind == Kind.CLASS:
-            self._recogniser.learn(goal.look)
+            self._recogniser.learn(goal.object_class)
         # Not restricted to the class: how objects look matters far less than the number of
         # samples that the place of a goal rests on.
         return self._bank.toward(self._places(goal), sd_px=goal.spread or spread)

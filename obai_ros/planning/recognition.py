@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from obai_ros.planning.goal import Look
+from obai_ros.planning.goal import ObjectClass
 from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.planning.preference import GoalError
 
@@ -38,9 +38,9 @@ class Recogniser:
     def __init__(self, bank: GoalBank):
         self._bank = bank
         self._shapes = _Shapes(bank)  # now and not when asked: it takes some tenths of a second
-        self._known: dict[Look, list] = {}
+        self._known: dict[ObjectClass, list] = {}
 
-    def learn(self, look: Look) -> None:
+    def learn(self, wanted: ObjectClass) -> None:
         """
         Get to know a class.
 
@@ -48,36 +48,36 @@ class Recogniser:
         have all of them. Raises GoalError if there is no such class, or the bank has too few
         objects of its shape, colour or size.
         """
-        if look in self._known:
+        if wanted in self._known:
             return
         bank, parts = self._bank, []
-        if look.shape is not None:
-            _require_enough(bank.select(shape=look.shape), f'of the shape {look.shape!r}')
-            index = bank.shapes.index(look.shape)
+        if wanted.shape is not None:
+            _require_enough(bank.select(shape=wanted.shape), f'of the shape {wanted.shape!r}')
+            index = bank.shapes.index(wanted.shape)
             parts.append(lambda reading: reading.shape_odds[..., self._shapes.column(index)])
-        if look.colour is not None:
-            chosen = _require_enough(bank.select(colour=look.colour), 'of this colour')
+        if wanted.colour is not None:
+            chosen = _require_enough(bank.select(colour=wanted.colour), 'of this colour')
             parts.append(_Attribute.of(bank, bank.colour, chosen).log_odds)
-        if look.size_range is not None:
-            chosen = _require_enough(bank.select(size_range=look.size_range), 'of such a size')
+        if wanted.size_range is not None:
+            chosen = _require_enough(bank.select(size_range=wanted.size_range), 'of such a size')
             sizes = SIZE_STEP * (bank.size / SIZE_STEP).round()
             parts.append(_Attribute.of(bank, sizes[:, None], chosen).log_odds)
-        self._known[look] = parts
+        self._known[wanted] = parts
 
     def read(self, traits: Tensor) -> Reading:
         """Return what there is to read off traits [..., A]."""
         return Reading(traits, self._shapes)
 
-    def log_odds(self, reading: Reading, look: Look) -> Tensor:
+    def log_odds(self, reading: Reading, wanted: ObjectClass) -> Tensor:
         """
         Return [...]: how much likelier than not what was read is of the class.
 
         The logarithm of the odds; positive speaks for the class. Where more than one thing is
         said of it, the one that fits least.
         """
-        self.learn(look)
+        self.learn(wanted)
         odds = torch.full_like(reading.traits[..., 0], torch.inf)
-        for part in self._known[look]:
+        for part in self._known[wanted]:
             odds = odds.minimum(part(reading))
         return odds
 

@@ -34,7 +34,7 @@ DRIFT_SD, PUSH_ERROR = 0.1, 0.1
 # chi^2 of the two numbers of a place that 99 % stay below: an object further off has been thrown
 # off its course by something that is not known.
 THROWN = 9.2
-# chi^2 of the three numbers of a look that 99.9 % stay below: what is more unlike is another.
+# chi^2 of the three numbers of a colour that 99.9 % stay below: what is more unlike is another.
 OTHER = 16.3
 # Share of the newest look in the average; the same of the mass of an object that shows whole,
 # and that of one that may not.
@@ -68,16 +68,16 @@ class Tracks:
 
     def __init__(self, bank: GoalBank, dynamics: Tensor, height: int, width: int):
         error = (bank.traits[:, :COLOURS] - bank.colour).square().mean(0).sqrt()
-        self._look_scale = _array(error.clamp(min=LEAST_COLOUR_SD))
+        self._colour_sd = _array(error.clamp(min=LEAST_COLOUR_SD))
         self._locate = bank.locate
         misread = (bank.locate(bank.mean) - bank.position).square().mean().sqrt()
         self._belief_variance = max(BELIEF_SD, BELIEF_ERRORS * float(misread)) ** 2
         self._read_velocity = _array(torch.linalg.pinv(dynamics)).T
         # What it costs, in the terms of `_assign`, to be somewhere and to look somehow.
-        looks = _array(bank.traits[:, :COLOURS]) / self._look_scale
+        colours = _array(bank.traits[:, :COLOURS]) / self._colour_sd
         # Looks that say nothing, as of a model that has learned nothing, make nothing new.
-        self._cost_of_new = (2 * np.log(height * width / (2 * np.pi)) + looks.shape[1]
-                             + max(0.0, np.linalg.slogdet(np.cov(looks.T))[1]))
+        self._cost_of_new = (2 * np.log(height * width / (2 * np.pi)) + colours.shape[1]
+                             + max(0.0, np.linalg.slogdet(np.cov(colours.T))[1]))
         self._height, self._width = height, width
         self._born = 0
         self._slot = None
@@ -123,15 +123,15 @@ class Tracks:
             place=_array(sight.centre), believed=_array(self._locate(sight.belief.mean)),
             mass=_array(sight.mass).clip(1.0),
             velocity=_array(sight.belief.velocity) @ self._read_velocity,
-            look=_array(sight.traits[:, :COLOURS]) / self._look_scale, seen=seen,
+            colour=_array(sight.traits[:, :COLOURS]) / self._colour_sd, seen=seen,
             touched=touching(labels, seen), labels=labels)
 
     def _share_out(self, shown: Shown, track: np.ndarray) -> list[list[int]]:
         """Return the slots of each object in view; a slot that goes on with a track is first."""
         known = np.flatnonzero(track >= 0)
-        look = shown.look.copy()
-        look[known] = self._look[track[known]]
-        return gather_parts(shown.place, shown.mass, look, known,
+        colour = shown.colour.copy()
+        colour[known] = self._colour[track[known]]
+        return gather_parts(shown.place, shown.mass, colour, known,
                             np.flatnonzero(shown.seen & (track < 0)))
 
     def _take_in(self, track: int, appearance: Appearance, new: bool) -> None:
@@ -141,7 +141,7 @@ class Tracks:
             if appearance.whole or not self._fit(track, appearance.evidence, *where):
                 self._correct(track, *where, appearance.velocity)
         self._remember(track, appearance)
-        self._look[track] += NEWEST * (appearance.look - self._look[track])
+        self._colour[track] += NEWEST * (appearance.colour - self._colour[track])
         share = NEWEST if appearance.whole else NEWEST_MASS
         self._full[track] += share * (appearance.mass - self._full[track])
         self._unseen[track] = 0
@@ -169,7 +169,7 @@ class Tracks:
         self._place, self._velocity = np.zeros((tracks, 2)), np.zeros((tracks, 2))
         # Variance of place, covariance, variance of velocity: the same along x and y.
         self._covariance = np.zeros((tracks, 3))
-        self._look, self._full = np.zeros((tracks, COLOURS)), np.ones(tracks)
+        self._colour, self._full = np.zeros((tracks, COLOURS)), np.ones(tracks)
         self._misread = np.zeros((tracks, 2))
         self._silhouette: list[Silhouette | None] = [None] * tracks
         self._traits = np.zeros((tracks, TRAITS), np.float32)
@@ -185,7 +185,7 @@ class Tracks:
         """Note what objects look like: as they do now if whole, else as is remembered."""
         slots = np.flatnonzero(track >= 0)
         tracks = track[slots]
-        self._traits[tracks, :COLOURS] = self._look[tracks] * self._look_scale
+        self._traits[tracks, :COLOURS] = self._colour[tracks] * self._colour_sd
         plain = shown.whole[slots]
         self._traits[tracks[plain], COLOURS:] = _array(sight.traits)[slots[plain], COLOURS:]
         for track in tracks[~plain]:
@@ -216,7 +216,7 @@ class Tracks:
                                          shown.believed[slots], shown.mass[slots])
         off = np.square(where - (self._place + self._offset)[alive, None]).sum(-1)
         spread = self._covariance[alive, None, 0] + variance
-        unlike = np.square(shown.look[slots] - self._look[alive, None]).sum(-1)
+        unlike = np.square(shown.colour[slots] - self._colour[alive, None]).sum(-1)
         cost = np.minimum(off / spread, THROWN) + 2 * np.log(spread) + unlike
         # Each slot may as well show something new, and must if it looks like nothing before.
         cost = np.where(unlike < OTHER, cost, np.inf)
@@ -251,7 +251,7 @@ class Tracks:
         self._offset[track], self._looks[track] = 0.0, 0
         self._sightings[track] = 0
         self._number[track] = self._born
-        self._look[track], self._full[track] = appearance.look, appearance.mass
+        self._colour[track], self._full[track] = appearance.colour, appearance.mass
         self._restart(track, appearance.place, appearance.velocity)
         return track
 

@@ -11,7 +11,7 @@ from obai_ros.environment.scene import SceneConfig
 from obai_ros.model.config import ASSUMED, ModelConfig
 from obai_ros.model.glimpse import PLACE
 from obai_ros.model.schedule import Schedule
-from obai_ros.settings import refusal
+from obai_ros.settings import require_kinds
 from obai_ros.share import share_folder
 from obai_ros.training.stage import Stage
 
@@ -39,9 +39,7 @@ class Recipe:
     pixel noise, masks are good enough to be used with little (models/NOTES.md)."""
 
     def __post_init__(self):
-        wrong = refusal(self)
-        if wrong:
-            raise ValueError(wrong)
+        require_kinds(self)
         if self.optimizer not in ('adam', 'muon'):
             raise ValueError(f'the optimizer is {self.optimizer!r}: expected adam or muon')
         if not self.stages:

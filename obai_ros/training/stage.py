@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from obai_ros.model.schedule import Schedule
-from obai_ros.settings import refusal
+from obai_ros.settings import require_kinds
 
 SHORTEST = 4
 """Frames after which a stream may end."""
@@ -62,9 +62,7 @@ class Stage:
     final_temperature: float | None = None
 
     def __post_init__(self):
-        wrong = refusal(self)
-        if wrong:
-            raise ValueError(f'stage {self.name!r}: {wrong}')
+        require_kinds(self, f'stage {self.name!r}: ')
         at_least_one = ('steps', 'frames', 'batch', 'iterations', 'window', 'warmup')
         for name in at_least_one:
             if not getattr(self, name) >= 1:

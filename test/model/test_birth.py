@@ -17,7 +17,7 @@ from obai_ros.model.free_energy import evaluate
 from obai_ros.model.inference import begin
 from obai_ros.model.noise import Noise
 from obai_ros.model.percept import perceive
-from obai_ros.model.proposal import can_propose, fit, look, propose
+from obai_ros.model.proposal import can_propose, features_of, fit, propose
 from obai_ros.model.schedule import Schedule
 from obai_ros.model.second_look import look_again
 from obai_ros.model.window import open_window, put, select
@@ -126,17 +126,17 @@ def test_a_table_is_what_least_squares_say(make_model, make_clip):
     objects = torch.rand(32, model.config.num_slots, 2, generator=generator).double() * 32
     colour = torch.rand(32, model.config.num_slots, 3, generator=generator).double()
     mass = 20 + 100 * torch.rand(32, model.config.num_slots, generator=generator).double()
-    looks = look(objects, mass, colour, 32)
+    features = features_of(objects, mass, colour, 32)
     percept = replace(
         plain, centroid=objects, mass=mass, empty=torch.zeros_like(plain.empty),
         traits=torch.cat([colour, plain.traits[..., 3:]], -1),
-        belief=Belief.unpack(looks @ truth))
+        belief=Belief.unpack(features @ truth))
     table = fit([percept])
-    assert torch.allclose(looks @ table.double(), looks @ truth, atol=0.05)
+    assert torch.allclose(features @ table.double(), features @ truth, atol=0.05)
     model.proposal.copy_(table)
     assert can_propose(model)
-    assert torch.allclose(propose(model, looks)[..., :4], (looks @ truth)[..., :4].clamp(-50, 50),
-                          atol=0.05)
+    assert torch.allclose(propose(model, features)[..., :4],
+                          (features @ truth)[..., :4].clamp(-50, 50), atol=0.05)
     assert fit([replace(percept, empty=torch.ones_like(plain.empty))]) is None
 
 

@@ -17,6 +17,16 @@ def solved(belief, goal, dynamics, steps, velocity_weight, relative_cost):
     return horizon, projection, cost, *horizon.solve(projection, inverse)
 
 
+def assert_minimises(plan, fall, objective):
+    """Newton, by autograd, on the objective of a flattened plan; one step, as it is quadratic."""
+    zero = torch.zeros(plan.numel(), dtype=torch.float64)
+    gradient = torch.autograd.functional.jacobian(objective, zero)
+    curvature = torch.autograd.functional.hessian(objective, zero)
+    minimum = -torch.linalg.solve(curvature, gradient)
+    torch.testing.assert_close(plan.flatten(), minimum)
+    torch.testing.assert_close(fall.squeeze(), objective(zero) - objective(minimum))
+
+
 @pytest.mark.parametrize('steps, velocity_weight, relative_cost', CASES)
 def test_is_the_solution_of_the_dense_system(dynamics, steps, velocity_weight, relative_cost,
                                              make_belief, make_preference):
@@ -47,7 +57,7 @@ def test_is_the_solution_of_the_dense_system(dynamics, steps, velocity_weight, r
 @pytest.mark.parametrize('steps, velocity_weight, relative_cost', CASES)
 def test_is_the_numerical_minimum_of_eq13(dynamics, steps, velocity_weight, relative_cost,
                                           make_belief, make_preference):
-    """Newton on eq. 13 as it is computed from forecasts and divergences, by autograd."""
+    """Of eq. 13 as it is computed from forecasts and divergences."""
     belief, goal = make_belief(1, 1), make_preference(1, 1)
     _, _, cost, plan, fall, _ = solved(belief, goal, dynamics, steps, velocity_weight,
                                        relative_cost)
@@ -58,12 +68,7 @@ def test_is_the_numerical_minimum_of_eq13(dynamics, steps, velocity_weight, rela
                      goal.at_rest(velocity_weight))
         return (value + cost * sequence.square().sum((-2, -1)) / 2).sum()
 
-    zero = torch.zeros(2 * steps, dtype=torch.float64)
-    gradient = torch.autograd.functional.jacobian(objective, zero)
-    curvature = torch.autograd.functional.hessian(objective, zero)
-    minimum = -torch.linalg.solve(curvature, gradient)
-    torch.testing.assert_close(plan.flatten(), minimum)
-    torch.testing.assert_close(fall.squeeze(), objective(zero) - objective(minimum))
+    assert_minimises(plan, fall, objective)
 
 
 def test_eq14_is_the_special_case_of_one_frame_from_rest_at_no_cost(dynamics, make_belief,
@@ -90,12 +95,7 @@ def test_frames_without_an_action_are_columns_left_out(dynamics, make_belief, ma
         value = feef(forecast(belief, dynamics, sequence, 0.1), goal, goal.at_rest(1.0))
         return (value + cost * sequence.square().sum((-2, -1)) / 2).sum()
 
-    zero = torch.zeros(2 * actions, dtype=torch.float64)
-    gradient = torch.autograd.functional.jacobian(objective, zero)
-    curvature = torch.autograd.functional.hessian(objective, zero)
-    minimum = -torch.linalg.solve(curvature, gradient)
-    torch.testing.assert_close(plan.flatten(), minimum)
-    torch.testing.assert_close(fall.squeeze(), objective(zero) - objective(minimum))
+    assert_minimises(plan, fall, objective)
 
 
 def test_hessian_target_and_curvature_belong_together(dynamics, make_belief, make_preference):

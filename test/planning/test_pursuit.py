@@ -14,7 +14,7 @@ from obai_ros.model.belief import Belief
 from obai_ros.model.percept import moments
 from obai_ros.model.traits import traits as true_traits
 from obai_ros.planning.aim import FADING
-from obai_ros.planning.goal import Goal, Kind, Look, Sight
+from obai_ros.planning.goal import Goal, Kind, ObjectClass, Sight
 from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.planning.planner import Planner, PlannerConfig
 from obai_ros.planning.preference import GoalError
@@ -71,6 +71,10 @@ def sight(objects=(True, True, False, False), shapes=(0, 1, 0, 0),
                  torch.from_numpy(discs.labels(centre, mass, objects, SIDE)))
 
 
+def of_class(x, y, *words, **more):
+    return Goal(Kind.CLASS, x, y, object_class=ObjectClass(*words), **more)
+
+
 def about(pursuit, seen):
     """Return {slot: (x, y) px} of the slots that have a goal."""
     goal, active, _ = pursuit.aims(seen)
@@ -102,18 +106,18 @@ def test_object_is_the_one_that_is_pointed_at_whichever_slot_it_is_in(pursuit):
 
 
 def test_class_is_known_wherever_and_in_whatever_slot_it_is(pursuit):
-    pursuit.choose(Goal(Kind.CLASS, 10.0, 10.0, look=Look('heart')), None)
+    pursuit.choose(of_class(10.0, 10.0, 'heart'), None)
     assert about(pursuit, sight()) == {1: (10, 10)}
     pursuit.renumber()
     assert about(pursuit, sight(shapes=(1, 0, 0, 0))) == {0: (10, 10)}
-    pursuit.choose(Goal(Kind.CLASS, 10.0, 10.0, look=Look(None, BLUE)), None)
+    pursuit.choose(of_class(10.0, 10.0, None, BLUE), None)
     assert about(pursuit, sight()) == {1: (10, 10)}
-    pursuit.choose(Goal(Kind.CLASS, 10.0, 10.0, look=Look('square', BLUE)), None)
+    pursuit.choose(of_class(10.0, 10.0, 'square', BLUE), None)
     assert about(pursuit, sight()) == {}
 
 
 def test_class_outlives_a_doubtful_frame_but_not_many(pursuit):
-    pursuit.choose(Goal(Kind.CLASS, 10.0, 10.0, look=Look('heart')), None)
+    pursuit.choose(of_class(10.0, 10.0, 'heart'), None)
     for _ in range(10):
         assert about(pursuit, sight()) == {1: (10, 10)}
     changed = sight(shapes=(1, 0, 0, 0))
@@ -146,7 +150,7 @@ def test_class_is_told_by_the_silhouette_when_what_is_seen_says_nothing(bank, sh
     bank = replace(bank.first(800), shape=kinds[1:], traits=seen[1:], image_size=(64, 64))
     pursuit = Pursuit(bank, '', Planner(DYNAMICS), 2.0, 64, 64)
     for asked, x in zip(SHAPES, (5.0, 25.0)):
-        pursuit.choose(Goal(Kind.CLASS, x, 10.0, look=Look(asked), also=True), None)
+        pursuit.choose(of_class(x, 10.0, asked, also=True), None)
     said = seen[1:].mean(0)  # of no shape in particular
     colours = torch.tensor([RED, BLUE])
     half = labels[0].clone()
@@ -161,14 +165,14 @@ def test_class_is_told_by_the_silhouette_when_what_is_seen_says_nothing(bank, sh
 
 def test_goals_add_up_if_they_are_told_to(pursuit):
     for shape, x in (('square', 5.0), ('heart', 25.0)):
-        pursuit.choose(Goal(Kind.CLASS, x, 10.0, look=Look(shape), also=True), None)
+        pursuit.choose(of_class(x, 10.0, shape, also=True), None)
     assert about(pursuit, sight()) == {0: (5, 10), 1: (25, 10)}
     # Again for the same class: the new replaces the old.
-    pursuit.choose(Goal(Kind.CLASS, 12.0, 10.0, look=Look('heart'), also=True), None)
+    pursuit.choose(of_class(12.0, 10.0, 'heart', also=True), None)
     assert about(pursuit, sight()) == {0: (5, 10), 1: (12, 10)}
     pursuit.choose(Goal(Kind.OBJECT, 30.0, 30.0, u=5.0, v=5.0, also=True), sight())
     assert about(pursuit, sight()) == {0: (30, 30), 1: (12, 10)}
-    pursuit.choose(Goal(Kind.CLASS, 12.0, 10.0, look=Look('heart')), None)
+    pursuit.choose(of_class(12.0, 10.0, 'heart'), None)
     assert about(pursuit, sight()) == {1: (12, 10)}
 
 
@@ -205,7 +209,7 @@ def test_picture_of_another_number_of_objects_only_if_that_is_allowed(pursuit):
 
 
 def test_a_filter_that_starts_anew_ends_only_goals_for_what_was_pointed_at(pursuit):
-    pursuit.choose(Goal(Kind.CLASS, 12.0, 10.0, look=Look('heart')), None)
+    pursuit.choose(of_class(12.0, 10.0, 'heart'), None)
     pursuit.choose(Goal(Kind.OBJECT, 30.0, 30.0, u=5.0, v=5.0, also=True), sight())
     assert [goal.kind for goal in pursuit.renumber()] == [Kind.OBJECT]
     assert about(pursuit, sight()) == {1: (12, 10)}
@@ -226,12 +230,12 @@ NONE_IN_VIEW = sight([False] * 4)
     (Goal(Kind.OBJECT, 5.0, 5.0, u=30.0, v=30.0), sight(), r'no object shows at \(30, 30\)'),
     (Goal(7, 5.0, 5.0), sight(), r'kind is 7, expected 0 \(NONE\), 1 \(ALL\)'),
     (Goal(Kind.ALL, 5.0, 5.0, spread=-1.0), sight(), 'spread is -1, expected'),
-    (Goal(Kind.CLASS, 5.0, 5.0, look=Look('dog')), sight(),
+    (of_class(5.0, 5.0, 'dog'), sight(),
      "no shape 'dog'; the bank knows square, heart"),
-    (Goal(Kind.CLASS, 5.0, 5.0, look=Look(None, (2.0, 0.0, 0.0))), sight(), 'three numbers in'),
-    (Goal(Kind.CLASS, 5.0, 5.0, look=Look(None, (0.5, 0.5, 0.5))), sight(),
+    (of_class(5.0, 5.0, None, (2.0, 0.0, 0.0)), sight(), 'three numbers in'),
+    (of_class(5.0, 5.0, None, (0.5, 0.5, 0.5)), sight(),
      'has 0 objects of this colour'),
-    (Goal(Kind.CLASS, 5.0, 5.0, look=Look(None, None, (9.0, 4.0))), sight(), 'range of sizes'),
+    (of_class(5.0, 5.0, None, None, (9.0, 4.0)), sight(), 'range of sizes'),
     (Goal(Kind.IMAGE), sight(), 'needs an image'),
     (Goal(Kind.IMAGE, scene=NONE_IN_VIEW), sight(), 'no object was found in the goal image'),
     (Goal(Kind.IMAGE, scene=sight()), None, 'no beliefs have arrived yet'),
@@ -270,8 +274,8 @@ def test_a_spread_that_a_goal_in_force_cannot_do_with_is_refused_and_changes_not
 
 
 def test_terms_are_worked_out_when_slots_get_other_goals_and_not_for_each_frame(pursuit):
-    pursuit.choose(Goal(Kind.CLASS, 10.0, 10.0, look=Look('heart'), also=True), None)
-    pursuit.choose(Goal(Kind.CLASS, 20.0, 20.0, look=Look('square'), also=True), None)
+    pursuit.choose(of_class(10.0, 10.0, 'heart', also=True), None)
+    pursuit.choose(of_class(20.0, 20.0, 'square', also=True), None)
     before, _, _ = pursuit.aims(sight())
     assert pursuit.aims(sight())[0] is before
     swapped, _, _ = pursuit.aims(sight(objects=(True, True, False, False), shapes=(1, 0, 0, 0),

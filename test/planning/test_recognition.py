@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from obai_ros.environment.shapes import SHAPES
-from obai_ros.planning.goal import Look
+from obai_ros.planning.goal import ObjectClass
 from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.planning.preference import GoalError
 from obai_ros.planning.recognition import Recogniser
@@ -33,17 +33,17 @@ def bank():
                     shapes=SHAPES)
 
 
-def log_odds(recogniser, traits, look):
-    return recogniser.log_odds(recogniser.read(traits), look)
+def log_odds(recogniser, traits, wanted):
+    return recogniser.log_odds(recogniser.read(traits), wanted)
 
 
-@pytest.mark.parametrize('look, least', [
-    (Look('heart'), 0.99), (Look(size_range=(10.0, 15.0)), 0.9),
-    (Look(None, (1.0, 0.0, 0.5)), 0.9), (Look('square', None, (16.0, 22.0)), 0.9)])
-def test_a_class_is_told_from_all_others(bank, look, least):
+@pytest.mark.parametrize('wanted, least', [
+    (ObjectClass('heart'), 0.99), (ObjectClass(size_range=(10.0, 15.0)), 0.9),
+    (ObjectClass(None, (1.0, 0.0, 0.5)), 0.9), (ObjectClass('square', None, (16.0, 22.0)), 0.9)])
+def test_a_class_is_told_from_all_others(bank, wanted, least):
     learned = bank.first(COUNT // 2)
-    odds = log_odds(Recogniser(learned), bank.traits[COUNT // 2:], look)
-    truly = bank.select(look.shape, look.colour, look.size_range)[COUNT // 2:]
+    odds = log_odds(Recogniser(learned), bank.traits[COUNT // 2:], wanted)
+    truly = bank.select(wanted.shape, wanted.colour, wanted.size_range)[COUNT // 2:]
     assert (odds[truly] > 0).float().mean() >= least
     assert (odds[~truly] < 0).float().mean() >= least
 
@@ -51,7 +51,7 @@ def test_a_class_is_told_from_all_others(bank, look, least):
 def test_of_several_classes_the_true_one_is_the_likeliest(bank):
     recogniser = Recogniser(bank)
     reading = recogniser.read(bank.traits)
-    odds = torch.stack([recogniser.log_odds(reading, Look(shape)) for shape in SHAPES])
+    odds = torch.stack([recogniser.log_odds(reading, ObjectClass(shape)) for shape in SHAPES])
     assert (odds.argmax(0) == bank.shape).float().mean() > 0.99
 
 
@@ -65,19 +65,21 @@ def test_shapes_are_told_apart_that_no_mean_and_no_covariance_tells_apart(bank):
     assert (rings[shape == 0].mean(0) - rings[shape == 1].mean(0)).norm() < 0.1
     traits = torch.cat([bank.traits[:, :4], rings, torch.zeros(COUNT, 5)], 1)
     curved = replace(bank, traits=traits, shape=shape)
-    odds = log_odds(Recogniser(curved.first(COUNT // 2)), traits[COUNT // 2:], Look(SHAPES[1]))
+    odds = log_odds(Recogniser(curved.first(COUNT // 2)), traits[COUNT // 2:],
+                    ObjectClass(SHAPES[1]))
     assert ((odds > 0) == (shape[COUNT // 2:] == 1)).float().mean() > 0.85
 
 
 def test_every_object_is_of_the_class_of_all(bank):
-    assert (log_odds(Recogniser(bank), bank.traits[:5], Look()) == torch.inf).all()
+    assert (log_odds(Recogniser(bank), bank.traits[:5], ObjectClass()) == torch.inf).all()
 
 
-@pytest.mark.parametrize('look, words', [
-    (Look('star'), "no shape 'star'"), (Look(None, (0.5, 0.4, 2.0)), 'three numbers in'),
-    (Look(None, (0.5, 0.5)), 'three numbers in'),
-    (Look(None, (0.6, 0.37, 0.37)), 'has 0 objects of this colour')])
-def test_classes_that_are_not_known_are_refused(bank, look, words):
+@pytest.mark.parametrize('wanted, words', [
+    (ObjectClass('star'), "no shape 'star'"),
+    (ObjectClass(None, (0.5, 0.4, 2.0)), 'three numbers in'),
+    (ObjectClass(None, (0.5, 0.5)), 'three numbers in'),
+    (ObjectClass(None, (0.6, 0.37, 0.37)), 'has 0 objects of this colour')])
+def test_classes_that_are_not_known_are_refused(bank, wanted, words):
     few = replace(bank, colour=bank.colour.round())
     with pytest.raises(GoalError, match=words):
-        log_odds(Recogniser(few), bank.traits[:1], look)
+        log_odds(Recogniser(few), bank.traits[:1], wanted)

@@ -6,7 +6,7 @@ import torch
 from obai_ros.environment.scene import SceneConfig
 from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint
 from obai_ros.model.obai import Obai
-from obai_ros.model.proposal import can_propose, look, propose
+from obai_ros.model.proposal import can_propose, features_of, propose
 from obai_ros.training import bookkeeping
 from obai_ros.training.proposals import learn_proposals
 from obai_ros.training.run import Hardware, STATE, train
@@ -29,7 +29,7 @@ def test_a_trained_model_proposes_what_it_draws_where_it_was_asked_to(trained):
     model.proposal.copy_(table)
     centre, colour = torch.tensor([[20.0, 40.0], [44.0, 24.0]]), torch.tensor([[1.0, 0.0, 0.0],
                                                                               [0.0, 0.75, 1.0]])
-    proposed = propose(model, look(centre, torch.tensor([200.0, 200.0]), colour, 64))
+    proposed = propose(model, features_of(centre, torch.tensor([200.0, 200.0]), colour, 64))
     model.proposal.copy_(before)
     output = model.decode(proposed[:, :model.config.latent_size])
     logit = output[:, 3] - output[:, 3].mean(-1, keepdim=True)

@@ -2,7 +2,6 @@
 """Runs on the smoke recipe: interruption, continuation, damage, several processes."""
 import json
 import os
-import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -23,10 +22,10 @@ from obai_ros.training.bookkeeping import Diverged
 from obai_ros.training.learner import (Learner, draw_batch, learning_rate, temperature,
                                        watch_plateau)
 from obai_ros.training.objective import composite_loss
-from obai_ros.training.pilots import Pilot, fly
 from obai_ros.training.recipe import Recipe
 from obai_ros.training.run import Hardware, STATE, train
 from obai_ros.training.state import load_state, save_state
+from obai_ros.training.trials import Trial, try_seeds
 
 
 def run(recipe, folder, **settings):
@@ -48,25 +47,13 @@ def test_a_run_ends_with_weights_that_load(recipe, tmp_path):
 
 @pytest.mark.parametrize('stop_after, optimizer', [
     (2, 'adam'), (4, 'adam'), (6, 'adam'), (6, 'muon')])
-def test_a_resumed_run_continues_bit_for_bit(recipe, tmp_path, stop_after, optimizer,
-                                             monkeypatch):
+def test_a_resumed_run_continues_bit_for_bit(recipe, tmp_path, stop_after, optimizer, interrupt):
     """Within a stage, between stages, and within the second one."""
     recipe = replace(recipe, optimizer=optimizer)
     run(recipe, tmp_path / 'whole')
-    done = 0
-    plain = Learner.optimizer_step
-
-    def step_and_interrupt(self, *args, **kwargs):
-        nonlocal done
-        plain(self, *args, **kwargs)
-        done += 1
-        if done == stop_after:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr(Learner, 'optimizer_step', step_and_interrupt)
+    interrupt(stop_after)
     finished, said = run(recipe, tmp_path / 'parts')
     assert not finished and any('SIGTERM' in line for line in said)
-    monkeypatch.setattr(Learner, 'optimizer_step', plain)
     finished, said = run(recipe, tmp_path / 'parts', resume=True)
     assert finished and 'resuming' in said[0]
     one, two = (load_state(tmp_path / name / STATE) for name in ('whole', 'parts'))
@@ -122,22 +109,22 @@ def test_a_run_that_diverges_ends_with_an_error_and_the_state_before(tmp_path, d
     assert not (tmp_path / 'smoke.safetensors').exists()
 
 
-def test_a_pilot_that_diverges_leaves_the_others_alone(recipe, tmp_path, diverging):
+def test_a_trial_that_diverges_leaves_the_others_alone(recipe, tmp_path, diverging):
     diverging.update({1: 1, 3: 1})
     said = []
 
-    def pilot(seed, folder, resume):
+    def trial(seed, folder, resume):
         return train(recipe, folder, seed, resume, until=1, hardware=Hardware('cpu'),
                      validate_every=100, say=lambda _: None)
 
-    assert fly(tmp_path, range(1, 3), 1, pilot, STATE, said.append).seed == 2
+    assert try_seeds(tmp_path, range(1, 3), 1, trial, STATE, said.append).seed == 2
     assert [line.split(':')[0] for line in said] == [
         'pilot of seed 1 diverged', 'pilot of seed 2', 'seed 2 goes on']
     with pytest.raises(Diverged, match='all pilots, of seeds 3 to 3, diverged'):
-        fly(tmp_path, range(3, 4), 1, pilot, STATE, said.append)
+        try_seeds(tmp_path, range(3, 4), 1, trial, STATE, said.append)
 
 
-def test_a_pilot_whose_error_is_no_number_is_left_out(recipe, tmp_path, monkeypatch):
+def test_a_trial_whose_error_is_no_number_is_left_out(recipe, tmp_path, monkeypatch):
     plain = bookkeeping.validate
 
     def validate(model, videos, schedule):
@@ -145,7 +132,7 @@ def test_a_pilot_whose_error_is_no_number_is_left_out(recipe, tmp_path, monkeypa
 
     monkeypatch.setattr(bookkeeping, 'validate', validate)
     with pytest.raises(Diverged, match='all pilots'):
-        fly(tmp_path, range(2), 1, lambda seed, folder, resume: train(
+        try_seeds(tmp_path, range(2), 1, lambda seed, folder, resume: train(
             recipe, folder, seed, resume, until=1, hardware=Hardware('cpu'),
             say=lambda _: None), STATE, lambda _: None)
 
@@ -339,20 +326,20 @@ def test_the_best_of_several_seeds_goes_on(tmp_path):
         env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)}, capture_output=True,
         text=True, timeout=110)
     assert done.returncode == 0, done.stderr
-    pilots = [load_state(tmp_path / 'pilots' / f'seed_{seed}' / STATE) for seed in (5, 6)]
-    assert [pilot.step for pilot in pilots] == [3, 3]
+    trials = [load_state(tmp_path / 'pilots' / f'seed_{seed}' / STATE) for seed in (5, 6)]
+    assert [trial.step for trial in trials] == [3, 3]
     chosen = load_state(tmp_path / STATE)
     assert f'seed {chosen.seed} goes on' in done.stdout and chosen.step == 4
     assert 'resuming coarse at step 3' in done.stdout
     assert (tmp_path / 'smoke.safetensors').exists()
 
 
-def test_pilots_are_ranked_by_how_linearly_they_hold_position_then_by_error(tmp_path):
-    def pilot(**scores):
-        return Pilot(0, tmp_path, scores)
+def test_trials_are_ranked_by_how_linearly_they_hold_position_then_by_error(tmp_path):
+    def trial(**scores):
+        return Trial(0, tmp_path, scores)
 
-    ranked = [pilot(mse=0.01, position_r2=0.95), pilot(mse=0.02, position_r2=0.95),
-              pilot(mse=0.001, position_r2=0.6), pilot(mse=0.0001)]
+    ranked = [trial(mse=0.01, position_r2=0.95), trial(mse=0.02, position_r2=0.95),
+              trial(mse=0.001, position_r2=0.6), trial(mse=0.0001)]
     assert sorted(reversed(ranked), key=lambda each: each.promise, reverse=True) == ranked
 
 

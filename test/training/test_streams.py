@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Learning from streams: beliefs go on from step to step, and over interruptions."""
-import os
-import signal
 from dataclasses import replace
 
 import pytest
@@ -102,24 +100,14 @@ def test_where_streams_are_is_kept_exactly(streams_recipe):
 
 @pytest.mark.parametrize('stop_after', [4, 7, 10])
 def test_a_resumed_run_goes_on_with_its_streams_bit_for_bit(
-        streams_recipe, tmp_path, stop_after, monkeypatch):
+        streams_recipe, tmp_path, stop_after, interrupt):
     def run(folder, **settings):
         return train(streams_recipe, folder, hardware=Hardware('cpu'), validate_every=100,
                      say=lambda line: None, **settings)
 
     run(tmp_path / 'whole')
-    done, plain = 0, Learner.optimizer_step
-
-    def step_and_interrupt(self, *args, **kwargs):
-        nonlocal done
-        plain(self, *args, **kwargs)
-        done += 1
-        if done == stop_after:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr(Learner, 'optimizer_step', step_and_interrupt)
+    interrupt(stop_after)
     assert not run(tmp_path / 'parts')
-    monkeypatch.setattr(Learner, 'optimizer_step', plain)
     assert run(tmp_path / 'parts', resume=True)
     one, two = (load_state(tmp_path / name / STATE) for name in ('whole', 'parts'))
     assert one.streams and one.streams.keys() == two.streams.keys()

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Pilots: short runs with several seeds, of which the best goes on.
+Trials: short runs with several seeds, of which the best goes on.
 
 Seeds differ more than recipes do, and early scores of segmentation do not tell which of them
-will stall. How linearly slots hold position does (models/NOTES.md).
+will stall. How linearly slots hold position does (models/NOTES.md). Commands, messages and folders
+call them pilots.
 """
 from __future__ import annotations
 
@@ -17,11 +18,11 @@ from obai_ros.training.state import load_state
 from obai_ros.whole_file import write_bytes
 
 FOLDER = 'pilots'
-"""Folder of the pilots inside a run's folder."""
+"""Folder of the trials inside a run's folder."""
 
 
 @dataclass(frozen=True)
-class Pilot:
+class Trial:
     """A short run that has ended. scores: of its last validation."""
 
     seed: int
@@ -35,17 +36,17 @@ class Pilot:
         return round(self.scores.get('position_r2', -1.0), 2), -self.scores.get('mse', inf)
 
 
-def fly(folder: Path, seeds: range, steps: int, run: Callable[[int, Path, bool], bool],
-        state: str, say=print) -> Pilot | None:
+def try_seeds(folder: Path, seeds: range, steps: int, run: Callable[[int, Path, bool], bool],
+              state: str, say=print) -> Trial | None:
     """
-    Run one pilot per seed and put the state of the best into `folder`, to be resumed.
+    Run one trial per seed and put the state of the best into `folder`, to be resumed.
 
     run(seed, folder, resume) trains until `steps` are done and tells whether it got there; state
-    is the name of the file it leaves. What was flown before is not flown again, and a pilot that
+    is the name of the file it leaves. What was done before is not done again, and a trial that
     was interrupted goes on. One that diverges is left out. Returns None when one is interrupted
     now. Raises Diverged when none is left.
     """
-    pilots = []
+    trials = []
     for seed in seeds:
         place = folder / FOLDER / f'seed_{seed}'
         begun = (place / state).exists()
@@ -56,17 +57,17 @@ def fly(folder: Path, seeds: range, steps: int, run: Callable[[int, Path, bool],
         except Diverged as error:
             say(f'pilot of seed {seed} diverged: {error}')
             continue
-        pilot = Pilot(seed, place, load_state(place / state).record['stages'][-1])
-        r2, error = pilot.promise
+        trial = Trial(seed, place, load_state(place / state).record['stages'][-1])
+        r2, error = trial.promise
         if error == -inf:
             say(f'pilot of seed {seed} diverged: its error is no number')
             continue
-        pilots.append(pilot)
+        trials.append(trial)
         say(f'pilot of seed {seed}: position R2 {r2:.2f}, MSE {-error:.5f}')
-    if not pilots:
+    if not trials:
         raise Diverged(f'all pilots, of seeds {seeds[0]} to {seeds[-1]}, diverged: begin with a '
                        f'smaller learning rate')
-    best = max(pilots, key=lambda pilot: pilot.promise)
+    best = max(trials, key=lambda trial: trial.promise)
     write_bytes(folder / state, (best.folder / state).read_bytes())
     say(f'seed {best.seed} goes on')
     return best

@@ -23,7 +23,7 @@ class Applied:
     cut: bool = False
 
 
-class Tracker:
+class Observer:
     """Runs a model over an endless video.
 
     checkpoint: a loaded Checkpoint, already on `device`; engine: what refines its beliefs, see
