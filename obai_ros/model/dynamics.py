@@ -40,6 +40,11 @@ class Dynamics(nn.Module):
         basis = torch.linalg.qr(self.D).Q  # [N, 2], orthonormal
         return velocity @ basis @ basis.mT
 
+    @torch.no_grad()
+    def place_projection(self) -> Tensor:
+        """Return [N, N], which takes states to their part in D's span, as `confined` does."""
+        return self.confined(torch.eye(len(self.D), dtype=self.D.dtype, device=self.D.device))
+
     def extrapolate(self, belief: Belief, action: ActionBelief, confined: bool = False) -> Belief:
         """
         Return the belief about the next frame, means and variances propagated.

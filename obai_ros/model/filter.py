@@ -11,6 +11,7 @@ from torch import Tensor
 from obai_ros.action_field import ActionField
 from obai_ros.model.belief import ActionBelief, Belief, bounded
 from obai_ros.model.engine import Engine
+from obai_ros.model.fading import Fading
 from obai_ros.model.glimpse import PLACE
 from obai_ros.model.inference import begin, finished
 from obai_ros.model.noise import Noise
@@ -30,7 +31,7 @@ class FilterState:
     frame: number of frames seen. noise: the streams' random numbers; drawing from it advances
     it, so a state is to be stepped once only. seeds: of the noise, one for each stream.
     energy: [B], free energy of the newest frame that was seen, nats, with the beliefs that its
-    last refinement began with; None before the first.
+    last refinement began with; None before the first. background: [B], the slot that has it.
     """
 
     window: Window | None
@@ -38,6 +39,7 @@ class FilterState:
     noise: Noise
     seeds: tuple[int, ...]
     energy: Tensor | None = None
+    background: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class Filter:
         self.model = model.eval()
         self.schedule = schedule
         self.engine = engine
+        self._fading = Fading(model)
 
     def start(self, batch: int = 1, seed: int | Sequence[int] = 0) -> FilterState:
         """
@@ -115,6 +118,8 @@ class Filter:
                 raise ValueError(f'{len(image)} images came for {state.window.batch} streams')
             window = extend(model, state.window, image, action.to(model.device),
                             self.schedule.window, self.schedule.confined, self.engine.expect)
+            if self.schedule.confined:
+                window = self._faded(window, state.background)
             window, energy, iterations = self._refine(window, state.noise)
             window, energy = self._descend(window, energy)
             jumped = energy.sum(-1) > state.energy + JUMP * window.images.shape[-1]
@@ -124,7 +129,12 @@ class Filter:
         percept = perceive(model, belief, image, energy, iterations, jumped, renewed,
                            self.engine.describe(model, belief.mean, image))
         return replace(state, window=window.detach(), frame=state.frame + 1,
-                       energy=percept.free_energy), percept
+                       energy=percept.free_energy, background=percept.background), percept
+
+    def _faded(self, window: Window, background: Tensor) -> Window:
+        """Return the window with its newest frame, which has not been looked at yet, faded."""
+        newest = self._fading(window.belief[:, -1], background).pack()
+        return replace(window, packed=torch.cat([window.packed[:, :-1], newest[:, None]], 1))
 
     def _refine(self, window: Window, noise: Noise) -> tuple[Window, Tensor, int]:
         """Return window and energy after the refinements that are due, and how many they were."""

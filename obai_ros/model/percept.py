@@ -32,7 +32,8 @@ class Description:
     traits: [B, K, A]: colour, size and outline of what is seen, see `model.traits`.
     background: [B] int64: the slot with the largest mass on the image's border.
     empty: [B, K] bool: the slot is not the background, and is the best explanation of fewer
-    than `MIN_PIXELS` px, or of what others explain as well (see `worth`).
+    than `MIN_PIXELS` px, of a line (see `is_rim`), or of what others explain as well (see
+    `worth`).
     labels: [B, H, W] uint8: what the assignment says of each pixel, see `label`.
     contact_row, contact_col, contact_probability, reachable: see `contact.Contacts`.
     """
@@ -149,8 +150,8 @@ def describe_planes(appearance: Tensor, masks: Tensor, assignment: Tensor, shown
     mass, centroid = moments(assignment)
     background = border_mass(assignment, mass).argmax(1)
     # Cheaper than to ask each pixel for its winner.
-    won = (assignment == assignment.amax(1, keepdim=True)).sum((-1, -2))
-    idle = won < MIN_PIXELS
+    won = assignment == assignment.amax(1, keepdim=True)
+    idle = (won.sum((-1, -2)) < MIN_PIXELS) | is_rim(won)
     if assignment is not masks:
         idle = idle | (worth(masks, assignment) < WORTH)
     slots = torch.arange(masks.shape[1], device=masks.device)
@@ -160,6 +161,19 @@ def describe_planes(appearance: Tensor, masks: Tensor, assignment: Tensor, shown
                        traits(assignment, shown, mass, centroid), background, empty,
                        label(assignment, background, empty), touch.row, touch.col,
                        touch.probability, touch.reachable)
+
+
+def is_rim(won: Tensor) -> Tensor:
+    """
+    Return [B, K] bool: slots whose pixels, won [B, K, H, W] bool, are a line and no more.
+
+    Where a camera's image is made smaller, pixels along an outline are part object and part
+    ground, in a colour of their own, which a spare slot takes up. Of what is 2 px thick every
+    other pixel is in the corner of a square of four, of a line few are.
+    """
+    pairs = won[..., 1:] & won[..., :-1]
+    squares = pairs[..., 1:, :] & pairs[..., :-1, :]
+    return 4 * squares.sum((-1, -2)) < won.sum((-1, -2))
 
 
 def worth(masks: Tensor, assignment: Tensor) -> Tensor:

@@ -15,7 +15,8 @@ from obai_ros.model.inference import infer_clip
 from obai_ros.model.likelihood import mixture
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
-from obai_ros.model.percept import border_mass, describe_planes, label, moments, worth
+from obai_ros.model.percept import (border_mass, describe_planes, is_rim, label, moments,
+                                     worth)
 from obai_ros.model.schedule import Schedule
 
 
@@ -63,6 +64,16 @@ def test_what_a_percept_says_about_slots_is_consistent(make_model, make_clip):
     assert torch.equal(percept.labels, torch.where(sure, labels, 255))
     assert (label(percept.assignment, percept.background, percept.empty, 1.1) == 255).all()
     assert percept.reconstruction().shape == percept.hard_reconstruction().shape == (2, 3, 32, 32)
+
+
+def test_lines_are_rims_and_what_is_thicker_is_not():
+    won = torch.zeros(1, 5, 16, 16, dtype=torch.bool)
+    won[0, 0, 3, 2:14] = True                                  # a line
+    won[0, 1, torch.arange(12), torch.arange(12)] = True       # a slope
+    won[0, 2, 2, 2:12] = won[0, 2, 2:12, 12] = True            # a corner
+    won[0, 3, 3:5, 2:14] = True                                # two px wide
+    won[0, 4, 5:8, 5:8] = True
+    assert is_rim(won).tolist() == [[True, True, True, False, False]]
 
 
 def test_worth_is_what_an_image_costs_more_without_a_slot():
