@@ -6,9 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
-import torch
-
-from obai_ros.model.percept import is_rim
 
 NOTABLE = 0.2
 """Nats: a pixel that costs less fits in with its slot's colour."""
@@ -43,8 +40,8 @@ def unexplained_patch(image: np.ndarray, owner: np.ndarray, sigma_o: float) -> P
 
     image: [3, H, W] in [0, 1]; owner: [H, W], which slot each pixel is assigned to; sigma_o: of
     pixel noise. A slot is given one colour, that of most of its pixels, so that it does not
-    depend on what a decoder can draw, only on who is where. A patch is of one colour too,
-    connected, and more than the rim of something (`percept.is_rim`).
+    depend on what a decoder can draw, only on who is where. A patch is of one colour too and
+    connected.
     """
     precision = 0.5 / sigma_o ** 2
     cost = np.empty(owner.shape, image.dtype)
@@ -53,16 +50,13 @@ def unexplained_patch(image: np.ndarray, owner: np.ndarray, sigma_o: float) -> P
         colour = np.median(image[:, mine], axis=1, keepdims=True)
         cost[mine] = precision * np.square(image[:, mine] - colour).sum(0)
     notable = cost > NOTABLE
-    while notable.any():
-        needy = ndimage.uniform_filter(np.minimum(cost, MOST), BLUR) * notable
-        first = np.unravel_index(needy.argmax(), needy.shape)
-        unlike = precision * np.square(image - image[:, first[0], first[1], None, None]).sum(0)
-        pieces, _ = ndimage.label(notable & (unlike < ALIKE))
-        piece = pieces == pieces[first]
-        if not is_rim(torch.from_numpy(piece)):
-            rows, columns = np.nonzero(piece)
-            return Patch(np.array([columns.mean() + 0.5, rows.mean() + 0.5], image.dtype),
-                         float(len(rows)), image[:, rows, columns].mean(1),
-                         float(cost[rows, columns].sum()), (rows, columns))
-        notable &= ~piece
-    return None
+    if not notable.any():
+        return None
+    needy = ndimage.uniform_filter(np.minimum(cost, MOST), BLUR) * notable
+    first = np.unravel_index(needy.argmax(), needy.shape)
+    unlike = precision * np.square(image - image[:, first[0], first[1], None, None]).sum(0)
+    pieces, _ = ndimage.label(notable & (unlike < ALIKE))
+    rows, columns = np.nonzero(pieces == pieces[first])
+    return Patch(np.array([columns.mean() + 0.5, rows.mean() + 0.5], image.dtype),
+                 float(len(rows)), image[:, rows, columns].mean(1),
+                 float(cost[rows, columns].sum()), (rows, columns))

@@ -53,20 +53,3 @@ def test_specks_and_faint_stains_come_after_an_object():
     assert unexplained_patch(image, np.zeros((32, 32), int), SIGMA).mass == 64
     faint = picture((20, 20, 8, (0.52, 0.52, 0.52)))
     assert unexplained_patch(faint, np.zeros((32, 32), int), SIGMA) is None
-
-
-def test_a_line_is_the_rim_of_something_and_no_patch():
-    """Where an image was made smaller, an outline may be as wide as a pixel, in between two."""
-    image = picture((4, 10, 8, (1.0, 0.0, 0.0)))
-    image[:, 4:12, 18] = image[:, 12, 10:19] = np.reshape((0.7, 0.2, 0.2), (3, 1))
-    owner = np.zeros((32, 32), int)
-    owner[4:12, 10:18] = 1
-    assert unexplained_patch(image, owner, SIGMA) is None
-    image[:, 24:28, 24:28] = np.reshape((0.6, 0.6, 0.9), (3, 1, 1))
-    assert unexplained_patch(image, owner, SIGMA).mass == 16
-
-
-def test_what_is_two_pixels_wide_is_no_line():
-    image = picture()
-    image[:, 10:12, 4:20] = 1.0
-    assert unexplained_patch(image, np.zeros((32, 32), int), SIGMA).mass == 32
