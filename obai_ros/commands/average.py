@@ -26,6 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Average, write, and say what they are called."""
     from obai_ros.model.checkpoint import load_checkpoint, save_checkpoint
+    from obai_ros.planning.bank_command import bank_command, beside
     from obai_ros.training.averaging import average
 
     try:
@@ -35,6 +36,6 @@ def run(args: argparse.Namespace) -> int:
     except (OSError, ValueError) as error:
         print(f'obai average: {error}', file=sys.stderr)
         return 2
-    print(f'model {model_id} written to {args.out}; its goals are learned by `obai learn-goals '
-          f'--checkpoint {args.out}`')
+    print(f'model {model_id} written to {args.out}; its goals are learned by '
+          f'`{bank_command(beside(args.out), args.out)}`')
     return 0

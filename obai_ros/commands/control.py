@@ -168,13 +168,14 @@ def _model(args, with_bank=True):
     """Return the paths of weights and bank, the checkpoint, and the bank, None without it."""
     from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint
     from obai_ros.model.device import choose_device
+    from obai_ros.planning.bank_command import beside
     from obai_ros.planning.goal_bank import GoalBank
 
     weights = args.checkpoint or default_checkpoint()
     checkpoint = load_checkpoint(weights, choose_device(args.device))
-    bank = args.bank or weights.with_suffix('.goals.safetensors')
-    paths = weights.resolve(), bank.resolve()
-    return paths, checkpoint, GoalBank.load(bank, checkpoint.model_id) if with_bank else None
+    path = args.bank or beside(weights)
+    bank = GoalBank.load(path, checkpoint.model_id, weights) if with_bank else None
+    return (weights.resolve(), path.resolve()), checkpoint, bank
 
 
 def _progress(planner: str):

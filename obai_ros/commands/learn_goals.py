@@ -17,7 +17,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_checkpoint(parser)
     parser.add_argument('--out', type=output_file, metavar='FILE',
                         help='the bank (default: NAME.goals.safetensors beside the weights, where '
-                        'the nodes look for it)')
+                        'the nodes look for it); a file that is named here is replaced')
+    parser.add_argument('--force', action='store_true',
+                        help='replace the bank beside the weights, if there is one')
     parser.add_argument('--objects', type=positive, default=10_000,
                         help='objects in the bank (default: %(default)s)')
     parser.add_argument('--batch', type=positive, default=32,
@@ -38,6 +40,7 @@ def run(args: argparse.Namespace) -> int:
     """Learn and write the bank; an interrupted run is continued by the same command."""
     from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint
     from obai_ros.model.device import choose_device, choose_precision
+    from obai_ros.planning.bank_command import beside
     from obai_ros.training.goal_learning import GoalLearning, learn_goals
     from obai_ros.whole_file import write_json
 
@@ -46,11 +49,14 @@ def run(args: argparse.Namespace) -> int:
     try:
         settings = GoalLearning(args.objects, args.batch, args.frames, args.iterations, args.seed)
         weights = args.checkpoint or default_checkpoint()
+        path = args.out or beside(weights)
+        if path.exists() and not (args.out or args.force):
+            raise ValueError(f'{path} is there already: --force replaces it, --out FILE writes '
+                             f'another one')
         device = choose_device(args.device)
         # As perception_node looks unless told otherwise.
         precision, _ = choose_precision('auto', device)
         checkpoint = load_checkpoint(weights, device, precision)
-        path = args.out or weights.with_suffix('.goals.safetensors')
         with _progress(args.objects) as advance:
             bank = learn_goals(checkpoint, settings, path, advance)
     except (OSError, ValueError) as error:

@@ -55,12 +55,12 @@ class Shown:
 
 
 @torch.no_grad()
-def show(checkpoint: Checkpoint, bank: GoalBank | None, dataset: Dataset, schedule: Schedule
-         ) -> Shown:
+def show(checkpoint: Checkpoint, bank: GoalBank | None, dataset: Dataset, schedule: Schedule,
+         bankless: str = 'there is no goal bank for this model') -> Shown:
     """
     Infer and imagine what the figures show: quick, and all that can go wrong with a bank.
 
-    bank: of the model, for Figure 4; None leaves it out.
+    bank: of the model, for Figure 4; None leaves it out, and `bankless` says why.
     """
     images, _, fields = dataset.part(0, SHOWN, checkpoint.model.device)
     seen = min(SEEN, dataset.frames)
@@ -69,17 +69,17 @@ def show(checkpoint: Checkpoint, bank: GoalBank | None, dataset: Dataset, schedu
         belief = infer_clip(checkpoint.model, images[:, :seen], fields[:seen], schedule, noise,
                             direct_engine(checkpoint.model))
     percepts = perceive_clip(checkpoint.model, belief, images)
-    try:
-        imagined, missing = _imagine(checkpoint, bank, percepts[0]), ''
-    except GoalError as error:
-        imagined, missing = [], str(error)
+    imagined, missing = [], bankless
+    if bank is not None:
+        try:
+            imagined, missing = _imagine(checkpoint, bank, percepts[0]), ''
+        except GoalError as error:
+            missing = str(error)
     return Shown(images, percepts, imagined, missing, counter.total // len(images))
 
 
-def _imagine(checkpoint: Checkpoint, bank: GoalBank | None, now: Percept) -> list[Tensor]:
+def _imagine(checkpoint: Checkpoint, bank: GoalBank, now: Percept) -> list[Tensor]:
     """Return what actions of eq. 14 lead to. Raises GoalError where there are no such actions."""
-    if bank is None:
-        raise GoalError('there is no goal bank for this model; `obai learn-goals` makes one')
     model, size = checkpoint.model, checkpoint.config.image_size
     # As in the paper: a still image, so that eq. 14, which leaves out the velocity, is right.
     resting = Belief(now.belief.mean, torch.zeros_like(now.belief.velocity), now.belief.log_sd,

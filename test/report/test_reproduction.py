@@ -48,7 +48,7 @@ def test_the_page_has_the_table_and_all_figures(checkpoint, tmp_path, with_bank)
     dataset = generate_dataset(SceneConfig(image_size=32), 6, 6, seed=0)
     scores = evaluate_dataset(checkpoint.model, dataset, checkpoint.schedule)
     bank = random_bank(checkpoint.config) if with_bank else None
-    shown = show(checkpoint, bank, dataset, checkpoint.schedule)
+    shown = show(checkpoint, bank, dataset, checkpoint.schedule, 'there is no bank')
     path = reproduce(checkpoint, shown, scores, checkpoint.schedule, 3, history(
         checkpoint.record), tmp_path)
     text = path.read_text()
@@ -59,7 +59,7 @@ def test_the_page_has_the_table_and_all_figures(checkpoint, tmp_path, with_bank)
     figures = {'figure2', 'figure3', 'figure3_mse'} | ({'figure4'} if with_bank else set())
     assert {file.stem for file in tmp_path.glob('*.png')} == figures
     assert text.count('data:image/png;base64,') == len(figures)
-    assert ('obai learn-goals' in text) != with_bank
+    assert ('Left out: there is no bank.' in text) != with_bank
     # Self-contained: nothing is loaded from anywhere else.
     assert not re.search(r'(src|href)="(?!data:)', text)
 
