@@ -115,6 +115,13 @@ def add_device(parser: argparse.ArgumentParser, default: str = 'auto') -> None:
                         help='auto, cpu, cuda or cuda:N (default: %(default)s)')
 
 
+def add_precision(parser: argparse.ArgumentParser) -> None:
+    """Add --precision, a name for `model.device.choose_precision`."""
+    parser.add_argument('--precision', choices=('auto', 'float32', 'bfloat16'), default='auto',
+                        help='of the convolutions; auto: bfloat16 where the device computes with '
+                        'it, and float32 elsewhere (default: %(default)s)')
+
+
 def add_threads(parser: argparse.ArgumentParser) -> None:
     """Add --threads, a number for `use_threads` or None."""
     parser.add_argument('--threads', type=threads,

@@ -128,7 +128,7 @@ def test_options_are_the_same_in_all_commands_that_have_them():
         parser = argparse.ArgumentParser()
         importlib.import_module(f'obai_ros.commands.{command}').configure(parser)
         for action in parser._actions:
-            if action.dest in ('checkpoint', 'device', 'threads', 'resize'):
+            if action.dest in ('checkpoint', 'device', 'precision', 'threads', 'resize'):
                 told.setdefault(action.dest, set()).add((action.type, action.help))
     assert {name: len(ways) for name, ways in told.items()} == dict.fromkeys(told, 1)
-    assert told.keys() == {'checkpoint', 'device', 'threads', 'resize'}
+    assert told.keys() == {'checkpoint', 'device', 'precision', 'threads', 'resize'}

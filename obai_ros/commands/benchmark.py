@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 import shlex
 import sys
 
 from obai_ros.arguments import (
-    add_device, add_nodes, add_threads, count, output_file, positive, use_threads)
+    add_device, add_nodes, add_precision, add_threads, count, output_file, positive, use_threads)
 
 SUMMARY = 'measure milliseconds per frame, by stage and through the node, operations, memory'
 
@@ -23,8 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                       'direct elsewhere, where that can be; compiled: compiles first, for a '
                       'minute or so; graphs: recorded on a GPU, and replayed')
     add_device(case, 'cpu')
-    case.add_argument('--precision', choices=('auto', 'float32', 'bfloat16'), default='auto',
-                      help='auto: bfloat16 where the device computes with it')
+    add_precision(case)
     case.add_argument('--iterations', type=positive, default=4, help='default: %(default)s')
     case.add_argument('--window', type=positive, default=2,
                       help='frames refined together (default: %(default)s)')
@@ -150,14 +150,12 @@ def _parts_of(args, case) -> dict:
         report['environment_sequences_per_s'] = timing.time_environment(case.config.image_size)
     if 'training' in only:
         batch = args.training_batch or (16 if case.torch_device.type == 'cpu' else 256)
-        report['training'] = timing.time_training(
-            timing.clips(read_recipe(preset_path(args.preset)), batch), case.torch_device)
+        recipe = replace(read_recipe(preset_path(args.preset)), precision=case.precision)
+        report['training'] = timing.time_training(timing.clips(recipe, batch), case.torch_device)
     return report
 
 
 def _sweep(args, case) -> dict:
-    from dataclasses import replace
-
     from obai_ros.benchmark.sweep import BATCHES, VALUES, draw, sweep
     from obai_ros.model.engines.refining import supports
 

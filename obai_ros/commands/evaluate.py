@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from obai_ros.arguments import (
-    add_checkpoint, add_device, add_recordings, add_threads, count, output_file, positive, seed,
-    use_threads)
+    add_checkpoint, add_device, add_precision, add_recordings, add_threads, count, output_file,
+    positive, seed, use_threads)
 
 SUMMARY = 'score a model: ARI, FARI, reconstruction and prediction, beside the paper'
 
@@ -44,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         'slots begin at seeds)')
     parser.add_argument('--batch', type=positive, default=32)
     add_device(parser)
-    parser.add_argument('--precision', choices=('float32', 'bfloat16'), default='float32')
+    add_precision(parser)
     add_threads(parser)
     parser.add_argument('--json', type=output_file, help='write the scores to this file')
 
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
     from obai_ros.environment.scene import SceneConfig
     from obai_ros.model.checkpoint import CheckpointError, default_checkpoint, load_checkpoint
-    from obai_ros.model.device import choose_device
+    from obai_ros.model.device import choose_device, choose_precision
     from obai_ros.training.dataset import generate_dataset
     from obai_ros.training.endurance import endurance, format_endurance
     from obai_ros.training.evaluation import evaluate_dataset, format_table
@@ -69,7 +69,11 @@ def run(args: argparse.Namespace) -> int:
         if useless:
             raise ValueError(f'--{useless[0]} is about recordings: give them with --data')
         path = args.checkpoint or default_checkpoint()
-        checkpoint = load_checkpoint(path, choose_device(args.device), args.precision)
+        device = choose_device(args.device)
+        precision, warning = choose_precision(args.precision, device, emulate=True)
+        if warning:
+            print(f'obai evaluate: {warning}', file=sys.stderr)
+        checkpoint = load_checkpoint(path, device, precision)
         if args.dataset:
             dataset = recorded_dataset(args.dataset, checkpoint.config.image_size,
                                        args.image_topic, args.resize or 'crop'
@@ -95,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
     except (CheckpointError, ValueError) as error:
         print(f'obai evaluate: {error}', file=sys.stderr)
         return 2
-    report.update(checkpoint=str(path), model_id=checkpoint.model_id,
+    report.update(checkpoint=str(path), model_id=checkpoint.model_id, precision=precision,
                   iterations=schedule.iterations, first_iterations=schedule.first_iterations,
                   window=schedule.window, starts=schedule.starts, births=schedule.births,
                   sampled=schedule.sampled, descent=schedule.descent)

@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         return 2
     error = (bank.locate(bank.mean) - bank.position).square().sum(-1).mean().sqrt().item()
     figures = {'objects': len(bank), 'model_id': bank.model_id, 'bank': str(path),
-               'readout_rmse_px': error, 'wall_s': time.monotonic() - started}
+               'precision': precision, 'readout_rmse_px': error, 'wall_s': time.monotonic() - started}
     print(f'{len(bank)} objects written to {path}; a linear read-out of the beliefs gives the '
           f'position within {error:.2f} px (root mean square)')
     if args.json:

@@ -9,6 +9,7 @@ import yaml
 
 from obai_ros.environment.scene import SceneConfig
 from obai_ros.model.config import ASSUMED, ModelConfig
+from obai_ros.model.device import PRECISIONS
 from obai_ros.model.glimpse import PLACE
 from obai_ros.model.schedule import Schedule
 from obai_ros.settings import require_kinds
@@ -24,8 +25,9 @@ class Recipe:
     """The model of the last stage; earlier stages may have smaller images."""
     scene: SceneConfig
     stages: tuple[Stage, ...]
-    precision: str = 'bfloat16'
-    """Of the convolutions: float32 or bfloat16. Everything that adds up stays in float32."""
+    precision: str = 'auto'
+    """Of the convolutions: float32, bfloat16, or auto: bfloat16 where what the run begins on
+    computes with it, and float32 elsewhere. Everything that adds up stays in float32."""
     optimizer: str = 'adam'
     """adam, or muon: orthogonal steps of weight matrices, Adam for the rest (training/muon.py)."""
     clip: float = 5.0
@@ -40,6 +42,9 @@ class Recipe:
 
     def __post_init__(self):
         require_kinds(self)
+        if self.precision not in PRECISIONS:
+            raise ValueError(f'precision is {self.precision!r}: expected one of '
+                             f'{", ".join(PRECISIONS)}')
         if self.optimizer not in ('adam', 'muon'):
             raise ValueError(f'the optimizer is {self.optimizer!r}: expected adam or muon')
         if not self.stages:

@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import lightning as L
@@ -15,6 +15,7 @@ import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from obai_ros.model.checkpoint import Checkpoint, save_checkpoint
+from obai_ros.model.device import choose_precision
 from obai_ros.training.bookkeeping import Bookkeeping, STATE
 from obai_ros.training.learner import Learner
 from obai_ros.training.recipe import preset_path, Recipe
@@ -36,6 +37,13 @@ class Hardware:
     nodes: int = 1
     strategy: str = 'auto'
 
+    @property
+    def device(self) -> torch.device:
+        """What kind of device that is."""
+        gpu = self.accelerator == 'gpu' or (self.accelerator == 'auto'
+                                            and torch.cuda.is_available())
+        return torch.device('cuda' if gpu else 'cpu')
+
 
 def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
           begin_with: Checkpoint | None = None, begin_at: str = '',
@@ -50,6 +58,7 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
     begin_with: a model whose weights are carried over to the first stage instead of random ones.
     begin_at: name of the stage to begin at, leaving out those before; '' for the first.
     recordings: what to learn from instead of the simulator.
+    hardware: what to compute on; it chooses what the precision `auto` is, which a run then keeps.
     minutes: stop and save after so long. until: end after so many steps, counted over all stages.
     validate_every: so many steps, and at the end of a stage; save_every_s: seconds.
     say(sentence): for people.
@@ -57,8 +66,10 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
     """
     if resume:
         learner = Learner.resumed(load_state(folder / STATE))
+        _precise(learner.recipe, hardware, say)
         say(f'resuming {learner.stage.name} at step {learner.step} of {learner.stage.steps}')
     else:
+        recipe = _precise(recipe, hardware, say)
         learner = Learner(recipe, seed, recipe.index_of(begin_at) if begin_at else 0)
         if begin_with is not None:
             learner.begin_with(begin_with)
@@ -99,6 +110,14 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
                         learner.recipe.schedule_at(learner.stage))
         say(f'weights: {path}')
     return finished
+
+
+def _precise(recipe: Recipe, hardware: Hardware, say) -> Recipe:
+    """Return a recipe with the precision that is used, and say what there is to say about it."""
+    precision, warning = choose_precision(recipe.precision, hardware.device, emulate=True)
+    if warning:
+        say(f'warning: {warning}')
+    return replace(recipe, precision=precision)
 
 
 def lenient(strategy: str, recipe: Recipe) -> str:

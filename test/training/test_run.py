@@ -12,6 +12,7 @@ import torch
 from obai_ros import cli
 from obai_ros.environment.scene import SceneConfig
 from obai_ros.environment.sequences import sample_sequences
+from obai_ros.model import device
 from obai_ros.model.checkpoint import CheckpointError, load_checkpoint
 from obai_ros.model.config import ModelConfig
 from obai_ros.model.noise import Noise
@@ -67,6 +68,23 @@ def test_a_resumed_run_continues_bit_for_bit(recipe, tmp_path, stop_after, optim
         for name in moments:
             assert torch.equal(moments[name], two.moments[kind][name]), (kind, name)
     assert two.record['sequences'] == 16
+
+
+@pytest.mark.parametrize('able, used', [(True, 'bfloat16'), (False, 'float32')])
+def test_a_run_keeps_the_precision_that_it_began_with(recipe, tmp_path, monkeypatch, able, used):
+    """`auto` is settled once: another machine goes on as the first did, and says what that costs."""
+    recipe = replace(recipe, precision='auto', stages=recipe.stages[1:])
+    monkeypatch.setattr(device, '_computes_bfloat16', lambda _: able)
+    _, said = run(recipe, tmp_path, until=1)
+    assert load_state(tmp_path / STATE).recipe.precision == used
+    assert not any('warning' in line for line in said)
+    monkeypatch.setattr(device, '_computes_bfloat16', lambda _: not able)
+    _, said = run(recipe, tmp_path, resume=True, until=2)
+    assert load_state(tmp_path / STATE).recipe.precision == used
+    assert ('several times as long as float32' in said[0]) == able
+    run(recipe, tmp_path, resume=True)
+    record = load_checkpoint(tmp_path / 'smoke.safetensors').record
+    assert record['recipe']['precision'] == used
 
 
 def test_steps_with_gradients_that_are_not_finite_are_left_out(recipe, tmp_path, monkeypatch):
