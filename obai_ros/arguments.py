@@ -30,7 +30,7 @@ def whole(low: int, high: int, what: str) -> Callable[[str], int]:
 positive = whole(1, 10**9, 'a number of things')
 count = whole(0, 10**9, 'a number of things')
 seed = whole(0, 2**31 - 1, 'a seed')
-threads = whole(1, 1024, 'a number of threads')
+threads = whole(0, 1024, 'a number of threads')
 domain = whole(0, 232, 'a ROS domain')
 
 
@@ -122,11 +122,12 @@ def add_precision(parser: argparse.ArgumentParser) -> None:
                         'it, and float32 elsewhere (default: %(default)s)')
 
 
-def add_threads(parser: argparse.ArgumentParser) -> None:
-    """Add --threads, a number for `use_threads` or None."""
-    parser.add_argument('--threads', type=threads,
-                        help='CPU threads (default: all cores; 1 is faster by far where other '
-                        'programs want them, too)')
+def add_threads(parser: argparse.ArgumentParser, default: int = 1) -> None:
+    """Add --threads, a number for `use_threads`."""
+    parser.add_argument('--threads', type=threads, default=default,
+                        help='CPU threads; 0: one per core, which is faster with nothing else '
+                        'running, and slower by far where other programs want them, too '
+                        '(default: %(default)s)')
 
 
 def add_nodes(parser: argparse.ArgumentParser, option: str, folder: str) -> None:
@@ -137,8 +138,8 @@ def add_nodes(parser: argparse.ArgumentParser, option: str, folder: str) -> None
                         help='what the nodes say (default: %(default)s)')
 
 
-def use_threads(number: int | None) -> None:
-    """Let torch compute with so many threads of the CPU; None: as many as it likes."""
+def use_threads(number: int) -> None:
+    """Let torch compute with so many threads of the CPU; 0: as many as it likes."""
     if number:
         import torch  # here and not above: it takes seconds, and --help should not
         torch.set_num_threads(number)

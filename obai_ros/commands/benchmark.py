@@ -41,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                       help='cameras watched by one filter (default: %(default)s)')
     case.add_argument('--camera', type=_size, metavar='WIDTHxHEIGHT',
                       help="of the image messages, px (default: the model's size)")
-    add_threads(case)
+    add_threads(case, 0)
 
     how = parser.add_argument_group('how it is measured')
     how.add_argument('--frames', type=positive, default=200, help='default: %(default)s')

@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--seed', type=seed, default=0)
     add_device(parser)
     add_precision(parser)
-    add_threads(parser)
+    add_threads(parser, 0)
     parser.add_argument('--out', type=output_file, required=True, metavar='FILE',
                         help="the pupil's weights (.safetensors; .json beside)")
 

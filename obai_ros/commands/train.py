@@ -43,7 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help='save and stop after so long, pilots included')
     parser.add_argument('--validate-every', type=positive, default=500, metavar='STEPS')
     parser.add_argument('--save-every', type=at_least_zero, default=120.0, metavar='SECONDS')
-    add_threads(parser)
+    add_threads(parser, 0)
     add_device(parser)
     parser.add_argument('--devices', type=positive, default=1, metavar='N',
                         help='number of GPUs or processes per node')
