@@ -85,7 +85,8 @@ def _rate(function: Callable[[], object], seconds: float) -> float:
     return calls / (time.perf_counter() - began)
 
 
-def endless(config: ModelConfig, frames: int) -> dict[str, float]:
+def endless(config: ModelConfig, frames: int,
+            progress: Callable[[int], None] = lambda frames: None) -> dict[str, float]:
     """
     Watch noise for many frames; return resident memory (MB) a tenth of the way and at the end.
 
@@ -102,4 +103,5 @@ def endless(config: ModelConfig, frames: int) -> dict[str, float]:
             raise FloatingPointError(f'a belief is not finite after {frame + 1} frames of noise')
         if frame == frames // 10:
             early = resident_mb()
+        progress(frame + 1)
     return {'frames': frames, 'resident_mb_early': early, 'resident_mb_end': resident_mb()}

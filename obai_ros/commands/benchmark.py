@@ -98,6 +98,7 @@ def _report(args) -> dict:
     from obai_ros.benchmark import table
     from obai_ros.benchmark.case import Case
     from obai_ros.benchmark.machine import machine, peak_memory
+    from obai_ros.progress import Progress
 
     if args.command and not args.against:
         raise ValueError('--command is what --against is compared with: give both')
@@ -116,7 +117,9 @@ def _report(args) -> dict:
     elif args.endless:
         from obai_ros.benchmark.timing import endless
 
-        report['endless'] = {'preset': args.preset, **endless(case.config, args.endless)}
+        with Progress('obai benchmark --endless', args.endless, 'frames') as advance:
+            found = endless(case.config, args.endless, advance)
+        report['endless'] = {'preset': args.preset, **found}
     elif args.node:
         report['case'] = case.describe()
         report['node'] = _node(args, case)
@@ -134,11 +137,13 @@ def _parts_of(args, case) -> dict:
     from obai_ros.benchmark.floors import floors
     from obai_ros.benchmark.perception import time_perception
     from obai_ros.benchmark.planning import time_planning
+    from obai_ros.progress import Progress
     from obai_ros.training.recipe import preset_path, read_recipe
 
     report, only = {}, args.only
     if 'perception' in only:
-        report['perception'] = time_perception(case, args.frames)
+        with Progress('obai benchmark: perception', 2 * args.frames, 'frames') as advance:
+            report['perception'] = time_perception(case, args.frames, progress=advance)
     if 'ceiling' in only:
         report['floors'] = floors(case)
         if 'perception' in only:
@@ -176,8 +181,11 @@ def _node(args, case) -> dict:
 
     with (claim_domain() if args.domain is None else Domain(args.domain)) as domain:
         from obai_ros.nodes.benchmark_node import time_node
+        from obai_ros.progress import Progress
 
-        return time_node(case, args.frames, torch.get_num_threads(), domain.number, args.logs)
+        with Progress('obai benchmark --node', args.frames, 'frames') as advance:
+            return time_node(case, args.frames, torch.get_num_threads(), domain.number, args.logs,
+                             progress=advance)
 
 
 def _compare(args) -> dict:

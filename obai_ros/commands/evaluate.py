@@ -50,15 +50,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from rich.progress import track
-
     from obai_ros.environment.scene import SceneConfig
     from obai_ros.model.checkpoint import CheckpointError, default_checkpoint, load_checkpoint
     from obai_ros.model.device import choose_device, choose_precision
+    from obai_ros.progress import Progress
     from obai_ros.training.dataset import generate_dataset
-    from obai_ros.training.endurance import endurance, format_endurance
+    from obai_ros.training.endurance import endurance, format_endurance, FRAMES
     from obai_ros.training.evaluation import evaluate_dataset, format_table
-    from obai_ros.training.identity import identity_over_time
+    from obai_ros.training.identity import identity_over_time, SEQUENCES
     from obai_ros.training.recorded import recorded_dataset
     from obai_ros.whole_file import write_json
 
@@ -85,17 +84,9 @@ def run(args: argparse.Namespace) -> int:
             iterations=args.iterations or None, window=args.window or None, descent=args.descent,
             sampled=args.sampled or None)
         schedule = watching.changed(starts=args.starts or None, births=args.births)
-        bar = iter(track(range(dataset.sequences), f'{path.name}', transient=True))
-        done = 0
-
-        def progress(count: int) -> None:
-            nonlocal done
-            while done < count:
-                next(bar, None)
-                done += 1
-
-        report = evaluate_dataset(checkpoint.model, dataset, schedule, batch=args.batch,
-                                  progress=progress)
+        with Progress(f'obai evaluate: {path.name}', dataset.sequences, 'sequences') as advance:
+            report = evaluate_dataset(checkpoint.model, dataset, schedule, batch=args.batch,
+                                      progress=advance)
     except (CheckpointError, ValueError) as error:
         print(f'obai evaluate: {error}', file=sys.stderr)
         return 2
@@ -105,11 +96,13 @@ def run(args: argparse.Namespace) -> int:
                   sampled=schedule.sampled, descent=schedule.descent)
     print(format_table(report))
     if args.identity:
-        report['identity'] = identity_over_time(checkpoint, watching)
+        with Progress('obai evaluate --identity', SEQUENCES, 'sequences') as advance:
+            report['identity'] = identity_over_time(checkpoint, watching, progress=advance)
         print(f"objects stay in their slots in {report['identity']['same_slot']:.1%} of "
               f"{report['identity']['steps']} steps from frame to frame")
     if args.streams:
-        report['streams'] = endurance(checkpoint, watching, args.streams)
+        with Progress('obai evaluate --streams', FRAMES, 'frames') as advance:
+            report['streams'] = endurance(checkpoint, watching, args.streams, progress=advance)
         print(format_endurance(report['streams']))
     if args.json:
         write_json(args.json, report)

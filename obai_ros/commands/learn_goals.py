@@ -41,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint
     from obai_ros.model.device import choose_device, choose_precision
     from obai_ros.planning.bank_command import beside
+    from obai_ros.progress import Progress
     from obai_ros.training.goal_learning import GoalLearning, learn_goals
     from obai_ros.whole_file import write_json
 
@@ -57,8 +58,9 @@ def run(args: argparse.Namespace) -> int:
         # As perception_node looks unless told otherwise.
         precision, _ = choose_precision('auto', device)
         checkpoint = load_checkpoint(weights, device, precision)
-        with _progress(args.objects) as advance:
-            bank = learn_goals(checkpoint, settings, path, advance)
+        with Progress('obai learn-goals', args.objects, 'objects') as advance:
+            bank = learn_goals(checkpoint, settings, path,
+                               lambda objects, scenes: advance(objects, f', {scenes} scenes'))
     except (OSError, ValueError) as error:
         print(f'obai learn-goals: {error}', file=sys.stderr)
         return 2
@@ -70,35 +72,3 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         write_json(args.json, figures)
     return 0
-
-
-class _progress:
-    """A live line in a terminal; elsewhere a line now and then."""
-
-    def __init__(self, objects: int):
-        from rich.console import Console
-        from rich.progress import (BarColumn, MofNCompleteColumn, Progress, TextColumn,
-                                   TimeRemainingColumn)
-
-        console = Console(stderr=True)
-        self._quiet = not console.is_terminal
-        self._objects, self._printed = objects, time.monotonic()
-        self._display = Progress(
-            TextColumn('learning goals'), BarColumn(), MofNCompleteColumn(),
-            TextColumn('objects, {task.fields[scenes]} scenes'), TimeRemainingColumn(),
-            console=console, transient=True, disable=self._quiet)
-        self._task = self._display.add_task('', total=objects, scenes=0)
-
-    def __enter__(self):
-        self._display.start()
-        return self._advance
-
-    def __exit__(self, *_):
-        self._display.stop()
-
-    def _advance(self, objects: int, scenes: int) -> None:
-        self._display.update(self._task, completed=objects, scenes=scenes)
-        if self._quiet and time.monotonic() - self._printed > 10:
-            self._printed = time.monotonic()
-            print(f'{objects} of {self._objects} objects, {scenes} scenes', file=sys.stderr,
-                  flush=True)

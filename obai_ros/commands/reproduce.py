@@ -37,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
     from obai_ros.model.device import choose_device
     from obai_ros.planning.bank_command import beside
     from obai_ros.planning.goal_bank import GoalBank, GoalBankError
+    from obai_ros.progress import Progress
     from obai_ros.report.history import history, totals
     from obai_ros.report.reproduction import reproduce, show
     from obai_ros.training.dataset import generate_dataset
@@ -62,8 +63,9 @@ def run(args: argparse.Namespace) -> int:
         shown = show(checkpoint, bank, dataset, schedule, bankless)
         if shown.missing:
             print(f'Figure 4 is left out: {shown.missing}', file=sys.stderr)
-        print(f'evaluating {path.name} on {args.sequences} sequences ...', flush=True)
-        scores = evaluate_dataset(checkpoint.model, dataset, schedule, batch=args.batch)
+        with Progress(f'obai reproduce: {path.name}', dataset.sequences, 'sequences') as advance:
+            scores = evaluate_dataset(checkpoint.model, dataset, schedule, batch=args.batch,
+                                      progress=advance)
         print(format_table(scores), flush=True)
         page = reproduce(checkpoint, shown, scores, schedule, args.seed, legs, args.out)
     except (CheckpointError, GoalBankError, ValueError) as error:
