@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     from obai_ros.training.trials import try_seeds
     from obai_ros.training.recipe import preset_path, read_recipe
     from obai_ros.training.recorded import Recordings
-    from obai_ros.training.run import Hardware, STATE, train
+    from obai_ros.training.run import Hardware, resuming, STATE, train
 
     use_threads(args.threads)
     deadline = time.monotonic() + 60.0 * args.max_minutes
@@ -74,11 +74,11 @@ def run(args: argparse.Namespace) -> int:
         device = choose_device(args.device)
         preset = args.preset or ('recorded' if args.data else 'fast')
         recipe = read_recipe(args.recipe or preset_path(preset))
-        if not args.resume and (args.out / STATE).exists():
-            raise ValueError(f'{args.out} holds a run already: continue it with --resume, or '
-                             f'choose another folder with --out')
-        begin_with = load_checkpoint(args.weights) if args.weights else None
         recordings = args.data and Recordings(args.data, args.image_topic, args.resize or 'crop')
+        if not args.resume and (args.out / STATE).exists():
+            raise ValueError(f'{args.out} holds a run already: `{resuming(args.out, recordings)}` '
+                             f'continues it, and --out takes another folder for a new one')
+        begin_with = load_checkpoint(args.weights) if args.weights else None
         hardware = Hardware('gpu' if device.type == 'cuda' else 'cpu',
                             [device.index] if ':' in args.device else args.devices, args.nodes,
                             args.strategy)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import platform
+import shlex
 import sys
 import warnings
 from dataclasses import dataclass, replace
@@ -97,8 +98,7 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
                 return True
             if books.stop:
                 say(f'stopped at step {learner.step} of {learner.stage.name}' + (
-                    '' if until else
-                    f'; `obai train --resume` continues from {folder / STATE}'))
+                    '' if until else f'; `{resuming(folder, recordings)}` continues'))
                 break
             if learner.stage_index + 1 == len(learner.recipe.stages):
                 break
@@ -110,6 +110,15 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
                         learner.recipe.schedule_at(learner.stage))
         say(f'weights: {path}')
     return finished
+
+
+def resuming(folder: Path, recordings: Recordings | None) -> str:
+    """Return the command that continues a run, which learns from these recordings."""
+    words = ['obai', 'train', '--resume', '--out', str(folder)]
+    if recordings is not None:
+        words += ['--data', str(recordings.path), '--resize', recordings.resize]
+        words += ['--image-topic', recordings.image_topic] if recordings.image_topic else []
+    return shlex.join(words)
 
 
 def _precise(recipe: Recipe, hardware: Hardware, say) -> Recipe:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -24,7 +25,8 @@ from obai_ros.training.learner import (Learner, draw_batch, learning_rate, tempe
                                        watch_plateau)
 from obai_ros.training.objective import composite_loss
 from obai_ros.training.recipe import Recipe
-from obai_ros.training.run import Hardware, STATE, train
+from obai_ros.training.recorded import Recordings
+from obai_ros.training.run import Hardware, resuming, STATE, train
 from obai_ros.training.state import load_state, save_state
 from obai_ros.training.trials import Trial, try_seeds
 
@@ -72,7 +74,7 @@ def test_a_resumed_run_continues_bit_for_bit(recipe, tmp_path, stop_after, optim
 
 @pytest.mark.parametrize('able, used', [(True, 'bfloat16'), (False, 'float32')])
 def test_a_run_keeps_the_precision_that_it_began_with(recipe, tmp_path, monkeypatch, able, used):
-    """`auto` is settled once: another machine goes on as the first did, and says what that costs."""
+    """`auto` is settled once: another machine goes on as the first did, and says at what cost."""
     recipe = replace(recipe, precision='auto', stages=recipe.stages[1:])
     monkeypatch.setattr(device, '_computes_bfloat16', lambda _: able)
     _, said = run(recipe, tmp_path, until=1)
@@ -208,20 +210,24 @@ def test_two_processes_learn_from_streams_that_go_on(recipe, tmp_path):
     assert load_state(tmp_path / 'out' / STATE).step == 3
 
 
-def test_the_command_stops_in_time_and_refuses_to_overwrite(tmp_path):
-    def obai(*args):
-        return subprocess.run(
-            [sys.executable, '-m', 'obai_ros.cli', 'train', '--preset', 'smoke', '--out',
-             str(tmp_path), '--device', 'cpu', *args],
-            env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)}, capture_output=True,
-            text=True, timeout=110)
+def test_the_command_stops_in_time_and_refuses_to_overwrite(tmp_path, capsys):
+    command = ['train', '--preset', 'smoke', '--out', str(tmp_path), '--device', 'cpu',
+               '--threads', '1']
+    assert cli.main([*command, '--max-minutes', '0']) == 3
+    stopped = f'stopped at step 1 of coarse; `obai train --resume --out {tmp_path}` continues'
+    assert stopped in capsys.readouterr().out
+    assert cli.main(command) == 2
+    assert (f'{tmp_path} holds a run already: `obai train --resume --out {tmp_path}` continues'
+            in capsys.readouterr().err)
+    assert cli.main([*command, '--resume']) == 0
+    assert 'resuming coarse at step 1' in capsys.readouterr().out
 
-    stopped = obai('--max-minutes', '0')
-    assert stopped.returncode == 3 and '--resume' in stopped.stdout
-    again = obai()
-    assert again.returncode == 2 and 'holds a run already' in again.stderr
-    resumed = obai('--resume')
-    assert resumed.returncode == 0 and 'resuming coarse at step 1' in resumed.stdout
+
+def test_the_command_that_continues_is_whole():
+    assert resuming(Path('my run'), None) == "obai train --resume --out 'my run'"
+    bag = Recordings(Path('bag'), '/camera/image_raw', 'letterbox')
+    assert resuming(Path('out'), bag) == ('obai train --resume --out out --data bag --resize '
+                                          'letterbox --image-topic /camera/image_raw')
 
 
 def test_a_run_begins_with_other_weights_at_a_later_stage(recipe, tmp_path):
@@ -233,6 +239,15 @@ def test_a_run_begins_with_other_weights_at_a_later_stage(recipe, tmp_path):
     assert two.record['before']['model_id'] == one.model_id and two.record['sequences'] == 8
     with pytest.raises(ValueError, match="no stage 'end': its stages are coarse, fine"):
         run(recipe, tmp_path / 'three', begin_at='end')
+
+
+def test_a_log_tells_how_far_a_run_is(recipe, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr('obai_ros.progress.EVERY', 0.0)
+    run(recipe, tmp_path, until=2)
+    run(recipe, tmp_path, resume=True, until=3)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(',')[0] for line in lines] == [
+        f'obai train: coarse: {step} of 4 steps' for step in (1, 2, 3)]
 
 
 def test_a_damaged_or_missing_state_is_refused(recipe, tmp_path):
