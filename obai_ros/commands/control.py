@@ -166,12 +166,12 @@ def _write(path: Path | None, figures: dict) -> None:
 
 def _model(args, with_bank=True):
     """Return the paths of weights and bank, the checkpoint, and the bank, None without it."""
-    from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint
+    from obai_ros.model.checkpoint import checkpoint_path, load_checkpoint
     from obai_ros.model.device import choose_device
     from obai_ros.planning.bank_command import beside
     from obai_ros.planning.goal_bank import GoalBank
 
-    weights = args.checkpoint or default_checkpoint()
+    weights = checkpoint_path(args.checkpoint)
     checkpoint = load_checkpoint(weights, choose_device(args.device))
     path = args.bank or beside(weights)
     bank = GoalBank.load(path, checkpoint.model_id, weights) if with_bank else None

@@ -51,7 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from obai_ros.environment.scene import SceneConfig
-    from obai_ros.model.checkpoint import CheckpointError, default_checkpoint, load_checkpoint
+    from obai_ros.model.checkpoint import checkpoint_path, CheckpointError, load_checkpoint
     from obai_ros.model.device import choose_device, choose_precision
     from obai_ros.progress import Progress
     from obai_ros.training.dataset import generate_dataset
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
                    if getattr(args, name.replace('-', '_')) and not args.dataset]
         if useless:
             raise ValueError(f'--{useless[0]} is about recordings: give them with --data')
-        path = args.checkpoint or default_checkpoint()
+        path = checkpoint_path(args.checkpoint)
         device = choose_device(args.device)
         precision, warning = choose_precision(args.precision, device, emulate=True)
         if warning:

@@ -38,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Learn and write the bank; an interrupted run is continued by the same command."""
-    from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint
+    from obai_ros.model.checkpoint import checkpoint_path, load_checkpoint
     from obai_ros.model.device import choose_device, choose_precision
     from obai_ros.planning.bank_command import beside
     from obai_ros.progress import Progress
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     use_threads(args.threads)
     try:
         settings = GoalLearning(args.objects, args.batch, args.frames, args.iterations, args.seed)
-        weights = args.checkpoint or default_checkpoint()
+        weights = checkpoint_path(args.checkpoint)
         path = args.out or beside(weights)
         if path.exists() and not (args.out or args.force):
             raise ValueError(f'{path} is there already: --force replaces it, --out FILE writes '
@@ -66,7 +66,8 @@ def run(args: argparse.Namespace) -> int:
         return 2
     error = (bank.locate(bank.mean) - bank.position).square().sum(-1).mean().sqrt().item()
     figures = {'objects': len(bank), 'model_id': bank.model_id, 'bank': str(path),
-               'precision': precision, 'readout_rmse_px': error, 'wall_s': time.monotonic() - started}
+               'precision': precision, 'readout_rmse_px': error,
+               'wall_s': time.monotonic() - started}
     print(f'{len(bank)} objects written to {path}; a linear read-out of the beliefs gives the '
           f'position within {error:.2f} px (root mean square)')
     if args.json:

@@ -33,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from obai_ros.environment.scene import SceneConfig
-    from obai_ros.model.checkpoint import CheckpointError, default_checkpoint, load_checkpoint
+    from obai_ros.model.checkpoint import checkpoint_path, CheckpointError, load_checkpoint
     from obai_ros.model.device import choose_device
     from obai_ros.planning.bank_command import beside
     from obai_ros.planning.goal_bank import GoalBank, GoalBankError
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
     use_threads(args.threads)
     try:
-        path = args.checkpoint or default_checkpoint()
+        path = checkpoint_path(args.checkpoint)
         device = choose_device(args.device)
         checkpoint = load_checkpoint(path, device)
         bank_path = args.bank or beside(path)

@@ -19,7 +19,8 @@ GO_ON = {'fast': 'onward', 'paper': 'taught'}
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument('--teacher', type=Path, metavar='WEIGHTS',
-                        help='weights to learn from (default: the bundled ones)')
+                        help='weights to learn from: a file, or the name of bundled ones '
+                        '(default: fast)')
     parser.add_argument('--preset', choices=('fast', 'paper'), default='paper',
                         help='whose networks learn (default: paper)')
     parser.add_argument('--pupil', type=Path, metavar='WEIGHTS',
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
     import torch
 
-    from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint, save_checkpoint
+    from obai_ros.model.checkpoint import checkpoint_path, load_checkpoint, save_checkpoint
     from obai_ros.model.device import choose_device, choose_precision
     from obai_ros.training.recipe import preset_path
     from obai_ros.training.run import machine
@@ -67,12 +68,12 @@ def run(args: argparse.Namespace) -> int:
         precision, warning = choose_precision(args.precision, device, emulate=True)
         if warning:
             print(f'obai teach: {warning}', file=sys.stderr)
-        teacher = load_checkpoint(args.teacher or default_checkpoint(), device, precision)
+        teacher = load_checkpoint(checkpoint_path(args.teacher), device, precision)
         torch.manual_seed(args.seed)
         pupil = pupil_of(teacher.model, args.preset, precision)
         before: dict = {}
         if args.pupil:
-            earlier = load_checkpoint(args.pupil, device, precision)
+            earlier = load_checkpoint(checkpoint_path(args.pupil), device, precision)
             if earlier.config != pupil.config:
                 raise ValueError(f'{args.pupil} is configured differently from what '
                                  f'{args.preset} would be now: expected a pupil of this teacher')

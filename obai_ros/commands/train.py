@@ -26,8 +26,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--resume', action='store_true',
                         help='continue the run in --out; its own recipe and seed count')
     parser.add_argument('--weights', type=Path, metavar='FILE',
-                        help='begin with these instead of random ones (.safetensors; weights for '
-                        'smaller images are carried over)')
+                        help='begin with these instead of random ones (.safetensors, or the name '
+                        'of bundled ones, for instance fast; weights for smaller images are '
+                        'carried over)')
     parser.add_argument('--stage', default='', metavar='NAME',
                         help='begin at this stage of the recipe, leaving out those before')
     parser.add_argument('--data', type=Path, metavar='PATH',
@@ -52,7 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from obai_ros.model.checkpoint import CheckpointError, load_checkpoint
+    from obai_ros.model.checkpoint import checkpoint_path, CheckpointError, load_checkpoint
     from obai_ros.model.device import choose_device
     from obai_ros.training.trials import try_seeds
     from obai_ros.training.recipe import preset_path, read_recipe
@@ -78,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         if not args.resume and (args.out / STATE).exists():
             raise ValueError(f'{args.out} holds a run already: `{resuming(args.out, recordings)}` '
                              f'continues it, and --out takes another folder for a new one')
-        begin_with = load_checkpoint(args.weights) if args.weights else None
+        begin_with = load_checkpoint(checkpoint_path(args.weights)) if args.weights else None
         hardware = Hardware('gpu' if device.type == 'cuda' else 'cpu',
                             [device.index] if ':' in args.device else args.devices, args.nodes,
                             args.strategy)
