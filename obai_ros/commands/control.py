@@ -193,7 +193,7 @@ def _progress(planner: str):
 
 def _print(planner: str, values: dict) -> None:
     final, settle = values['final_distance_px'], values['settle_steps']
-    settled = '-' if settle['median'] is None else f'{settle["median"]:.0f} steps'
+    settled = '-' if settle['median'] is None else f'{settle["median"]:g} steps'
     print(f'{planner:>6}: success {values["success_rate_4px"]:.1%} within 4 px, '
           f'{values["success_rate_2px"]:.1%} within 2 px; final distance {final["median"]:.1f} px '
           f'(90 %: {final["p90"]:.1f}); settled {settled}; wrong pushes '
