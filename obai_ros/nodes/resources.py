@@ -12,7 +12,8 @@ def load_model(name: str, device='cpu', precision='float32'):
     """Load the weights that the parameter `checkpoint` names; '' means the bundled ones.
 
     name: as for locate(), or the name of bundled ones; precision: of the convolutions. Returns
-    the path of the weights and the Checkpoint. Raises ConfigureError with the remedy when they are missing or damaged.
+    the path of the weights and the Checkpoint. Raises ConfigureError with the remedy when they
+    are missing or damaged.
     """
     from obai_ros.model.checkpoint import checkpoint_path, CheckpointError, load_checkpoint
     try:

@@ -41,7 +41,7 @@ def test_missing_files_are_named(saved, tmp_path):
     path.with_suffix('.json').unlink()
     with pytest.raises(CheckpointError, match='smoke.json does not exist.*pair of files'):
         load_checkpoint(path)
-    with pytest.raises(CheckpointError, match=r'not a .safetensors file: .* bundled ones \(fast, paper\)'):
+    with pytest.raises(CheckpointError, match=r'not a .safetensors file: .* ones \(fast, paper\)'):
         load_checkpoint(path.with_suffix('.pt'))
 
 
@@ -124,7 +124,8 @@ def test_a_failed_write_leaves_the_previous_pair(saved, monkeypatch, good):
     assert {file.name for file in path.parent.iterdir()} == {'smoke.safetensors', 'smoke.json'}
 
 
-@pytest.mark.parametrize('given, name', [(None, 'fast'), ('fast', 'fast'), (Path('paper'), 'paper')])
+@pytest.mark.parametrize('given, name', [
+    (None, 'fast'), ('fast', 'fast'), (Path('paper'), 'paper')])
 def test_bundled_weights_go_by_their_name_from_anywhere(given, name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert checkpoint_path(given) == default_checkpoint(name)
