@@ -24,7 +24,9 @@ class Recipe:
     model: ModelConfig
     """The model of the last stage; earlier stages may have smaller images."""
     scene: SceneConfig
+    """What the simulator shows; recordings show what they do."""
     stages: tuple[Stage, ...]
+    """One after the other, each with the weights of the one before."""
     precision: str = 'auto'
     """Of the convolutions: float32, bfloat16, or auto: bfloat16 where what the run begins on
     computes with it, and float32 elsewhere. Everything that adds up stays in float32."""
@@ -35,6 +37,7 @@ class Recipe:
     average: float = 0.999
     """Decay of the moving average of the weights, which is what is evaluated and shipped."""
     validation_sequences: int = 96
+    """Videos on which progress is measured."""
     inference: dict[str, float] = field(default_factory=dict)
     """What the weights that are evaluated and shipped infer with instead of what they learn with:
     of beta, sigma_o, sigma_s, sigma_psi, and iterations, refinements per frame. Learned with much
