@@ -170,8 +170,8 @@ def _segmentation(page: Page, shown: Shown) -> None:
                  'Each row: a frame, its reconstruction, and what each slot shows where its mask '
                  'is, on white. The background has a slot of its own: its mask is all that no '
                  'object covers, and white where one does. A slot that is white all over holds no '
-                 f'object, or a white one. {len(shown.percepts)} frames of each sequence; an action field acts on '
-                 'the second.')
+                 f'object, or a white one. {len(shown.percepts)} frames of each sequence; an '
+                 'action field acts on the second.')
 
 
 def _prediction(page: Page, checkpoint: Checkpoint, shown: Shown, scores: dict) -> None:
