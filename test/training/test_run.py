@@ -159,7 +159,8 @@ def test_a_trial_whose_error_is_no_number_is_left_out(recipe, tmp_path, monkeypa
 
 def test_two_processes_have_the_gradients_of_one_with_the_joint_batch(recipe, tmp_path):
     """The smoke recipe on two gloo processes, against the mean over both shards computed here."""
-    single = replace(recipe, stages=(replace(recipe.stages[1], steps=1, warmup=1),), clip=1e9)
+    single = replace(recipe, stages=(replace(recipe.stages[1], steps=1, warmup=1),), clip=1e9,
+                     validation_sequences=1)
     (tmp_path / 'recipe.json').write_text(json.dumps(single.to_dict()))
     script = (
         'import json, sys, torch\n'
