@@ -21,6 +21,7 @@ from obai_ros.training.bookkeeping import Bookkeeping, STATE
 from obai_ros.training.learner import Learner
 from obai_ros.training.recipe import preset_path, Recipe
 from obai_ros.training.recorded import Recorded, Recordings
+from obai_ros.training.stage import Stage
 from obai_ros.training.state import load_state
 
 
@@ -86,7 +87,7 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
         while True:
             trainer = L.Trainer(
                 accelerator=hardware.accelerator, devices=hardware.devices,
-                num_nodes=hardware.nodes, strategy=lenient(hardware.strategy, learner.recipe),
+                num_nodes=hardware.nodes, strategy=lenient(hardware.strategy, learner.stage),
                 max_epochs=1, callbacks=[books],
                 logger=TensorBoardLogger(folder, name='curves', version=''),
                 enable_checkpointing=False, enable_model_summary=False,
@@ -129,12 +130,12 @@ def _precise(recipe: Recipe, hardware: Hardware, say) -> Recipe:
     return replace(recipe, precision=precision)
 
 
-def lenient(strategy: str, recipe: Recipe) -> str:
+def lenient(strategy: str, stage: Stage) -> str:
     """
     Return the strategy, but that parameters without a gradient are no error where there are some:
     streams that are gone on with do not begin with lambda_0.
     """
-    if strategy == 'ddp' and any(stage.streams for stage in recipe.stages):
+    if strategy == 'ddp' and stage.streams:
         return 'ddp_find_unused_parameters_true'
     return strategy
 

@@ -24,7 +24,7 @@ from obai_ros.training.bookkeeping import Diverged
 from obai_ros.training.learner import (Learner, draw_batch, learning_rate, temperature,
                                        watch_plateau)
 from obai_ros.training.objective import composite_loss
-from obai_ros.training.recipe import Recipe
+from obai_ros.training.recipe import preset_path, read_recipe, Recipe
 from obai_ros.training.recorded import Recordings
 from obai_ros.training.run import Hardware, resuming, STATE, train
 from obai_ros.training.state import load_state, save_state
@@ -157,58 +157,61 @@ def test_a_trial_whose_error_is_no_number_is_left_out(recipe, tmp_path, monkeypa
             say=lambda _: None), STATE, lambda _: None)
 
 
-def test_two_processes_have_the_gradients_of_one_with_the_joint_batch(recipe, tmp_path):
-    """The smoke recipe on two gloo processes, against the mean over both shards computed here."""
-    single = replace(recipe, stages=(replace(recipe.stages[1], steps=1, warmup=1),), clip=1e9,
-                     validation_sequences=1)
-    (tmp_path / 'recipe.json').write_text(json.dumps(single.to_dict()))
-    script = (
-        'import json, sys, torch\n'
-        'from pathlib import Path\n'
-        'from obai_ros.training.recipe import Recipe\n'
+@pytest.fixture(scope='module')
+def two_processes(tmp_path_factory):
+    """
+    Run clips, then streams that go on, on two gloo processes; return the recipe and the folder.
+
+    Each process keeps the gradients of its first step. The second step of streams begins with no
+    first belief: nothing of it reaches lambda_0.
+    """
+    folder, plain = tmp_path_factory.mktemp('two'), read_recipe(preset_path('smoke'))
+    clips = replace(plain.stages[1], steps=1, warmup=1)
+    streams = replace(clips, name='streams', steps=3, streams=1, frames=1, longest=9,
+                      action_frame=0)
+    recipe = replace(plain, stages=(clips, streams), clip=1e9, validation_sequences=1)
+    (folder / 'recipe.yaml').write_text(json.dumps(recipe.to_dict()))
+    (folder / 'script.py').write_text(
+        'import sys, torch\n'
+        'from obai_ros.cli import main\n'
         'from obai_ros.training.learner import Learner\n'
-        'from obai_ros.training.run import Hardware, train\n'
-        'folder = Path(sys.argv[1])\n'
         'plain = Learner.configure_gradient_clipping\n'
         'def keep(self, *args, **kwargs):\n'
-        '    grads = {n: p.grad.clone() for n, p in self.model.named_parameters()}\n'
-        '    torch.save(grads, folder / f"gradients{self.global_rank}.pt")\n'
+        '    if self.stage_index == 0:\n'
+        '        grads = {n: p.grad.clone() for n, p in self.model.named_parameters()}\n'
+        '        torch.save(grads, f"gradients{self.global_rank}.pt")\n'
         '    plain(self, *args, **kwargs)\n'
         'Learner.configure_gradient_clipping = keep\n'
-        'recipe = Recipe.from_dict(json.loads((folder / "recipe.json").read_text()))\n'
-        'train(recipe, folder / "out", hardware=Hardware("cpu", 2, strategy="ddp"),\n'
-        '      validate_every=100)\n')
-    (tmp_path / 'script.py').write_text(script)
-    done = subprocess.run([sys.executable, str(tmp_path / 'script.py'), str(tmp_path)],
-                          env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)},
-                          capture_output=True, text=True, timeout=110)
+        'sys.exit(main(sys.argv[1:]))\n')
+    done = subprocess.run(
+        [sys.executable, 'script.py', 'train', '--recipe', 'recipe.yaml', '--out', 'out',
+         '--device', 'cpu', '--devices', '2', '--strategy', 'ddp', '--threads', '1',
+         '--validate-every', '100'],
+        env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)}, cwd=folder,
+        capture_output=True, text=True, timeout=110)
     assert done.returncode == 0, done.stderr[-2000:]
-    learner = Learner(single, 0)
+    return recipe, folder
+
+
+def test_two_processes_have_the_gradients_of_one_with_the_joint_batch(two_processes):
+    """Those of the clips, against the mean over both shards computed here."""
+    recipe, folder = two_processes
+    learner = Learner(recipe, 0)
     for shard in (0, 1):
-        videos, noise = draw_batch(single, 0, 0, 0, shard, 2, 'cpu')
+        videos, noise = draw_batch(recipe, 0, 0, 0, shard, 2, 'cpu')
         loss = composite_loss(learner.model, videos.images, videos.actions,
-                              single.stages[0].schedule, noise).loss
+                              recipe.stages[0].schedule, noise).loss
         (loss / 2).backward()
     for rank in (0, 1):
-        found = torch.load(tmp_path / f'gradients{rank}.pt')
+        found = torch.load(folder / f'gradients{rank}.pt')
         for name, parameter in learner.model.named_parameters():
             scale = parameter.grad.abs().max()
             assert (found[name] - parameter.grad).abs().max() <= 1e-4 * scale, name
 
 
-def test_two_processes_learn_from_streams_that_go_on(recipe, tmp_path):
-    """The second step begins with no first belief: nothing of it reaches lambda_0."""
-    stage = replace(recipe.stages[1], steps=3, streams=1, frames=1, longest=9)
-    path = tmp_path / 'recipe.yaml'
-    path.write_text(json.dumps(replace(recipe, stages=(stage,)).to_dict()))
-    done = subprocess.run(
-        [sys.executable, '-m', 'obai_ros.cli', 'train', '--recipe', str(path), '--out',
-         str(tmp_path / 'out'), '--device', 'cpu', '--devices', '2', '--strategy', 'ddp',
-         '--threads', '1', '--validate-every', '100'],
-        env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)}, capture_output=True,
-        text=True, timeout=110)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert load_state(tmp_path / 'out' / STATE).step == 3
+def test_two_processes_learn_from_streams_that_go_on(two_processes):
+    state = load_state(two_processes[1] / 'out' / STATE)
+    assert (state.stage, state.step) == (1, 3)
 
 
 def test_the_command_stops_in_time_and_refuses_to_overwrite(tmp_path, capsys):
@@ -353,18 +356,15 @@ def test_a_run_watches_for_plateaus_and_remembers_when_resumed(recipe, tmp_path,
     assert load_state(tmp_path / STATE).record['plateau']['cuts'] == 5
 
 
-def test_the_best_of_several_seeds_goes_on(tmp_path):
-    done = subprocess.run(
-        [sys.executable, '-m', 'obai_ros.cli', 'train', '--preset', 'smoke', '--out',
-         str(tmp_path), '--device', 'cpu', '--seed', '5', '--pilots', '2', '--pilot-steps', '3'],
-        env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)}, capture_output=True,
-        text=True, timeout=110)
-    assert done.returncode == 0, done.stderr
+def test_the_best_of_several_seeds_goes_on(tmp_path, capsys):
+    assert cli.main(['train', '--preset', 'smoke', '--out', str(tmp_path), '--device', 'cpu',
+                     '--threads', '1', '--seed', '5', '--pilots', '2', '--pilot-steps', '3']) == 0
+    said = capsys.readouterr().out
     trials = [load_state(tmp_path / 'pilots' / f'seed_{seed}' / STATE) for seed in (5, 6)]
     assert [trial.step for trial in trials] == [3, 3]
     chosen = load_state(tmp_path / STATE)
-    assert f'seed {chosen.seed} goes on' in done.stdout and chosen.step == 4
-    assert 'resuming coarse at step 3' in done.stdout
+    assert f'seed {chosen.seed} goes on' in said and chosen.step == 4
+    assert 'resuming coarse at step 3' in said
     assert (tmp_path / 'smoke.safetensors').exists()
 
 
