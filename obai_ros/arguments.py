@@ -30,7 +30,7 @@ def whole(low: int, high: int, what: str) -> Callable[[str], int]:
 positive = whole(1, 10**9, 'a number of things')
 count = whole(0, 10**9, 'a number of things')
 seed = whole(0, 2**31 - 1, 'a seed')
-threads = whole(1, 1024, 'a number of threads')
+threads = whole(0, 1024, 'a number of threads')
 domain = whole(0, 232, 'a ROS domain')
 
 
@@ -103,10 +103,10 @@ def _writable(path: Path, folder: Path) -> Path:
 
 
 def add_checkpoint(parser: argparse.ArgumentParser) -> None:
-    """Add --checkpoint, a path or None."""
+    """Add --checkpoint, for `model.checkpoint.checkpoint_path`."""
     parser.add_argument('--checkpoint', type=Path, metavar='FILE',
-                        help='weights (.safetensors, with .json and goal bank beside; default: '
-                        'the bundled ones)')
+                        help='weights: a .safetensors file, with .json and goal bank beside, or '
+                        'the name of bundled ones, fast or paper (default: fast)')
 
 
 def add_device(parser: argparse.ArgumentParser, default: str = 'auto') -> None:
@@ -115,11 +115,19 @@ def add_device(parser: argparse.ArgumentParser, default: str = 'auto') -> None:
                         help='auto, cpu, cuda or cuda:N (default: %(default)s)')
 
 
-def add_threads(parser: argparse.ArgumentParser) -> None:
-    """Add --threads, a number for `use_threads` or None."""
-    parser.add_argument('--threads', type=threads,
-                        help='CPU threads (default: all cores; 1 is faster by far where other '
-                        'programs want them, too)')
+def add_precision(parser: argparse.ArgumentParser) -> None:
+    """Add --precision, a name for `model.device.choose_precision`."""
+    parser.add_argument('--precision', choices=('auto', 'float32', 'bfloat16'), default='auto',
+                        help='of the convolutions; auto: bfloat16 where the device computes with '
+                        'it, and float32 elsewhere (default: %(default)s)')
+
+
+def add_threads(parser: argparse.ArgumentParser, default: int = 1) -> None:
+    """Add --threads, a number for `use_threads`."""
+    parser.add_argument('--threads', type=threads, default=default,
+                        help='CPU threads; 0: one per core, which is faster with nothing else '
+                        'running, and slower by far where other programs want them, too '
+                        '(default: %(default)s)')
 
 
 def add_nodes(parser: argparse.ArgumentParser, option: str, folder: str) -> None:
@@ -130,8 +138,8 @@ def add_nodes(parser: argparse.ArgumentParser, option: str, folder: str) -> None
                         help='what the nodes say (default: %(default)s)')
 
 
-def use_threads(number: int | None) -> None:
-    """Let torch compute with so many threads of the CPU; None: as many as it likes."""
+def use_threads(number: int) -> None:
+    """Let torch compute with so many threads of the CPU; 0: as many as it likes."""
     if number:
         import torch  # here and not above: it takes seconds, and --help should not
         torch.set_num_threads(number)

@@ -121,6 +121,8 @@ def test_other_errors_of_the_program_are_not_taken_for_it(monkeypatch):
     monkeypatch.setattr(average, 'run', broken)
     with pytest.raises(RuntimeError, match='shapes do not fit'):
         main(['average', 'a.safetensors', '--out', 'b.safetensors'])
+
+
 def test_options_are_the_same_in_all_commands_that_have_them():
     """What they take, what they are without, and what is said of them."""
     told = {}
@@ -128,7 +130,20 @@ def test_options_are_the_same_in_all_commands_that_have_them():
         parser = argparse.ArgumentParser()
         importlib.import_module(f'obai_ros.commands.{command}').configure(parser)
         for action in parser._actions:
-            if action.dest in ('checkpoint', 'device', 'threads', 'resize'):
+            if action.dest in ('checkpoint', 'device', 'precision', 'threads', 'resize'):
                 told.setdefault(action.dest, set()).add((action.type, action.help))
     assert {name: len(ways) for name, ways in told.items()} == dict.fromkeys(told, 1)
-    assert told.keys() == {'checkpoint', 'device', 'threads', 'resize'}
+    assert told.keys() == {'checkpoint', 'device', 'precision', 'threads', 'resize'}
+
+
+def test_what_looks_with_small_networks_takes_one_thread_unless_told():
+    """Threads wait for each other: two on two busy cores take four times as long as one."""
+    def threads(command):
+        parser = argparse.ArgumentParser()
+        importlib.import_module(f'obai_ros.commands.{command}').configure(parser)
+        return parser.get_default('threads')
+
+    assert {command for command in COMMANDS if threads(command) == 1} == {
+        'control', 'evaluate', 'learn_goals', 'reproduce'}
+    assert {command for command in COMMANDS if threads(command) == 0} == {
+        'benchmark', 'teach', 'train'}

@@ -5,7 +5,10 @@ Topics and services are compared with running nodes by test/ros/test_topics.py.
 """
 
 import argparse
+import ast
+import dataclasses
 import importlib
+import inspect
 import json
 from pathlib import Path
 import pkgutil
@@ -18,6 +21,8 @@ from obai_ros import commands
 ROOT = Path(__file__).parents[1]
 README = ROOT / 'README.md'
 INTERFACES = ROOT / 'docs' / 'interfaces.md'
+RECIPES = ROOT / 'docs' / 'recipes.md'
+RECORDING = ROOT / 'docs' / 'recording.md'
 RESULTS = ROOT / 'docs' / 'results.md'
 PAGES = sorted([README, ROOT / 'CONTRIBUTING.md', *ROOT.glob('docs/*.md'),
                 *ROOT.glob('models/*.md')])
@@ -181,6 +186,85 @@ def test_executables_that_are_named_are_installed():
                 assert re.search(rf'\b{name}\b', installed), f'{name} is not installed'
 
 
+def test_files_of_videos_are_as_they_are_described():
+    from obai_ros.environment.scene import SceneConfig
+    from obai_ros.training.dataset import generate_dataset
+    made = generate_dataset(SceneConfig(image_size=16), sequences=2, frames=5, seed=0)
+    sizes = {'S': 2, 'T': 5, 'H': 16, 'W': 16, 'A': len(made.actions)}
+    rows = table(RECORDING.read_text(), 'Files of videos', 'array')
+    assert [row[0] for row in rows] == [field.name for field in dataclasses.fields(made)]
+    for name, kind, shape, _ in rows:
+        array = getattr(made, name)
+        assert array.dtype == kind
+        assert array.shape == tuple(sizes.get(size) or int(size) for size in shape.split(', '))
+    columns = re.search(r'A row of `actions` is `([^`]+)`', RECORDING.read_text())[1].split(', ')
+    limits = dict(zip(columns, made.actions.max(0)))
+    assert list(limits) == ['sequence', 'frame', 'row', 'col', 'ax', 'ay']
+    assert limits['sequence'] == 1 and limits['frame'] == 1 and limits['row'] < 16
+
+
+def recipe_tables():
+    """Return what RECIPES says about the keys: the docstrings of the settings."""
+    from obai_ros.environment.scene import SceneConfig
+    from obai_ros.model.config import ModelConfig
+    from obai_ros.training.recipe import Recipe
+    from obai_ros.training.stage import Stage
+    lines = []
+    for heading, kind in (
+            ('The recipe', Recipe), ('`stages`: each of them', Stage),
+            ('`scene`', SceneConfig), ('`model`, of the preset `fast`', ModelConfig)):
+        lines += ['', f'## {heading}', '', '| key | without it | meaning |', '|---|---|---|']
+        told = dict(settings_of(kind))
+        for field in dataclasses.fields(kind):
+            meaning = told[field.name]
+            assert meaning and '|' not in meaning, f'{kind.__name__}.{field.name} says nothing'
+            lines.append(f'| `{field.name}` | {default_of(kind, field)} | {meaning} |')
+    return '\n'.join(lines) + '\n'
+
+
+def settings_of(kind):
+    """Yield the names of a dataclass's fields, and the strings below them."""
+    body = ast.parse(inspect.getsource(kind)).body[0].body
+    for field, below in zip(body, body[1:]):
+        if isinstance(field, ast.AnnAssign):
+            text = below.value.value if isinstance(below, ast.Expr) else ''
+            yield field.target.id, ' '.join(text.split())
+
+
+def default_of(kind, field):
+    special = {('Recipe', 'model'): '"fast"', ('Recipe', 'scene'): "the paper's",
+               ('SceneConfig', 'image_size'): "the model's"}
+    if (kind.__name__, field.name) in special:
+        return special[kind.__name__, field.name]
+    if field.default is not dataclasses.MISSING:
+        plain = list(field.default) if isinstance(field.default, tuple) else field.default
+        return json.dumps([round(each, 3) if isinstance(each, float) else each for each in plain]
+                          if isinstance(plain, list) else plain)
+    return '{}' if field.default_factory is not dataclasses.MISSING else 'refused'
+
+
+def with_recipe_tables(text):
+    """Return RECIPES with the keys as they are in the code."""
+    marker = '-->\n'
+    return text[:text.index(marker) + len(marker)] + recipe_tables()
+
+
+def test_the_keys_of_recipes_are_those_of_the_code():
+    text = RECIPES.read_text()
+    if text != with_recipe_tables(text):
+        pytest.fail(f'the keys in {named(RECIPES)} are not those of the code: '
+                    '`python test/test_documentation.py` rewrites them')
+
+
+def test_the_recipe_that_is_shown_is_one():
+    import yaml
+    from obai_ros.training.recipe import Recipe
+    lines = [line for line in RECIPES.read_text().splitlines() if line.startswith('    ')]
+    recipe = Recipe.from_dict(yaml.safe_load('\n'.join(lines)))
+    assert [stage.name for stage in recipe.stages] == ['sprites', 'clips']
+
+
 if __name__ == '__main__':
+    RECIPES.write_text(with_recipe_tables(RECIPES.read_text()))
     from obai_ros.nodes.parameters import TABLES
     INTERFACES.write_text(with_tables(INTERFACES.read_text(), TABLES))

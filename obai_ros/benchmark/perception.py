@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import cv2
@@ -86,7 +87,8 @@ def camera_pictures(case: Case) -> list[list[np.ndarray]]:
              else to_picture(each) for each in video] for video in videos.images]
 
 
-def time_perception(case: Case, frames: int, warm_up: int = 10) -> dict:
+def time_perception(case: Case, frames: int, warm_up: int = 10,
+                    progress: Callable[[int], None] = lambda frames: None) -> dict:
     """
     Return milliseconds per frame of a case, in whole and by stage, ready for JSON.
 
@@ -99,20 +101,25 @@ def time_perception(case: Case, frames: int, warm_up: int = 10) -> dict:
     reference, in place of gradient and refine; decoding is part of it then, as of describe, and
     has no stage of its own. descent: gradient steps
     after refinement, where the case has any, less their decoding.
+    progress(frames): told how many of twice as many are done.
     """
     rig = Rig(case)
     device = case.torch_device
     for _ in range(warm_up):
         rig.frame()
     spent = time.process_time()
-    seconds = [seconds_of(rig) for _ in range(frames)]
+    seconds = []
+    for frame in range(frames):
+        seconds.append(seconds_of(rig))
+        progress(frame + 1)
     spent = time.process_time() - spent
     clock = StageClock(lambda: settle(device))
     clocked = []
     with clock.watching(*rig.stages()):
-        for _ in range(frames):
+        for frame in range(frames):
             clocked.append(seconds_of(rig))
             clock.end_frame()
+            progress(frames + frame + 1)
     names = list(dict.fromkeys(stage for _, _, stage in rig.stages()))
     stages = {}
     for name in names:

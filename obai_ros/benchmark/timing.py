@@ -12,6 +12,7 @@ from obai_ros.benchmark.machine import resident_mb
 from obai_ros.environment.scene import SceneConfig
 from obai_ros.environment.sequences import sample_sequences
 from obai_ros.model.config import ModelConfig
+from obai_ros.model.device import choose_precision
 from obai_ros.model.filter import Filter
 from obai_ros.model.obai import Obai
 from obai_ros.model.schedule import Schedule
@@ -54,7 +55,8 @@ def time_training(recipe: Recipe, device: torch.device, seconds: float = 10.0
                   ) -> dict[str, float]:
     """Return how fast the recipe's first stage is gone through, drawing and optimiser included."""
     stage = recipe.stages[0]
-    model = Obai(recipe.model_at(stage), recipe.precision).to(device)
+    precision, _ = choose_precision(recipe.precision, device, emulate=True)
+    model = Obai(recipe.model_at(stage), precision).to(device)
     optimizer = make_optimizer(recipe, model, 1e-5)
     count = 0
 
@@ -70,7 +72,8 @@ def time_training(recipe: Recipe, device: torch.device, seconds: float = 10.0
 
     step()
     return {'sequences_per_s': _rate(step, seconds) * stage.batch, 'batch': stage.batch,
-            'frames': stage.frames, 'refinements': stage.schedule.total(stage.frames)}
+            'precision': precision, 'frames': stage.frames,
+            'refinements': stage.schedule.total(stage.frames)}
 
 
 def _rate(function: Callable[[], object], seconds: float) -> float:
@@ -82,7 +85,8 @@ def _rate(function: Callable[[], object], seconds: float) -> float:
     return calls / (time.perf_counter() - began)
 
 
-def endless(config: ModelConfig, frames: int) -> dict[str, float]:
+def endless(config: ModelConfig, frames: int,
+            progress: Callable[[int], None] = lambda frames: None) -> dict[str, float]:
     """
     Watch noise for many frames; return resident memory (MB) a tenth of the way and at the end.
 
@@ -99,4 +103,5 @@ def endless(config: ModelConfig, frames: int) -> dict[str, float]:
             raise FloatingPointError(f'a belief is not finite after {frame + 1} frames of noise')
         if frame == frames // 10:
             early = resident_mb()
+        progress(frame + 1)
     return {'frames': frames, 'resident_mb_early': early, 'resident_mb_end': resident_mb()}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 import shlex
 import sys
 
 from obai_ros.arguments import (
-    add_device, add_nodes, add_threads, count, output_file, positive, use_threads)
+    add_device, add_nodes, add_precision, add_threads, count, output_file, positive, use_threads)
 
 SUMMARY = 'measure milliseconds per frame, by stage and through the node, operations, memory'
 
@@ -23,8 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                       'direct elsewhere, where that can be; compiled: compiles first, for a '
                       'minute or so; graphs: recorded on a GPU, and replayed')
     add_device(case, 'cpu')
-    case.add_argument('--precision', choices=('auto', 'float32', 'bfloat16'), default='auto',
-                      help='auto: bfloat16 where the device computes with it')
+    add_precision(case)
     case.add_argument('--iterations', type=positive, default=4, help='default: %(default)s')
     case.add_argument('--window', type=positive, default=2,
                       help='frames refined together (default: %(default)s)')
@@ -41,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                       help='cameras watched by one filter (default: %(default)s)')
     case.add_argument('--camera', type=_size, metavar='WIDTHxHEIGHT',
                       help="of the image messages, px (default: the model's size)")
-    add_threads(case)
+    add_threads(case, 0)
 
     how = parser.add_argument_group('how it is measured')
     how.add_argument('--frames', type=positive, default=200, help='default: %(default)s')
@@ -98,6 +98,7 @@ def _report(args) -> dict:
     from obai_ros.benchmark import table
     from obai_ros.benchmark.case import Case
     from obai_ros.benchmark.machine import machine, peak_memory
+    from obai_ros.progress import Progress
 
     if args.command and not args.against:
         raise ValueError('--command is what --against is compared with: give both')
@@ -116,7 +117,9 @@ def _report(args) -> dict:
     elif args.endless:
         from obai_ros.benchmark.timing import endless
 
-        report['endless'] = {'preset': args.preset, **endless(case.config, args.endless)}
+        with Progress('obai benchmark --endless', args.endless, 'frames') as advance:
+            found = endless(case.config, args.endless, advance)
+        report['endless'] = {'preset': args.preset, **found}
     elif args.node:
         report['case'] = case.describe()
         report['node'] = _node(args, case)
@@ -134,11 +137,13 @@ def _parts_of(args, case) -> dict:
     from obai_ros.benchmark.floors import floors
     from obai_ros.benchmark.perception import time_perception
     from obai_ros.benchmark.planning import time_planning
+    from obai_ros.progress import Progress
     from obai_ros.training.recipe import preset_path, read_recipe
 
     report, only = {}, args.only
     if 'perception' in only:
-        report['perception'] = time_perception(case, args.frames)
+        with Progress('obai benchmark: perception', 2 * args.frames, 'frames') as advance:
+            report['perception'] = time_perception(case, args.frames, progress=advance)
     if 'ceiling' in only:
         report['floors'] = floors(case)
         if 'perception' in only:
@@ -150,14 +155,12 @@ def _parts_of(args, case) -> dict:
         report['environment_sequences_per_s'] = timing.time_environment(case.config.image_size)
     if 'training' in only:
         batch = args.training_batch or (16 if case.torch_device.type == 'cpu' else 256)
-        report['training'] = timing.time_training(
-            timing.clips(read_recipe(preset_path(args.preset)), batch), case.torch_device)
+        recipe = replace(read_recipe(preset_path(args.preset)), precision=case.precision)
+        report['training'] = timing.time_training(timing.clips(recipe, batch), case.torch_device)
     return report
 
 
 def _sweep(args, case) -> dict:
-    from dataclasses import replace
-
     from obai_ros.benchmark.sweep import BATCHES, VALUES, draw, sweep
     from obai_ros.model.engines.refining import supports
 
@@ -178,8 +181,11 @@ def _node(args, case) -> dict:
 
     with (claim_domain() if args.domain is None else Domain(args.domain)) as domain:
         from obai_ros.nodes.benchmark_node import time_node
+        from obai_ros.progress import Progress
 
-        return time_node(case, args.frames, torch.get_num_threads(), domain.number, args.logs)
+        with Progress('obai benchmark --node', args.frames, 'frames') as advance:
+            return time_node(case, args.frames, torch.get_num_threads(), domain.number, args.logs,
+                             progress=advance)
 
 
 def _compare(args) -> dict:

@@ -166,15 +166,16 @@ def _write(path: Path | None, figures: dict) -> None:
 
 def _model(args, with_bank=True):
     """Return the paths of weights and bank, the checkpoint, and the bank, None without it."""
-    from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint
+    from obai_ros.model.checkpoint import checkpoint_path, load_checkpoint
     from obai_ros.model.device import choose_device
+    from obai_ros.planning.bank_command import beside
     from obai_ros.planning.goal_bank import GoalBank
 
-    weights = args.checkpoint or default_checkpoint()
+    weights = checkpoint_path(args.checkpoint)
     checkpoint = load_checkpoint(weights, choose_device(args.device))
-    bank = args.bank or weights.with_suffix('.goals.safetensors')
-    paths = weights.resolve(), bank.resolve()
-    return paths, checkpoint, GoalBank.load(bank, checkpoint.model_id) if with_bank else None
+    path = args.bank or beside(weights)
+    bank = GoalBank.load(path, checkpoint.model_id, weights) if with_bank else None
+    return (weights.resolve(), path.resolve()), checkpoint, bank
 
 
 def _progress(planner: str):
@@ -192,7 +193,7 @@ def _progress(planner: str):
 
 def _print(planner: str, values: dict) -> None:
     final, settle = values['final_distance_px'], values['settle_steps']
-    settled = '-' if settle['median'] is None else f'{settle["median"]:.0f} steps'
+    settled = '-' if settle['median'] is None else f'{settle["median"]:g} steps'
     print(f'{planner:>6}: success {values["success_rate_4px"]:.1%} within 4 px, '
           f'{values["success_rate_2px"]:.1%} within 2 px; final distance {final["median"]:.1f} px '
           f'(90 %: {final["p90"]:.1f}); settled {settled}; wrong pushes '

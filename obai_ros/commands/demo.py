@@ -174,9 +174,9 @@ class _Progress:
 
 def _checkpoint(path: Path | None) -> tuple[Path, int]:
     """Return the weights to use and the side of their images, px."""
-    from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint
+    from obai_ros.model.checkpoint import checkpoint_path, load_checkpoint
 
-    path = (path or default_checkpoint()).resolve()
+    path = checkpoint_path(path).resolve()
     # A look at them here, so that a wrong file is one sentence and not a node that does not start.
     return path, load_checkpoint(path).config.image_size
 

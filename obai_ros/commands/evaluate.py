@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from obai_ros.arguments import (
-    add_checkpoint, add_device, add_recordings, add_threads, count, output_file, positive, seed,
-    use_threads)
+    add_checkpoint, add_device, add_precision, add_recordings, add_threads, count, output_file,
+    positive, seed, use_threads)
 
 SUMMARY = 'score a model: ARI, FARI, reconstruction and prediction, beside the paper'
 
@@ -44,21 +44,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         'slots begin at seeds)')
     parser.add_argument('--batch', type=positive, default=32)
     add_device(parser)
-    parser.add_argument('--precision', choices=('float32', 'bfloat16'), default='float32')
+    add_precision(parser)
     add_threads(parser)
     parser.add_argument('--json', type=output_file, help='write the scores to this file')
 
 
 def run(args: argparse.Namespace) -> int:
-    from rich.progress import track
-
     from obai_ros.environment.scene import SceneConfig
-    from obai_ros.model.checkpoint import CheckpointError, default_checkpoint, load_checkpoint
-    from obai_ros.model.device import choose_device
+    from obai_ros.model.checkpoint import checkpoint_path, CheckpointError, load_checkpoint
+    from obai_ros.model.device import choose_device, choose_precision
+    from obai_ros.progress import Progress
     from obai_ros.training.dataset import generate_dataset
-    from obai_ros.training.endurance import endurance, format_endurance
+    from obai_ros.training.endurance import endurance, format_endurance, FRAMES
     from obai_ros.training.evaluation import evaluate_dataset, format_table
-    from obai_ros.training.identity import identity_over_time
+    from obai_ros.training.identity import identity_over_time, SEQUENCES
     from obai_ros.training.recorded import recorded_dataset
     from obai_ros.whole_file import write_json
 
@@ -68,8 +67,12 @@ def run(args: argparse.Namespace) -> int:
                    if getattr(args, name.replace('-', '_')) and not args.dataset]
         if useless:
             raise ValueError(f'--{useless[0]} is about recordings: give them with --data')
-        path = args.checkpoint or default_checkpoint()
-        checkpoint = load_checkpoint(path, choose_device(args.device), args.precision)
+        path = checkpoint_path(args.checkpoint)
+        device = choose_device(args.device)
+        precision, warning = choose_precision(args.precision, device, emulate=True)
+        if warning:
+            print(f'obai evaluate: {warning}', file=sys.stderr)
+        checkpoint = load_checkpoint(path, device, precision)
         if args.dataset:
             dataset = recorded_dataset(args.dataset, checkpoint.config.image_size,
                                        args.image_topic, args.resize or 'crop'
@@ -81,31 +84,25 @@ def run(args: argparse.Namespace) -> int:
             iterations=args.iterations or None, window=args.window or None, descent=args.descent,
             sampled=args.sampled or None)
         schedule = watching.changed(starts=args.starts or None, births=args.births)
-        bar = iter(track(range(dataset.sequences), f'{path.name}', transient=True))
-        done = 0
-
-        def progress(count: int) -> None:
-            nonlocal done
-            while done < count:
-                next(bar, None)
-                done += 1
-
-        report = evaluate_dataset(checkpoint.model, dataset, schedule, batch=args.batch,
-                                  progress=progress)
+        with Progress(f'obai evaluate: {path.name}', dataset.sequences, 'sequences') as advance:
+            report = evaluate_dataset(checkpoint.model, dataset, schedule, batch=args.batch,
+                                      progress=advance)
     except (CheckpointError, ValueError) as error:
         print(f'obai evaluate: {error}', file=sys.stderr)
         return 2
-    report.update(checkpoint=str(path), model_id=checkpoint.model_id,
+    report.update(checkpoint=str(path), model_id=checkpoint.model_id, precision=precision,
                   iterations=schedule.iterations, first_iterations=schedule.first_iterations,
                   window=schedule.window, starts=schedule.starts, births=schedule.births,
                   sampled=schedule.sampled, descent=schedule.descent)
     print(format_table(report))
     if args.identity:
-        report['identity'] = identity_over_time(checkpoint, watching)
+        with Progress('obai evaluate --identity', SEQUENCES, 'sequences') as advance:
+            report['identity'] = identity_over_time(checkpoint, watching, progress=advance)
         print(f"objects stay in their slots in {report['identity']['same_slot']:.1%} of "
               f"{report['identity']['steps']} steps from frame to frame")
     if args.streams:
-        report['streams'] = endurance(checkpoint, watching, args.streams)
+        with Progress('obai evaluate --streams', FRAMES, 'frames') as advance:
+            report['streams'] = endurance(checkpoint, watching, args.streams, progress=advance)
         print(format_endurance(report['streams']))
     if args.json:
         write_json(args.json, report)

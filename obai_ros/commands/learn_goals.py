@@ -17,7 +17,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_checkpoint(parser)
     parser.add_argument('--out', type=output_file, metavar='FILE',
                         help='the bank (default: NAME.goals.safetensors beside the weights, where '
-                        'the nodes look for it)')
+                        'the nodes look for it); a file that is named here is replaced')
+    parser.add_argument('--force', action='store_true',
+                        help='replace the bank beside the weights, if there is one')
     parser.add_argument('--objects', type=positive, default=10_000,
                         help='objects in the bank (default: %(default)s)')
     parser.add_argument('--batch', type=positive, default=32,
@@ -36,8 +38,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Learn and write the bank; an interrupted run is continued by the same command."""
-    from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint
+    from obai_ros.model.checkpoint import checkpoint_path, load_checkpoint
     from obai_ros.model.device import choose_device, choose_precision
+    from obai_ros.planning.bank_command import beside
+    from obai_ros.progress import Progress
     from obai_ros.training.goal_learning import GoalLearning, learn_goals
     from obai_ros.whole_file import write_json
 
@@ -45,54 +49,27 @@ def run(args: argparse.Namespace) -> int:
     use_threads(args.threads)
     try:
         settings = GoalLearning(args.objects, args.batch, args.frames, args.iterations, args.seed)
-        weights = args.checkpoint or default_checkpoint()
+        weights = checkpoint_path(args.checkpoint)
+        path = args.out or beside(weights)
+        if path.exists() and not (args.out or args.force):
+            raise ValueError(f'{path} is there already: --force replaces it, --out FILE writes '
+                             f'another one')
         device = choose_device(args.device)
         # As perception_node looks unless told otherwise.
         precision, _ = choose_precision('auto', device)
         checkpoint = load_checkpoint(weights, device, precision)
-        path = args.out or weights.with_suffix('.goals.safetensors')
-        with _progress(args.objects) as advance:
-            bank = learn_goals(checkpoint, settings, path, advance)
+        with Progress('obai learn-goals', args.objects, 'objects') as advance:
+            bank = learn_goals(checkpoint, settings, path,
+                               lambda objects, scenes: advance(objects, f', {scenes} scenes'))
     except (OSError, ValueError) as error:
         print(f'obai learn-goals: {error}', file=sys.stderr)
         return 2
     error = (bank.locate(bank.mean) - bank.position).square().sum(-1).mean().sqrt().item()
     figures = {'objects': len(bank), 'model_id': bank.model_id, 'bank': str(path),
-               'readout_rmse_px': error, 'wall_s': time.monotonic() - started}
+               'precision': precision, 'readout_rmse_px': error,
+               'wall_s': time.monotonic() - started}
     print(f'{len(bank)} objects written to {path}; a linear read-out of the beliefs gives the '
           f'position within {error:.2f} px (root mean square)')
     if args.json:
         write_json(args.json, figures)
     return 0
-
-
-class _progress:
-    """A live line in a terminal; elsewhere a line now and then."""
-
-    def __init__(self, objects: int):
-        from rich.console import Console
-        from rich.progress import (BarColumn, MofNCompleteColumn, Progress, TextColumn,
-                                   TimeRemainingColumn)
-
-        console = Console(stderr=True)
-        self._quiet = not console.is_terminal
-        self._objects, self._printed = objects, time.monotonic()
-        self._display = Progress(
-            TextColumn('learning goals'), BarColumn(), MofNCompleteColumn(),
-            TextColumn('objects, {task.fields[scenes]} scenes'), TimeRemainingColumn(),
-            console=console, transient=True, disable=self._quiet)
-        self._task = self._display.add_task('', total=objects, scenes=0)
-
-    def __enter__(self):
-        self._display.start()
-        return self._advance
-
-    def __exit__(self, *_):
-        self._display.stop()
-
-    def _advance(self, objects: int, scenes: int) -> None:
-        self._display.update(self._task, completed=objects, scenes=scenes)
-        if self._quiet and time.monotonic() - self._printed > 10:
-            self._printed = time.monotonic()
-            print(f'{objects} of {self._objects} objects, {scenes} scenes', file=sys.stderr,
-                  flush=True)

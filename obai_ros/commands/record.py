@@ -55,6 +55,15 @@ def topics_of(image_topic: str) -> tuple[str, ...]:
     return images, f'{home}camera_info', *TOPICS
 
 
+def silence(topics: list[str]) -> str:
+    """Return what is said of topics on which nothing came, '' where there are none."""
+    goals = [name for name in topics if name.rpartition('/')[2] == 'goal']
+    others = [name for name in topics if name not in goals]
+    return (f'; nothing came on {", ".join(others)}' if others else '') + (
+        f'; no goal was set while it was recorded ({", ".join(goals)}), which is nothing unusual'
+        if goals else '')
+
+
 def _record(args) -> int:
     from obai_ros.nodes.guest import stop_signal
     from obai_ros.nodes.recorder_node import record
@@ -67,10 +76,10 @@ def _record(args) -> int:
                       args.namespace, args.frames, args.duration, stop.is_set)
     seconds = time.monotonic() - node.begun
     counts = {name: writer.counts[name] for name in node.topics}
-    silent = [name for name, count in counts.items() if not count]
+    silent = silence([name for name, count in counts.items() if not count])
     size = sum(file.stat().st_size for file in out.iterdir())
     print(f'{out}: {writer.counts.total()} messages, {node.frames} frames, {seconds:.1f} s, '
-          f'{size / 1e6:.1f} MB' + (f'; nothing came on {", ".join(silent)}' if silent else ''))
+          f'{size / 1e6:.1f} MB' + silent)
     if args.json:
         from obai_ros.whole_file import write_json
         write_json(args.json, {

@@ -33,9 +33,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from obai_ros.environment.scene import SceneConfig
-    from obai_ros.model.checkpoint import CheckpointError, default_checkpoint, load_checkpoint
+    from obai_ros.model.checkpoint import checkpoint_path, CheckpointError, load_checkpoint
     from obai_ros.model.device import choose_device
+    from obai_ros.planning.bank_command import beside
     from obai_ros.planning.goal_bank import GoalBank, GoalBankError
+    from obai_ros.progress import Progress
     from obai_ros.report.history import history, totals
     from obai_ros.report.reproduction import reproduce, show
     from obai_ros.training.dataset import generate_dataset
@@ -44,21 +46,26 @@ def run(args: argparse.Namespace) -> int:
 
     use_threads(args.threads)
     try:
-        path = args.checkpoint or default_checkpoint()
-        checkpoint = load_checkpoint(path, choose_device(args.device))
-        bank_path = args.bank or path.with_suffix('.goals.safetensors')
-        bank = None
-        if args.bank or bank_path.is_file():
-            bank = GoalBank.load(bank_path, checkpoint.model_id).to(checkpoint.model.device)
+        path = checkpoint_path(args.checkpoint)
+        device = choose_device(args.device)
+        checkpoint = load_checkpoint(path, device)
+        bank_path = args.bank or beside(path)
+        try:
+            bank, bankless = GoalBank.load(bank_path, checkpoint.model_id, path).to(device), ''
+        except GoalBankError as error:
+            if args.bank or bank_path.is_file():
+                raise
+            bank, bankless = None, str(error)
         scene = SceneConfig(image_size=checkpoint.config.image_size)
         dataset = generate_dataset(scene, args.sequences, 8, args.seed)
         schedule = checkpoint.schedule.careful().changed(descent=args.descent)
         legs = history(checkpoint.record)
-        shown = show(checkpoint, bank, dataset, schedule)
+        shown = show(checkpoint, bank, dataset, schedule, bankless)
         if shown.missing:
             print(f'Figure 4 is left out: {shown.missing}', file=sys.stderr)
-        print(f'evaluating {path.name} on {args.sequences} sequences ...', flush=True)
-        scores = evaluate_dataset(checkpoint.model, dataset, schedule, batch=args.batch)
+        with Progress(f'obai reproduce: {path.name}', dataset.sequences, 'sequences') as advance:
+            scores = evaluate_dataset(checkpoint.model, dataset, schedule, batch=args.batch,
+                                      progress=advance)
         print(format_table(scores), flush=True)
         page = reproduce(checkpoint, shown, scores, schedule, args.seed, legs, args.out)
     except (CheckpointError, GoalBankError, ValueError) as error:

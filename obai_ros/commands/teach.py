@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from obai_ros.arguments import (
-    add_device, add_threads, more_than_zero, output_file, positive, seed, use_threads)
+    add_device, add_precision, add_threads, more_than_zero, output_file, positive, seed,
+    use_threads)
 
 SUMMARY = "let another preset's networks learn to see from trained weights"
 
@@ -18,7 +19,8 @@ GO_ON = {'fast': 'onward', 'paper': 'taught'}
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument('--teacher', type=Path, metavar='WEIGHTS',
-                        help='weights to learn from (default: the bundled ones)')
+                        help='weights to learn from: a file, or the name of bundled ones '
+                        '(default: fast)')
     parser.add_argument('--preset', choices=('fast', 'paper'), default='paper',
                         help='whose networks learn (default: paper)')
     parser.add_argument('--pupil', type=Path, metavar='WEIGHTS',
@@ -29,9 +31,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--learning-rate', type=more_than_zero, default=1e-3)
     parser.add_argument('--seed', type=seed, default=0)
     add_device(parser)
-    parser.add_argument('--precision', choices=('float32', 'bfloat16'), default='bfloat16',
-                        help='of the convolutions (default: bfloat16)')
-    add_threads(parser)
+    add_precision(parser)
+    add_threads(parser, 0)
     parser.add_argument('--out', type=output_file, required=True, metavar='FILE',
                         help="the pupil's weights (.safetensors; .json beside)")
 
@@ -42,8 +43,8 @@ def run(args: argparse.Namespace) -> int:
 
     import torch
 
-    from obai_ros.model.checkpoint import default_checkpoint, load_checkpoint, save_checkpoint
-    from obai_ros.model.device import choose_device
+    from obai_ros.model.checkpoint import checkpoint_path, load_checkpoint, save_checkpoint
+    from obai_ros.model.device import choose_device, choose_precision
     from obai_ros.training.recipe import preset_path
     from obai_ros.training.run import machine
     from obai_ros.training.teaching import LESSONS, pupil_of, teach
@@ -64,12 +65,15 @@ def run(args: argparse.Namespace) -> int:
         if args.out.suffix != '.safetensors':
             raise ValueError(f'{args.out} should end in .safetensors')
         device = choose_device(args.device)
-        teacher = load_checkpoint(args.teacher or default_checkpoint(), device, args.precision)
+        precision, warning = choose_precision(args.precision, device, emulate=True)
+        if warning:
+            print(f'obai teach: {warning}', file=sys.stderr)
+        teacher = load_checkpoint(checkpoint_path(args.teacher), device, precision)
         torch.manual_seed(args.seed)
-        pupil = pupil_of(teacher.model, args.preset, args.precision)
+        pupil = pupil_of(teacher.model, args.preset, precision)
         before: dict = {}
         if args.pupil:
-            earlier = load_checkpoint(args.pupil, device, args.precision)
+            earlier = load_checkpoint(checkpoint_path(args.pupil), device, precision)
             if earlier.config != pupil.config:
                 raise ValueError(f'{args.pupil} is configured differently from what '
                                  f'{args.preset} would be now: expected a pupil of this teacher')
@@ -79,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         record = {
             'stage': 'taught', 'teacher': teacher.model_id, 'steps': args.steps,
             'batch': args.batch, 'sequences': -(-args.steps // LESSONS) * args.batch,
-            'learning_rate': args.learning_rate, 'seed': args.seed,
+            'learning_rate': args.learning_rate, 'precision': precision, 'seed': args.seed,
             'seconds': round(time.monotonic() - begun), 'hardware': machine(),
             'torch': torch.__version__, **({'before': before} if before else {})}
         model_id = save_checkpoint(args.out, pupil, record, teacher.schedule)

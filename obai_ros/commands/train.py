@@ -26,8 +26,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--resume', action='store_true',
                         help='continue the run in --out; its own recipe and seed count')
     parser.add_argument('--weights', type=Path, metavar='FILE',
-                        help='begin with these instead of random ones (.safetensors; weights for '
-                        'smaller images are carried over)')
+                        help='begin with these instead of random ones (.safetensors, or the name '
+                        'of bundled ones, for instance fast; weights for smaller images are '
+                        'carried over)')
     parser.add_argument('--stage', default='', metavar='NAME',
                         help='begin at this stage of the recipe, leaving out those before')
     parser.add_argument('--data', type=Path, metavar='PATH',
@@ -43,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help='save and stop after so long, pilots included')
     parser.add_argument('--validate-every', type=positive, default=500, metavar='STEPS')
     parser.add_argument('--save-every', type=at_least_zero, default=120.0, metavar='SECONDS')
-    add_threads(parser)
+    add_threads(parser, 0)
     add_device(parser)
     parser.add_argument('--devices', type=positive, default=1, metavar='N',
                         help='number of GPUs or processes per node')
@@ -52,12 +53,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from obai_ros.model.checkpoint import CheckpointError, load_checkpoint
+    from obai_ros.model.checkpoint import checkpoint_path, CheckpointError, load_checkpoint
     from obai_ros.model.device import choose_device
     from obai_ros.training.trials import try_seeds
     from obai_ros.training.recipe import preset_path, read_recipe
     from obai_ros.training.recorded import Recordings
-    from obai_ros.training.run import Hardware, STATE, train
+    from obai_ros.training.run import Hardware, resuming, STATE, train
 
     use_threads(args.threads)
     deadline = time.monotonic() + 60.0 * args.max_minutes
@@ -74,11 +75,11 @@ def run(args: argparse.Namespace) -> int:
         device = choose_device(args.device)
         preset = args.preset or ('recorded' if args.data else 'fast')
         recipe = read_recipe(args.recipe or preset_path(preset))
-        if not args.resume and (args.out / STATE).exists():
-            raise ValueError(f'{args.out} holds a run already: continue it with --resume, or '
-                             f'choose another folder with --out')
-        begin_with = load_checkpoint(args.weights) if args.weights else None
         recordings = args.data and Recordings(args.data, args.image_topic, args.resize or 'crop')
+        if not args.resume and (args.out / STATE).exists():
+            raise ValueError(f'{args.out} holds a run already: `{resuming(args.out, recordings)}` '
+                             f'continues it, and --out takes another folder for a new one')
+        begin_with = load_checkpoint(checkpoint_path(args.weights)) if args.weights else None
         hardware = Hardware('gpu' if device.type == 'cuda' else 'cpu',
                             [device.index] if ':' in args.device else args.devices, args.nodes,
                             args.strategy)

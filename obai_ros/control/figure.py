@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from obai_ros.chart import BLUE, chart, draw_quartiles, GREEN, GREY, VERMILION, write_png
 from obai_ros.control.episodes import Episodes
-from obai_ros.control.measures import ARRIVED, distances
+from obai_ros.control.measures import ARRIVED, distances, quantile
 
 COLOURS = {'feef': BLUE, 'eq14': VERMILION, 'oracle': GREEN, 'none': GREY}
 NAMES = {'feef': 'FEEF', 'eq14': 'eq. 14', 'oracle': 'true states', 'none': 'no action'}
@@ -18,9 +16,9 @@ def draw(path: str | Path, task: str, results: dict[str, Episodes]) -> None:
     """Draw the distances of the targeted objects under each planner, as a PNG file."""
     figure, ((axes,),) = chart(6.4, 4.0)
     for planner, episodes in results.items():
-        values = distances(episodes).transpose(1, 2)[episodes.targeted].numpy().T
-        draw_quartiles(axes, values, COLOURS[planner],
-                       f'{NAMES[planner]}: {np.median(values[-1]):.1f} px')
+        values = distances(episodes).transpose(1, 2)[episodes.targeted].T
+        draw_quartiles(axes, values.numpy(), COLOURS[planner],
+                       f'{NAMES[planner]}: {quantile(values[-1], 0.5):.1f} px')
     axes.axhline(ARRIVED, color='#bbbbbb', linewidth=0.8, linestyle=':')
     # Objects that nobody stops leave the picture; they must not flatten what is of interest.
     axes.set_ylim(0, 64)

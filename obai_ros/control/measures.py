@@ -59,6 +59,16 @@ def overshoot(episodes: Episodes) -> Tensor:
     return relative[episodes.targeted & (length > ARRIVED)]
 
 
+def quantile(values: Tensor, share: float) -> float | None:
+    """
+    Return what this share of the values [n] lies below, None if there are none.
+
+    Between two of them in a straight line, as everywhere in tables and charts: the median of an
+    even number is the mean of the two in the middle.
+    """
+    return values.quantile(share).item() if len(values) else None
+
+
 def summarise(episodes: Episodes) -> dict:
     """Return the figures of a benchmark, ready for JSON; None where nothing can be measured."""
     final = distances(episodes)[:, -1][episodes.targeted]
@@ -74,12 +84,10 @@ def summarise(episodes: Episodes) -> dict:
         'success_rate_4px': succeeded(episodes, ARRIVED).float().mean().item(),
         'object_success_rate_4px':
             arrived(episodes, ARRIVED)[episodes.targeted].float().mean().item(),
-        'final_distance_px': {'median': final.median().item(),
-                              'p90': final.quantile(0.9).item()},
-        'settle_steps': {'median': settled.median().item() if len(settled) else None,
+        'final_distance_px': {'median': quantile(final, 0.5), 'p90': quantile(final, 0.9)},
+        'settle_steps': {'median': quantile(settled, 0.5),
                          'settled_share': len(settled) / len(episodes.goal)},
-        'overshoot': {'median': beyond.median().item() if len(beyond) else None,
-                      'p90': beyond.quantile(0.9).item() if len(beyond) else None},
+        'overshoot': {'median': quantile(beyond, 0.5), 'p90': quantile(beyond, 0.9)},
         'energy': episodes.energy.sum().item() / max(targeted, 1),
         'pushes': pushes,
         'wrong_push_rate': int(episodes.wrong.sum()) / pushes if pushes else 0.0,

@@ -27,7 +27,9 @@ class SceneConfig:
     image_size: int = 64
     """Height and width of the image, px."""
     num_objects: int = 3
+    """Objects of a scene; the model needs a slot more."""
     shapes: tuple[str, ...] = SHAPES
+    """What objects may be: square, ellipse, heart."""
     position_range: tuple[float, float] = (0.2, 0.8)
     """Range of the centres at the start, as a fraction of the image."""
     size_range: tuple[float, float] = (1 / 6, 1 / 3)

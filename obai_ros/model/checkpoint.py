@@ -85,7 +85,8 @@ def load_checkpoint(path: str | Path, device='cpu', precision: str = 'float32') 
     path = Path(path)
     described = path.with_suffix('.json')
     if path.suffix != '.safetensors':
-        raise CheckpointError(f'{path} is not a .safetensors file: give the weights\' file')
+        raise CheckpointError(f'{path} is not a .safetensors file: give the weights\' file, '
+                              f'or the name of bundled ones ({", ".join(bundled())})')
     for file in (path, described):
         if not file.is_file():
             raise CheckpointError(f'{file} does not exist: a model is a pair of files, '
@@ -136,6 +137,28 @@ def _description(text: str) -> dict:
 def _not_finite(names: list[str]) -> str:
     others = f' and {len(names) - 1} more' if len(names) > 1 else ''
     return f'the weights {names[0]}{others} are not finite, so that nothing can come of them'
+
+
+def checkpoint_path(given: str | Path | None) -> Path:
+    """
+    Return the file of the weights that somebody names.
+
+    given: a path; a bare name, such as fast, of bundled ones; or None for the default. Whether
+    there is such a file is seen when it is loaded. Raises CheckpointError without bundled weights.
+    """
+    if given is None:
+        return default_checkpoint()
+    return default_checkpoint(str(given)) if str(given) in bundled() else Path(given)
+
+
+def bundled() -> list[str]:
+    """Return the names of the weights that come with the package; none where it has none."""
+    try:
+        folder = share_folder('models')
+    except FileNotFoundError:
+        return []
+    return sorted(file.stem for file in folder.glob('*.safetensors')
+                  if file.with_suffix('.json').is_file())
 
 
 def default_checkpoint(name: str = 'fast') -> Path:

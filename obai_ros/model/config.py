@@ -41,6 +41,7 @@ class ModelConfig:
     """How q(a) is found. network: the paper's LSTM. closed_form: where eq. 8 is least,
     given all other beliefs."""
     action_hidden_size: int = 32
+    """Units of the LSTM that infers actions, where a network does."""
     beta: float = 5.0
     """Weight of the reconstruction term (eq. 15)."""
     sigma_o: float = 0.3

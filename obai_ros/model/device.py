@@ -27,13 +27,13 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def choose_precision(name: str, device: torch.device) -> tuple[str, str]:
+def choose_precision(name: str, device: torch.device, emulate: bool = False) -> tuple[str, str]:
     """
     Return the precision of convolutions for auto, float32 or bfloat16, and what to warn of.
 
     auto takes bfloat16 where the device computes with it by itself. Where it does not, emulation
-    would be slower than float32, which is then used whatever was asked for; the warning, '' if
-    there is none, says so. Raises ValueError for another name.
+    is slower than float32, which is then used unless bfloat16 was asked for by name and is to be
+    emulated; the warning, '' if there is none, says so. Raises ValueError for another name.
     """
     if name not in PRECISIONS:
         raise ValueError(f'precision is {name!r}: expected one of {", ".join(PRECISIONS)}')
@@ -41,6 +41,10 @@ def choose_precision(name: str, device: torch.device) -> tuple[str, str]:
         return ('float32' if name == 'float32' else 'bfloat16'), ''
     if name == 'auto':
         return 'float32', ''
+    if emulate:
+        return 'bfloat16', (f'this {device.type} device does not compute with bfloat16 by itself: '
+                            f'to emulate it takes several times as long as float32, which the '
+                            f'precision auto would choose')
     return 'float32', (f'precision bfloat16 is not supported by this {device.type} device; '
                        'computing in float32')
 

@@ -75,14 +75,15 @@ class BenchmarkNode(Node):
 
 
 def time_node(case: Case, frames: int, threads: int, domain: int, logs: Path,
-              warm_up: int = 10) -> dict:
+              warm_up: int = 10, progress=lambda frames: None) -> dict:
     """
     Return what a perception_node of its own process takes for a case of batch 1, ready for JSON.
 
     ms_per_frame: from the publication of an image to the arrival of its beliefs, median and 99th
     percentile; the next image is shown when that is answered. inside_ms: medians of what the node
     itself says. lost: images that were never answered. resident_mb: of the node, at most.
-    threads: of torch in the node. logs: folder for what the node says.
+    threads: of torch in the node. logs: folder for what the node says. progress(frames): told how
+    many are answered, those of the warm-up included.
     Raises RuntimeError, in a sentence, when the node fails or loses most images, and ValueError
     for a batch, which the node does not know.
     """
@@ -105,6 +106,7 @@ def time_node(case: Case, frames: int, threads: int, domain: int, logs: Path,
                 guest.node.show()
                 if _wait(guest, supervisor, guest.node.answered, PATIENCE):
                     answers.append((guest.node.seconds, guest.node.status))
+                    progress(len(answers))
                     continue
                 lost += 1
                 if lost > 3 + len(answers) // 2:

@@ -11,12 +11,13 @@ from obai_ros.nodes.managed_node import ConfigureError
 def load_model(name: str, device='cpu', precision='float32'):
     """Load the weights that the parameter `checkpoint` names; '' means the bundled ones.
 
-    name: as for locate(); precision: of the convolutions. Returns the path of the weights and the
-    Checkpoint. Raises ConfigureError with the remedy when they are missing or damaged.
+    name: as for locate(), or the name of bundled ones; precision: of the convolutions. Returns
+    the path of the weights and the Checkpoint. Raises ConfigureError with the remedy when they
+    are missing or damaged.
     """
-    from obai_ros.model.checkpoint import CheckpointError, default_checkpoint, load_checkpoint
+    from obai_ros.model.checkpoint import checkpoint_path, CheckpointError, load_checkpoint
     try:
-        path = locate(name) if name else default_checkpoint()
+        path = checkpoint_path(locate(name) if name else None)
         return path, load_checkpoint(path, device, precision)
     except CheckpointError as error:
         raise ConfigureError(

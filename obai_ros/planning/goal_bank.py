@@ -13,6 +13,7 @@ from safetensors.torch import save as serialise
 import torch
 from torch import Tensor
 
+from obai_ros.planning.bank_command import bank_command
 from obai_ros.planning.preference import GoalError, Preference
 from obai_ros.whole_file import write_bytes
 
@@ -42,6 +43,7 @@ class GoalBank:
     traits [n, A]: what they were seen to look like, see `model.traits`. `image_size` (height,
     width) px is the extent of the goals that make sense. `model_id` is the
     hash of the weights which the beliefs came from: latents of other weights mean nothing here.
+    `file`: what it was read from, None if it was not.
     """
 
     position: Tensor
@@ -55,6 +57,7 @@ class GoalBank:
     model_id: str
     image_size: tuple[int, int]
     shapes: tuple[str, ...]
+    file: Path | None = None
 
     def __post_init__(self):
         count = len(self.position)
@@ -73,32 +76,35 @@ class GoalBank:
     # ---- files ----------------------------------------------------------------------------
 
     @staticmethod
-    def load(path: str | Path, model_id: str | None = None) -> GoalBank:
+    def load(path: str | Path, model_id: str | None = None,
+             weights: str | Path | None = None) -> GoalBank:
         """
         Read a bank; `model_id` (if given) is the model that it is going to be used with.
 
+        weights: those of that model, for the words of errors; None: those beside the bank.
         Raises GoalBankError when the file is missing, damaged, no goal bank, or of another model.
         """
         path = Path(path)
+        remedy = f'`{bank_command(path, weights)}`'
         if not path.is_file():
-            raise GoalBankError(f'there is no goal bank {path}; make it with `obai learn-goals`')
+            raise GoalBankError(f'there is no goal bank {path}; make it with {remedy}')
         try:
             with safe_open(str(path), framework='pt') as file:
                 header = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}
         except SafetensorError as error:
             raise GoalBankError(f'{path} is damaged or no safetensors file ({error}); '
-                                'make it anew with `obai learn-goals`') from error
+                                f'make it anew with {remedy}') from error
         if header.get('format') != FORMAT or not set(COLUMNS) <= set(tensors):
             raise GoalBankError(f'{path} is not a goal bank (its format is '
                                 f'{header.get("format")!r}, expected {FORMAT!r})')
         if model_id is not None and header['model_id'] != model_id:
             raise GoalBankError(
                 f'the goal bank {path} belongs to the model {header["model_id"]}, but the '
-                f'model in use is {model_id}; run `obai learn-goals` with its weights')
+                f'model in use is {model_id}; a bank of its own comes of {remedy}')
         return GoalBank(**{name: tensors[name] for name in COLUMNS}, model_id=header['model_id'],
                         image_size=tuple(json.loads(header['image_size'])),
-                        shapes=tuple(json.loads(header['shapes'])))
+                        shapes=tuple(json.loads(header['shapes'])), file=path)
 
     def save(self, path: str | Path) -> None:
         """Write the bank as safetensors; the file appears whole or not at all."""
@@ -183,13 +189,13 @@ class GoalBank:
         chosen = chosen & (self.position <= flat.amax(0) + 4 * sd_px).all(-1)
         near = chosen.nonzero().squeeze(-1)
         if len(near) < MIN_EFFECTIVE_SAMPLES:
-            raise GoalError(_too_few(len(near), restricted))
+            raise GoalError(self._too_few(len(near), restricted))
         distance = (self.position[near] - flat[:, None]).square().sum(-1)
         weights = torch.softmax(distance / (-2 * sd_px ** 2), -1)
         preference = self._moments(near, weights, covariance)
         mean, effective = preference.mean, preference.effective_samples
         if effective.min() < MIN_EFFECTIVE_SAMPLES:
-            raise GoalError(_too_few(float(effective.min()), restricted))
+            raise GoalError(self._too_few(float(effective.min()), restricted))
         if recentre:
             mean = mean + self._shift(near, weights, flat)
         return Preference(
@@ -210,7 +216,7 @@ class GoalBank:
         if failed.any():
             raise GoalError('the objects of the bank near the goal lie on one line, so that it '
                             'is not known what the other direction changes; learn a larger bank '
-                            '(`obai learn-goals --objects N`)')
+                            f'({self.larger})')
         return -(offset[:, None] @ slope).squeeze(1)
 
     def weighted(self, weights: Tensor, covariance: str = 'diagonal') -> Preference:
@@ -300,9 +306,13 @@ class GoalBank:
             raise GoalError(f'the goal ({x:g}, {y:g}) px lies outside the image, which is '
                             f'{width} px wide and {height} px high')
 
+    @property
+    def larger(self) -> str:
+        """The command that makes a bank like this of more objects, in backticks."""
+        return f'`{bank_command(self.file, larger=True)}`'
 
-def _too_few(effective: float, restricted: bool) -> str:
-    return (f'this goal rests on {effective:.1f} effective samples, at least '
-            f'{MIN_EFFECTIVE_SAMPLES:g} are needed; widen its spread'
-            f'{", drop the restriction to a class" if restricted else ""}, or learn a larger '
-            'bank (`obai learn-goals --objects N`)')
+    def _too_few(self, effective: float, restricted: bool) -> str:
+        return (f'this goal rests on {effective:.1f} effective samples, at least '
+                f'{MIN_EFFECTIVE_SAMPLES:g} are needed; widen its spread'
+                f'{", drop the restriction to a class" if restricted else ""}, or learn a larger '
+                f'bank ({self.larger})')

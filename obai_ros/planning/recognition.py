@@ -52,14 +52,14 @@ class Recogniser:
             return
         bank, parts = self._bank, []
         if wanted.shape is not None:
-            _require_enough(bank.select(shape=wanted.shape), f'of the shape {wanted.shape!r}')
+            _require_enough(bank, f'of the shape {wanted.shape!r}', shape=wanted.shape)
             index = bank.shapes.index(wanted.shape)
             parts.append(lambda reading: reading.shape_odds[..., self._shapes.column(index)])
         if wanted.colour is not None:
-            chosen = _require_enough(bank.select(colour=wanted.colour), 'of this colour')
+            chosen = _require_enough(bank, 'of this colour', colour=wanted.colour)
             parts.append(_Attribute.of(bank, bank.colour, chosen).log_odds)
         if wanted.size_range is not None:
-            chosen = _require_enough(bank.select(size_range=wanted.size_range), 'of such a size')
+            chosen = _require_enough(bank, 'of such a size', size_range=wanted.size_range)
             sizes = SIZE_STEP * (bank.size / SIZE_STEP).round()
             parts.append(_Attribute.of(bank, sizes[:, None], chosen).log_odds)
         self._known[wanted] = parts
@@ -95,14 +95,14 @@ class Reading:
         return self.shapes.log_odds(self.traits)
 
 
-def _require_enough(chosen: Tensor, words: str) -> Tensor:
-    """Return which objects of a bank are chosen; raise GoalError if they are too few."""
+def _require_enough(bank: GoalBank, words: str, **wanted) -> Tensor:
+    """Return which objects are `wanted` (see `select`); raise GoalError if they are too few."""
+    chosen = bank.select(**wanted)
     count = int(chosen.sum())
     if count < MIN_OBJECTS:
         raise GoalError(
             f'the goal bank has {count} objects {words}, at least {MIN_OBJECTS} are needed to '
-            'know one again; widen the class, or learn a larger bank (`obai learn-goals '
-            '--objects N`)')
+            f'know one again; widen the class, or learn a larger bank ({bank.larger})')
     return chosen
 
 

@@ -20,20 +20,23 @@ from obai_ros.model.schedule import Schedule
 from obai_ros.planning.feef import eq14
 from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.planning.preference import GoalError
+from obai_ros.report.annotation import with_cross, with_heads
 from obai_ros.report.history import Leg, totals
 from obai_ros.report.page import Page
 from obai_ros.training.dataset import Dataset
 from obai_ros.training.evaluation import PAPER
 from obai_ros.training.operations import OperationCounter
-from obai_ros.training.pictures import segmentation_sheet, side_by_side
+from obai_ros.training.pictures import enlarged, segmentation_sheet, side_by_side
 from obai_ros.training.validation import perceive_clip
 
 SEEN = 4
 """Frames that are inferred; the others are predicted."""
 SHOWN = 4
 """Sequences in a figure."""
-PLACES = ((0.5, 0.5), (0.3, 0.3))
-"""Where the actions of Figure 4 lead to, as fractions of the image."""
+PLACES = {'to the centre': (0.5, 0.5), 'to the top left': (0.3, 0.3)}
+"""Where the actions of Figure 4 lead to, (x, y) as fractions of the image."""
+FEW = 300
+"""With fewer sequences than this scores are rough."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,12 @@ class Shown:
 
 
 @torch.no_grad()
-def show(checkpoint: Checkpoint, bank: GoalBank | None, dataset: Dataset, schedule: Schedule
-         ) -> Shown:
+def show(checkpoint: Checkpoint, bank: GoalBank | None, dataset: Dataset, schedule: Schedule,
+         bankless: str = 'there is no goal bank for this model') -> Shown:
     """
     Infer and imagine what the figures show: quick, and all that can go wrong with a bank.
 
-    bank: of the model, for Figure 4; None leaves it out.
+    bank: of the model, for Figure 4; None leaves it out, and `bankless` says why.
     """
     images, _, fields = dataset.part(0, SHOWN, checkpoint.model.device)
     seen = min(SEEN, dataset.frames)
@@ -69,23 +72,23 @@ def show(checkpoint: Checkpoint, bank: GoalBank | None, dataset: Dataset, schedu
         belief = infer_clip(checkpoint.model, images[:, :seen], fields[:seen], schedule, noise,
                             direct_engine(checkpoint.model))
     percepts = perceive_clip(checkpoint.model, belief, images)
-    try:
-        imagined, missing = _imagine(checkpoint, bank, percepts[0]), ''
-    except GoalError as error:
-        imagined, missing = [], str(error)
+    imagined, missing = [], bankless
+    if bank is not None:
+        try:
+            imagined, missing = _imagine(checkpoint, bank, percepts[0]), ''
+        except GoalError as error:
+            missing = str(error)
     return Shown(images, percepts, imagined, missing, counter.total // len(images))
 
 
-def _imagine(checkpoint: Checkpoint, bank: GoalBank | None, now: Percept) -> list[Tensor]:
+def _imagine(checkpoint: Checkpoint, bank: GoalBank, now: Percept) -> list[Tensor]:
     """Return what actions of eq. 14 lead to. Raises GoalError where there are no such actions."""
-    if bank is None:
-        raise GoalError('there is no goal bank for this model; `obai learn-goals` makes one')
     model, size = checkpoint.model, checkpoint.config.image_size
     # As in the paper: a still image, so that eq. 14, which leaves out the velocity, is right.
     resting = Belief(now.belief.mean, torch.zeros_like(now.belief.velocity), now.belief.log_sd,
                      now.belief.velocity_log_sd)
     pictures = []
-    for place in PLACES:
+    for place in PLACES.values():
         goal = bank.toward((place[0] * size, place[1] * size), sd_px=4.0)
         try:
             action = eq14(resting.mean, goal.expand(*resting.mean.shape[:2]),
@@ -150,13 +153,25 @@ def _table(page: Page, scores: dict, schedule: Schedule, seed: int, operations: 
         f'to {schedule.births} objects that no slot explains are given one; the paper does '
         f'neither. By colour alone: the score of connected pieces of one colour, without any '
         f'model.')
+    if scores['sequences'] < FEW:
+        page.paragraph(
+            f"{scores['sequences']} sequences are few: such scores are rough, as the intervals "
+            f'show, and others with another seed. From some hundreds on (--sequences) they can be '
+            f'compared.')
 
 
 def _segmentation(page: Page, shown: Shown) -> None:
     page.heading('Figure 2: reconstruction and masks')
-    page.picture('figure2', segmentation_sheet(shown.images, shown.percepts, scale=2),
-                 'Each row: a frame, its reconstruction, and the four slots on white; four frames '
-                 'of each sequence, an action field acts on the second.')
+    objects = shown.percepts[0].masks.shape[1] - 1
+    heads = ['frame', 'reconstruction', 'background',
+             *(f'object slot {number}' for number in range(1, objects + 1))]
+    sheet = segmentation_sheet(shown.images, shown.percepts, scale=2)
+    page.picture('figure2', with_heads(sheet, heads),
+                 'Each row: a frame, its reconstruction, and what each slot shows where its mask '
+                 'is, on white. The background has a slot of its own: its mask is all that no '
+                 'object covers, and white where one does. A slot that is white all over holds no '
+                 f'object, or a white one. {len(shown.percepts)} frames of each sequence; an '
+                 'action field acts on the second.')
 
 
 def _prediction(page: Page, checkpoint: Checkpoint, shown: Shown, scores: dict) -> None:
@@ -171,7 +186,9 @@ def _prediction(page: Page, checkpoint: Checkpoint, shown: Shown, scores: dict) 
         rows += [side_by_side([*images[sequence]], 2),
                  side_by_side([*seen, *predicted[sequence]], 2)]
     sheet = side_by_side(rows, 1)
-    page.picture('figure3', sheet.repeat_interleave(2, 1).repeat_interleave(2, 2),
+    heads = [f'frame {frame}' + ('' if frame <= SEEN else ', unseen')
+             for frame in range(1, images.shape[1] + 1)]
+    page.picture('figure3', with_heads(enlarged(sheet, 2), heads),
                  f'Pairs of rows: what happens, and below it what is inferred (the first {SEEN} '
                  f'frames) and predicted (the rest).')
     errors = scores['per_frame']['mse'] + scores['per_frame']['prediction_mse']
@@ -188,11 +205,16 @@ def _goals(page: Page, shown: Shown) -> None:
     if not shown.imagined:
         page.paragraph(f'Left out: {shown.missing}.')
         return
-    columns = [shown.images[:, 0], *shown.imagined]
-    rows = [side_by_side(list(row), 2) for row in zip(*columns)]
-    page.picture('figure4', side_by_side(rows, 1).repeat_interleave(3, 1).repeat_interleave(3, 2),
+    side = shown.images.shape[-1]
+    rows = []
+    for still, *imagined in zip(shown.images[:, 0], *shown.imagined):
+        rows.append(side_by_side([enlarged(still, 3), *(
+            with_cross(enlarged(picture, 3), 3 * side * x, 3 * side * y)
+            for picture, (x, y) in zip(imagined, PLACES.values()))], 2))
+    heads = ['still image', *(f'imagined, {name}' for name in PLACES)]
+    page.picture('figure4', with_heads(side_by_side(rows, 1), heads),
                  'A still image, and what the model imagines after the action of eq. 14 towards '
-                 'the centre and towards the top left.')
+                 'the goal, which a cross marks.')
 
 
 def _history(page: Page, legs: list[Leg]) -> None:
@@ -200,19 +222,24 @@ def _history(page: Page, legs: list[Leg]) -> None:
     if not legs:
         page.paragraph('The weights do not say.')
         return
-    page.table(
-        ['stage', 'steps', 'seed', 'sequences', 'FLOPs per sequence', 'FLOPs', 'time', 'hardware'],
-        [[leg.stage, _whole(leg.steps), '?' if leg.seed is None else str(leg.seed),
-          _whole(leg.sequences), _large(leg.operations), _large(leg.total_operations),
-          _minutes(leg.seconds), leg.hardware] for leg in legs])
     total = totals(legs)
     counted = sum(leg.total_operations is not None for leg in legs)
+    head = ['stage', 'steps', 'seed', 'sequences', 'FLOPs per sequence', 'FLOPs', 'time',
+            'hardware']
+    rows = [[leg.stage, _whole(leg.steps), '?' if leg.seed is None else str(leg.seed),
+             _whole(leg.sequences), _large(leg.operations), _large(leg.total_operations),
+             _minutes(leg.seconds), leg.hardware] for leg in legs]
+    if not counted:  # of teaching, nothing but question marks
+        head, *rows = ([*row[:4], *row[6:]] for row in (head, *rows))
+    page.table(head, rows)
+    operations = (
+        f", and {_large(total['operations'])} floating-point operations in {counted} of "
+        f'{len(legs)} stages, which is as far as the record tells: the convolutions and matrix '
+        f'products of the loss and its gradient, counted with one sequence')
     page.paragraph(
         f"In all {_whole(total['steps'])} steps, {_whole(total['sequences'])} sequences, "
-        f"{_minutes(total['seconds'])}, and {_large(total['operations'])} floating-point "
-        f'operations in {counted} of {len(legs)} stages, which is as far as the record tells: the '
-        f'convolutions and matrix products of the loss and its gradient, counted with one '
-        f'sequence. The paper: 12 million sequences, four GPUs.')
+        f"{_minutes(total['seconds'])}{operations if counted else ''}. The paper: 12 million "
+        f'sequences, four GPUs.')
 
 
 def _whole(value: int | None) -> str:

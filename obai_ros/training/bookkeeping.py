@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 
 from obai_ros.model.checkpoint import spoiled
 from obai_ros.model.noise import Noise
+from obai_ros.progress import Lines
 from obai_ros.training.learner import Learner, watch_plateau
 from obai_ros.training.objective import composite_loss
 from obai_ros.training.pictures import clip_sheet
@@ -68,6 +70,7 @@ class Bookkeeping(L.Callback):
         else:
             self.videos = validation_videos(learner.recipe.scene_at(stage), count, stage.frames,
                                             stage.action_frame)
+        self.lines = Lines(f'obai train: {stage.name}', stage.steps, 'steps', learner.step)
         self.saved = self.resumed = time.monotonic()
         self.started_at, self.seconds = learner.step, learner.record['seconds']
 
@@ -90,6 +93,8 @@ class Bookkeeping(L.Callback):
             self.saved = now
             if trainer.is_global_zero:
                 save_state(self.folder / STATE, learner.state())
+        if trainer.is_global_zero and not sys.stderr.isatty():  # elsewhere Lightning has a bar
+            self.lines(learner.step)
         trainer.should_stop = trainer.should_stop or self.stop or self.far_enough
 
     def _refuse_spoiled(self, learner: Learner) -> None:

@@ -2,6 +2,8 @@
 """How good are beliefs after many frames? Scores of a filter that watches streams, by frame."""
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from obai_ros.environment.scene import SceneConfig
@@ -15,13 +17,17 @@ from obai_ros.training.validation import frame_scores
 
 ENDURANCE_SEED = 2 ** 43
 
+FRAMES = 24
+"""For which streams are watched."""
+
 SCORES = 'found', 'fari', 'fari_assigned', 'mse'
 """Share of visible objects that a slot's mask holds, and some of `validation.frame_scores`."""
 
 
 @torch.no_grad()
 def endurance(checkpoint: Checkpoint, schedule: Schedule | None = None, streams: int = 32,
-              frames: int = 24) -> dict[str, list[float]]:
+              frames: int = FRAMES, progress: Callable[[int], None] = lambda frames: None
+              ) -> dict[str, list[float]]:
     """
     Watch streams, whose objects are pushed about and pile up; return each of `SCORES` by frame.
 
@@ -44,6 +50,7 @@ def endurance(checkpoint: Checkpoint, schedule: Schedule | None = None, streams:
         for name in SCORES:
             report[name].append(float(scores[name].nanmean()))
         stream, field = go_on(stream, scene, generator)
+        progress(frame + 1)
     return report
 
 

@@ -2,6 +2,8 @@
 """Does an object stay in its slot over time?"""
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from obai_ros.environment.scene import SceneConfig
@@ -15,10 +17,14 @@ from obai_ros.training.readout import MIN_VISIBLE, centres
 
 IDENTITY_SEED = 2 ** 42
 
+SEQUENCES = 200
+"""Videos that are watched."""
+
 
 @torch.no_grad()
 def identity_over_time(checkpoint: Checkpoint, schedule: Schedule | None = None,
-                       sequences: int = 200, frames: int = 12, batch: int = 20
+                       sequences: int = SEQUENCES, frames: int = 12, batch: int = 20,
+                       progress: Callable[[int], None] = lambda sequences: None
                        ) -> dict[str, float]:
     """
     Watch videos as a stream and follow the slot that overlaps most (IoU) with each object.
@@ -51,4 +57,5 @@ def identity_over_time(checkpoint: Checkpoint, schedule: Schedule | None = None,
                 same += int((both & (slot == before[0])).sum())
                 steps += int(both.sum())
             before = slot, visible
+        progress(start + count)
     return {'same_slot': same / max(steps, 1), 'steps': steps}

@@ -22,17 +22,19 @@ def segmentation_sheet(images: Tensor, percepts: Sequence[Percept], scale: int =
     Return a picture [3, h, w] in [0, 1] with one row per sequence and frame.
 
     images: [B, T, 3, H, W]; percepts: T of them, of B sequences. A row shows the frame, its
-    reconstruction, and each slot's colours where its mask is, on white.
+    reconstruction, and each slot's colours where its mask is, on white, the background's first.
     """
     rows = []
     for sequence in range(images.shape[0]):
         for frame, percept in enumerate(percepts):
             masks = percept.masks[sequence, :, None]
             slots = masks * percept.appearance[sequence] + (1.0 - masks)
+            background = int(percept.background[sequence])
+            slots = [slots[background], *slots[:background], *slots[background + 1:]]
             pictures = [images[sequence, frame], percept.reconstruction()[sequence], *slots]
             rows.append(side_by_side(pictures, dim=2))
     sheet = side_by_side(rows, dim=1).clamp(0.0, 1.0)
-    return sheet.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
+    return enlarged(sheet, scale)
 
 
 @torch.no_grad()
@@ -64,3 +66,8 @@ def side_by_side(pictures: Sequence[Tensor], dim: int) -> Tensor:
     gap = torch.full(shape, 0.7, device=pictures[0].device)
     parts = [part for picture in pictures for part in (picture, gap)]
     return torch.cat(parts[:-1], dim)
+
+
+def enlarged(picture: Tensor, scale: int) -> Tensor:
+    """Return a picture [3, h, w] with so many times as many pixels each way, unblurred."""
+    return picture.repeat_interleave(scale, 1).repeat_interleave(scale, 2)

@@ -9,6 +9,7 @@ import yaml
 
 from obai_ros.environment.scene import SceneConfig
 from obai_ros.model.config import ASSUMED, ModelConfig
+from obai_ros.model.device import PRECISIONS
 from obai_ros.model.glimpse import PLACE
 from obai_ros.model.schedule import Schedule
 from obai_ros.settings import require_kinds
@@ -23,9 +24,12 @@ class Recipe:
     model: ModelConfig
     """The model of the last stage; earlier stages may have smaller images."""
     scene: SceneConfig
+    """What the simulator shows; recordings show what they do."""
     stages: tuple[Stage, ...]
-    precision: str = 'bfloat16'
-    """Of the convolutions: float32 or bfloat16. Everything that adds up stays in float32."""
+    """One after the other, each with the weights of the one before."""
+    precision: str = 'auto'
+    """Of the convolutions: float32, bfloat16, or auto: bfloat16 where what the run begins on
+    computes with it, and float32 elsewhere. Everything that adds up stays in float32."""
     optimizer: str = 'adam'
     """adam, or muon: orthogonal steps of weight matrices, Adam for the rest (training/muon.py)."""
     clip: float = 5.0
@@ -33,6 +37,7 @@ class Recipe:
     average: float = 0.999
     """Decay of the moving average of the weights, which is what is evaluated and shipped."""
     validation_sequences: int = 96
+    """Videos on which progress is measured."""
     inference: dict[str, float] = field(default_factory=dict)
     """What the weights that are evaluated and shipped infer with instead of what they learn with:
     of beta, sigma_o, sigma_s, sigma_psi, and iterations, refinements per frame. Learned with much
@@ -40,6 +45,9 @@ class Recipe:
 
     def __post_init__(self):
         require_kinds(self)
+        if self.precision not in PRECISIONS:
+            raise ValueError(f'precision is {self.precision!r}: expected one of '
+                             f'{", ".join(PRECISIONS)}')
         if self.optimizer not in ('adam', 'muon'):
             raise ValueError(f'the optimizer is {self.optimizer!r}: expected adam or muon')
         if not self.stages:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import platform
+import shlex
 import sys
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import lightning as L
@@ -15,10 +16,12 @@ import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from obai_ros.model.checkpoint import Checkpoint, save_checkpoint
+from obai_ros.model.device import choose_precision
 from obai_ros.training.bookkeeping import Bookkeeping, STATE
 from obai_ros.training.learner import Learner
 from obai_ros.training.recipe import preset_path, Recipe
 from obai_ros.training.recorded import Recorded, Recordings
+from obai_ros.training.stage import Stage
 from obai_ros.training.state import load_state
 
 
@@ -36,6 +39,13 @@ class Hardware:
     nodes: int = 1
     strategy: str = 'auto'
 
+    @property
+    def device(self) -> torch.device:
+        """What kind of device that is."""
+        gpu = self.accelerator == 'gpu' or (self.accelerator == 'auto'
+                                            and torch.cuda.is_available())
+        return torch.device('cuda' if gpu else 'cpu')
+
 
 def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
           begin_with: Checkpoint | None = None, begin_at: str = '',
@@ -50,6 +60,7 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
     begin_with: a model whose weights are carried over to the first stage instead of random ones.
     begin_at: name of the stage to begin at, leaving out those before; '' for the first.
     recordings: what to learn from instead of the simulator.
+    hardware: what to compute on; it chooses what the precision `auto` is, which a run then keeps.
     minutes: stop and save after so long. until: end after so many steps, counted over all stages.
     validate_every: so many steps, and at the end of a stage; save_every_s: seconds.
     say(sentence): for people.
@@ -57,8 +68,10 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
     """
     if resume:
         learner = Learner.resumed(load_state(folder / STATE))
+        _precise(learner.recipe, hardware, say)
         say(f'resuming {learner.stage.name} at step {learner.step} of {learner.stage.steps}')
     else:
+        recipe = _precise(recipe, hardware, say)
         learner = Learner(recipe, seed, recipe.index_of(begin_at) if begin_at else 0)
         if begin_with is not None:
             learner.begin_with(begin_with)
@@ -74,7 +87,7 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
         while True:
             trainer = L.Trainer(
                 accelerator=hardware.accelerator, devices=hardware.devices,
-                num_nodes=hardware.nodes, strategy=lenient(hardware.strategy, learner.recipe),
+                num_nodes=hardware.nodes, strategy=lenient(hardware.strategy, learner.stage),
                 max_epochs=1, callbacks=[books],
                 logger=TensorBoardLogger(folder, name='curves', version=''),
                 enable_checkpointing=False, enable_model_summary=False,
@@ -86,8 +99,7 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
                 return True
             if books.stop:
                 say(f'stopped at step {learner.step} of {learner.stage.name}' + (
-                    '' if until else
-                    f'; `obai train --resume` continues from {folder / STATE}'))
+                    '' if until else f'; `{resuming(folder, recordings)}` continues'))
                 break
             if learner.stage_index + 1 == len(learner.recipe.stages):
                 break
@@ -101,12 +113,29 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
     return finished
 
 
-def lenient(strategy: str, recipe: Recipe) -> str:
+def resuming(folder: Path, recordings: Recordings | None) -> str:
+    """Return the command that continues a run, which learns from these recordings."""
+    words = ['obai', 'train', '--resume', '--out', str(folder)]
+    if recordings is not None:
+        words += ['--data', str(recordings.path), '--resize', recordings.resize]
+        words += ['--image-topic', recordings.image_topic] if recordings.image_topic else []
+    return shlex.join(words)
+
+
+def _precise(recipe: Recipe, hardware: Hardware, say) -> Recipe:
+    """Return a recipe with the precision that is used, and say what there is to say about it."""
+    precision, warning = choose_precision(recipe.precision, hardware.device, emulate=True)
+    if warning:
+        say(f'warning: {warning}')
+    return replace(recipe, precision=precision)
+
+
+def lenient(strategy: str, stage: Stage) -> str:
     """
     Return the strategy, but that parameters without a gradient are no error where there are some:
     streams that are gone on with do not begin with lambda_0.
     """
-    if strategy == 'ddp' and any(stage.streams for stage in recipe.stages):
+    if strategy == 'ddp' and stage.streams:
         return 'ddp_find_unused_parameters_true'
     return strategy
 

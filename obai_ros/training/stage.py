@@ -16,6 +16,7 @@ class Stage:
     """One leg of a run: size and length of the clips, effort of inference, learning rate."""
 
     name: str
+    """What the stage is called, for `--stage` and in what is said of it."""
     steps: int
     """Optimiser steps."""
     image_size: int = 64
@@ -49,6 +50,7 @@ class Stage:
     window: int = 4
     """Frames that are refined together."""
     learning_rate: float = 3e-4
+    """Where the learning rate begins, after the warm-up."""
     final_learning_rate: float = 3e-5
     """Where the learning rate ends."""
     plateau: int | None = None
@@ -60,6 +62,7 @@ class Stage:
     """Gumbel-softmax temperature of the assignments under an action field at the start of the
     stage (Appendix D); null: the expected assignment."""
     final_temperature: float | None = None
+    """The same at the end of the stage."""
 
     def __post_init__(self):
         require_kinds(self, f'stage {self.name!r}: ')

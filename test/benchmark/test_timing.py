@@ -20,4 +20,5 @@ def test_learning_is_timed_on_clips_whatever_the_recipe_learns_from(preset):
 def test_sequences_are_counted(monkeypatch):
     monkeypatch.setattr('obai_ros.benchmark.timing._rate', lambda step, seconds: step() or 3.0)
     found = time_training(clips(read_recipe(preset_path('smoke')), 2), torch.device('cpu'))
-    assert found == {'sequences_per_s': 6.0, 'batch': 2, 'frames': 4, 'refinements': 8}
+    assert found == {'sequences_per_s': 6.0, 'batch': 2, 'precision': 'float32', 'frames': 4,
+                     'refinements': 8}

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
+import numpy as np
 import pytest
 import torch
 
 from obai_ros.control.episodes import Episodes
-from obai_ros.control.measures import overshoot, settle_steps, succeeded, summarise
+from obai_ros.control.measures import (
+    distances, overshoot, quantile, settle_steps, succeeded, summarise)
 
 
 def one_object(x, targeted=True):
@@ -43,3 +45,13 @@ def test_figures_of_a_series():
     assert figures['success_rate_4px'] == figures['object_success_rate_4px'] == 0.5
     assert figures['settle_steps'] == {'median': 1.0, 'settled_share': 0.5}
     assert figures['energy'] == 6.0 and figures['wrong_push_rate'] == 0
+
+
+@pytest.mark.parametrize('count', [1, 2, 5, 8])
+def test_a_median_is_what_the_chart_draws(count):
+    """Of an even number the mean of the two in the middle; torch.median takes the lower one."""
+    series = Episodes.join([one_object([30.0, 3.0 * number ** 2]) for number in range(count)])
+    final = distances(series)[:, -1, 0]
+    drawn = {'median': np.percentile(final, 50), 'p90': np.percentile(final, 90)}
+    assert summarise(series)['final_distance_px'] == pytest.approx(drawn)
+    assert quantile(final[:0], 0.5) is None

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load, save
 
-from obai_ros.model.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from obai_ros.model.checkpoint import (checkpoint_path, CheckpointError, default_checkpoint,
+                                       load_checkpoint, save_checkpoint)
 from obai_ros.model.config import ModelConfig
 from obai_ros.model.obai import Obai
 from obai_ros.model.schedule import Schedule
@@ -39,7 +41,7 @@ def test_missing_files_are_named(saved, tmp_path):
     path.with_suffix('.json').unlink()
     with pytest.raises(CheckpointError, match='smoke.json does not exist.*pair of files'):
         load_checkpoint(path)
-    with pytest.raises(CheckpointError, match='not a .safetensors file'):
+    with pytest.raises(CheckpointError, match=r'not a .safetensors file: .* ones \(fast, paper\)'):
         load_checkpoint(path.with_suffix('.pt'))
 
 
@@ -120,3 +122,16 @@ def test_a_failed_write_leaves_the_previous_pair(saved, monkeypatch, good):
         save_checkpoint(path, model, {})
     assert load_checkpoint(path).model_id == model_id
     assert {file.name for file in path.parent.iterdir()} == {'smoke.safetensors', 'smoke.json'}
+
+
+@pytest.mark.parametrize('given, name', [
+    (None, 'fast'), ('fast', 'fast'), (Path('paper'), 'paper')])
+def test_bundled_weights_go_by_their_name_from_anywhere(given, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert checkpoint_path(given) == default_checkpoint(name)
+    assert checkpoint_path(given).is_file()
+
+
+@pytest.mark.parametrize('path', ['mine.safetensors', 'slow', 'here/fast', 'fast.safetensors'])
+def test_other_words_are_paths(path):
+    assert checkpoint_path(path) == Path(path)

@@ -23,6 +23,15 @@ def test_the_reference_takes_over_with_a_warning(monkeypatch):
     assert precision == 'float32' and 'not supported by this cpu device' in warning
 
 
+def test_what_was_asked_for_by_name_is_emulated_with_a_warning(monkeypatch):
+    monkeypatch.setattr(device, '_computes_bfloat16', lambda device: False)
+    precision, warning = choose_precision('bfloat16', CPU, emulate=True)
+    assert precision == 'bfloat16' and 'several times as long as float32' in warning
+    assert choose_precision('auto', CPU, emulate=True) == ('float32', '')
+    monkeypatch.setattr(device, '_computes_bfloat16', lambda device: True)
+    assert choose_precision('bfloat16', CPU, emulate=True) == ('bfloat16', '')
+
+
 def test_a_version_of_torch_that_does_not_tell_is_taken_to_lack_it(monkeypatch):
     for name in ('_is_avx512_bf16_supported', '_is_amx_tile_supported'):
         monkeypatch.delattr(torch.cpu, name, raising=False)

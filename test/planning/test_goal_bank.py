@@ -176,12 +176,15 @@ def test_file_holds_the_bank(bank, tmp_path):
         bank.model_id, bank.image_size, bank.shapes)
     for name in goal_bank.COLUMNS:
         assert torch.equal(getattr(read, name), getattr(bank, name))
+    with pytest.raises(GoalError, match=f'larger bank .`obai learn-goals --checkpoint WEIGHTS '
+                                        f'--out {path} --objects N`'):
+        read.first(20).toward((32, 32), sd_px=0.1)
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
 def test_files_that_are_no_bank_of_the_model_are_refused(bank, tmp_path):
     path = tmp_path / 'toy.goals.safetensors'
-    with pytest.raises(GoalBankError, match='obai learn-goals'):
+    with pytest.raises(GoalBankError, match='make it with `obai learn-goals --checkpoint WEIGHTS'):
         GoalBank.load(path)
     bank.save(path)
     with pytest.raises(GoalBankError, match='belongs to the model 0123456789abcdef, but'):

@@ -48,7 +48,7 @@ def test_the_page_has_the_table_and_all_figures(checkpoint, tmp_path, with_bank)
     dataset = generate_dataset(SceneConfig(image_size=32), 6, 6, seed=0)
     scores = evaluate_dataset(checkpoint.model, dataset, checkpoint.schedule)
     bank = random_bank(checkpoint.config) if with_bank else None
-    shown = show(checkpoint, bank, dataset, checkpoint.schedule)
+    shown = show(checkpoint, bank, dataset, checkpoint.schedule, 'there is no bank')
     path = reproduce(checkpoint, shown, scores, checkpoint.schedule, 3, history(
         checkpoint.record), tmp_path)
     text = path.read_text()
@@ -59,9 +59,29 @@ def test_the_page_has_the_table_and_all_figures(checkpoint, tmp_path, with_bank)
     figures = {'figure2', 'figure3', 'figure3_mse'} | ({'figure4'} if with_bank else set())
     assert {file.stem for file in tmp_path.glob('*.png')} == figures
     assert text.count('data:image/png;base64,') == len(figures)
-    assert ('obai learn-goals' in text) != with_bank
+    assert ('Left out: there is no bank.' in text) != with_bank
+    assert '6 sequences are few: such scores are rough' in text
     # Self-contained: nothing is loaded from anywhere else.
     assert not re.search(r'(src|href)="(?!data:)', text)
+
+
+def test_what_no_stage_tells_has_no_column_of_question_marks(checkpoint, tmp_path):
+    """As of networks that were taught; and scores of many sequences are not called rough."""
+    dataset = generate_dataset(SceneConfig(image_size=32), 4, 4, seed=0)
+    scores = evaluate_dataset(checkpoint.model, dataset, checkpoint.schedule)
+    shown = show(checkpoint, None, dataset, checkpoint.schedule)
+    legs = history({'stage': 'taught', 'seed': 6, 'steps': 3, 'sequences': 6, 'seconds': 60})
+
+    def text_about(legs):
+        return reproduce(checkpoint, shown, {**scores, 'sequences': 300}, checkpoint.schedule, 0,
+                         legs, tmp_path).read_text()
+
+    text = text_about(legs)
+    assert '<td>taught</td><td>3</td><td>6</td><td>6</td><td>1 min</td>' in text
+    assert 'In all 3 steps, 6 sequences, 1 min. The paper: 12 million' in text
+    assert 'FLOPs' not in text and '?' not in text and 'are rough' not in text
+    text = text_about([*legs, replace(legs[0], operations=1000)])
+    assert 'FLOPs per sequence' in text and '6.00e+03 floating-point operations in 1 of 2' in text
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`obai demo` as a user starts it, with random weights: what it writes, and how it ends."""
+from contextlib import contextmanager
 import json
 import os
 from pathlib import Path
@@ -41,25 +42,48 @@ def checkpoint(weights):
     return path
 
 
-@pytest.fixture
-def start(checkpoint, tmp_path):
-    """Return a function that starts `obai demo` with further arguments."""
+@contextmanager
+def demos(checkpoint, folder):
+    """Give a function that starts `obai demo` with further arguments; end them afterwards."""
     started = []
 
     def start(*arguments):
         demo = subprocess.Popen(
             [sys.executable, '-m', 'obai_ros.cli', 'demo', '--checkpoint', str(checkpoint),
-             '--out', str(tmp_path / 'out'), *arguments],
+             '--out', str(folder / 'out'), *arguments],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
             # A shell makes its background jobs ignore SIGINT; as a user starts it, it is heard.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         started.append(demo)
         return demo
-    yield start
-    for demo in started:
-        if demo.poll() is None:
-            demo.kill()  # its children end with it
-        demo.communicate()
+    try:
+        yield start
+    finally:
+        for demo in started:
+            if demo.poll() is None:
+                demo.kill()  # its children end with it
+            demo.communicate()
+
+
+@pytest.fixture
+def start(checkpoint, tmp_path):
+    """Return a function that starts `obai demo` with further arguments."""
+    with demos(checkpoint, tmp_path) as start:
+        yield start
+
+
+SHORT = '--episodes', '2', '--steps', '10', '--seed', '4'
+
+
+@pytest.fixture(scope='module')
+def short(checkpoint, tmp_path_factory):
+    """Return the folder of an undisturbed run of SHORT, and what was said; it has copy.json."""
+    folder = tmp_path_factory.mktemp('short')
+    with demos(checkpoint, folder) as start:
+        demo = start(*SHORT, '--json', str(folder / 'copy.json'))
+        output, errors = demo.communicate(timeout=PATIENCE)
+    assert demo.returncode == 0, output + errors
+    return folder, output
 
 
 def _children(lines):
@@ -88,20 +112,17 @@ def _read_until(demo, pattern):
     pytest.fail(f'no line like {pattern!r} in {lines}; {demo.stderr.read()}')
 
 
-def test_two_short_episodes(start, tmp_path):
-    demo = start('--episodes', '2', '--steps', '5', '--seed', '3',
-                 '--json', str(tmp_path / 'copy.json'))
-    output, errors = demo.communicate(timeout=PATIENCE)
-    assert demo.returncode == 0, output + errors
+def test_two_short_episodes(short):
+    folder, output = short
     assert re.search(r'episode +2/2: .* px to the goal', output)
-    assert 'median distance to the goal after 5 steps' in output
-    out = tmp_path / 'out'
+    assert 'median distance to the goal after 10 steps' in output
+    out = folder / 'out'
     metrics = json.loads((out / 'metrics.json').read_text())
-    assert metrics == json.loads((tmp_path / 'copy.json').read_text())
-    assert (metrics['episodes'], metrics['steps'], metrics['seed']) == (2, 5, 3)
+    assert metrics == json.loads((folder / 'copy.json').read_text())
+    assert (metrics['episodes'], metrics['steps'], metrics['seed']) == (2, 10, 4)
     assert metrics['objects'] == 6 and metrics['checkpoint'] == 'smoke.safetensors'
     assert re.fullmatch('[0-9a-f]{16}', metrics['model_id'])
-    assert len(metrics['distance_px_per_step']['planner']) == 6
+    assert len(metrics['distance_px_per_step']['planner']) == 11
     assert metrics['frames_per_s'] > 1
     assert 0 < metrics['time_to_first_episode_s'] < metrics['wall_s']
     assert metrics['memory_mb'].keys() == NODES
@@ -109,26 +130,24 @@ def test_two_short_episodes(start, tmp_path):
     assert metrics['memory_growth'].keys() == NODES
     assert all(0 <= growth < 0.1 for growth in metrics['memory_growth'].values())
     with Image.open(out / 'closed_loop.gif') as gif:
-        assert gif.n_frames == 12
+        assert gif.n_frames == 22
     assert cv2.imread(str(out / 'closed_loop.png')) is not None
     assert not [path for path in out.iterdir() if path.name.startswith('.')]
     assert _children(output) == {}
 
 
-def test_the_same_seed_gives_the_same_episodes_however_long_an_answer_takes(start, tmp_path):
+def test_the_same_seed_gives_the_same_episodes_however_long_an_answer_takes(
+        start, short, tmp_path):
     """A busy machine is one that stops a node for longer than any timeout of its peers."""
-    arguments = '--episodes', '2', '--steps', '10', '--seed', '4'
-    undisturbed = start(*arguments, '--json', str(tmp_path / 'one.json'))
-    assert undisturbed.wait(PATIENCE) == 0
-    disturbed = start(*arguments, '--json', str(tmp_path / 'other.json'))
+    disturbed = start(*SHORT, '--json', str(tmp_path / 'other.json'))
     lines = _read_until(disturbed, r'episode +1/2')
     perception = _children(lines)['perception_node']
     os.kill(perception, signal.SIGSTOP)
     time.sleep(6.0)  # the simulator's own patience is 5 s
     os.kill(perception, signal.SIGCONT)
     assert disturbed.wait(PATIENCE) == 0
-    one, other = (json.loads((tmp_path / name).read_text()) for name in (
-        'one.json', 'other.json'))
+    one, other = (json.loads(path.read_text()) for path in (
+        short[0] / 'copy.json', tmp_path / 'other.json'))
     assert one['distance_px_per_step'] == other['distance_px_per_step']
 
 

@@ -318,7 +318,7 @@ def test_object_goals_need_beliefs_and_all_goals_need_a_bank(
     assert other.says('goals will be refused: there is no goal bank')
     answer = client.call(SetGoal, 'other/set_goal', goal=Goal(kind=Goal.ALL, x=5., y=5.))
     assert not answer.success
-    assert 'make it with `obai learn-goals`' in answer.message
+    assert f'make it with `obai learn-goals --checkpoint {other_weights}`' in answer.message
 
 
 def test_beliefs_of_another_model_are_refused(client, planner, model_id):

@@ -7,7 +7,9 @@ import sys
 import pytest
 import torch
 
+from obai_ros import cli
 from obai_ros.environment.scene import SceneConfig
+from obai_ros.model import device
 from obai_ros.model.belief import Belief
 from obai_ros.model.checkpoint import (Checkpoint, default_checkpoint, load_checkpoint,
                                        save_checkpoint)
@@ -165,27 +167,45 @@ def test_frames_of_streams_are_reported_some_together(frames, rows):
         assert lines[1].split()[-1] == '2.0000' and lines[-1].split()[-1] == '19.5000'
 
 
-def test_commands_generate_and_evaluate(model, tmp_path):
-    save_checkpoint(tmp_path / 'smoke.safetensors', model, {}, Schedule(1, None, 2))
-
-    def obai(*args):
-        return subprocess.run([sys.executable, '-m', 'obai_ros.cli', *map(str, args)],
-                              env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)},
-                              capture_output=True, text=True, timeout=110)
-
-    made = obai('generate', tmp_path / 'v.npz', '--sequences', 4, '--size', 32, '--frames', 5)
-    assert made.returncode == 0, made.stderr
-    done = obai('evaluate', '--checkpoint', tmp_path / 'smoke.safetensors', '--dataset',
-                tmp_path / 'v.npz', '--json', tmp_path / 'scores.json', '--device', 'cpu',
-                '--streams', 2, '--iterations', 2)
-    assert done.returncode == 0, done.stderr
+def test_commands_generate_and_evaluate(model, tmp_path, capsys):
+    weights, videos, scores = (tmp_path / name for name in (
+        'smoke.safetensors', 'v.npz', 'scores.json'))
+    save_checkpoint(weights, model, {}, Schedule(1, None, 2))
+    assert cli.main(['generate', str(videos), '--sequences', '4', '--size', '32', '--frames',
+                     '5']) == 0
+    assert cli.main(['evaluate', '--checkpoint', str(weights), '--dataset', str(videos), '--json',
+                     str(scores), '--device', 'cpu', '--precision', 'float32', '--streams', '2',
+                     '--iterations', '2']) == 0
+    said = capsys.readouterr().out
     # Streams are watched with as many refinements as videos.
-    checkpoint = load_checkpoint(tmp_path / 'smoke.safetensors')
+    checkpoint = load_checkpoint(weights)
     watched = checkpoint.schedule.careful().changed(iterations=2)
-    report = json.loads((tmp_path / 'scores.json').read_text())
+    report = json.loads(scores.read_text())
     assert report['streams'] == pytest.approx(endurance(checkpoint, watched, streams=2))
-    assert 'frames of a stream' in done.stdout
-    assert 'FARI' in done.stdout and 'paper' in done.stdout
-    assert report['sequences'] == 4
-    refused = obai('evaluate', '--checkpoint', tmp_path / 'none.safetensors')
+    assert 'frames of a stream' in said and 'FARI' in said and 'paper' in said
+    assert report['sequences'] == 4 and report['precision'] == 'float32'
+
+
+def test_a_command_ends_with_a_sentence_about_weights_that_are_not_there(tmp_path):
+    """In a process of its own: nothing else comes out of it."""
+    refused = subprocess.run(
+        [sys.executable, '-m', 'obai_ros.cli', 'evaluate', '--checkpoint', 'none.safetensors'],
+        env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)}, cwd=tmp_path,
+        capture_output=True, text=True, timeout=110)
     assert refused.returncode == 2 and 'does not exist' in refused.stderr
+    assert refused.stderr.count('\n') == 1
+
+
+@pytest.mark.parametrize('asked, able, used, words', [
+    ('auto', False, 'float32', ''), ('auto', True, 'bfloat16', ''),
+    ('bfloat16', False, 'bfloat16', 'several times as long as float32')])
+def test_the_command_computes_and_reports_in_the_precision_of_the_processor(
+        model, tmp_path, monkeypatch, capsys, asked, able, used, words):
+    monkeypatch.setattr(device, '_computes_bfloat16', lambda _: able)
+    save_checkpoint(tmp_path / 'smoke.safetensors', model, {}, Schedule(1, None, 2))
+    assert cli.main(['evaluate', '--checkpoint', str(tmp_path / 'smoke.safetensors'),
+                     '--sequences', '1', '--device', 'cpu', '--precision', asked, '--json',
+                     str(tmp_path / 'scores.json')]) == 0
+    assert json.loads((tmp_path / 'scores.json').read_text())['precision'] == used
+    error = capsys.readouterr().err
+    assert words in error and ('obai evaluate:' in error) == bool(words)

@@ -129,3 +129,19 @@ def test_command_writes_the_bank_and_its_figures(lucky, checkpoint, tmp_path, ca
     assert (tmp_path / 'random.goals.safetensors').is_file()
     assert json.loads(figures.read_text())['objects'] == 20
     assert '20 objects written to' in capsys.readouterr().out
+
+
+def test_command_replaces_a_bank_only_where_it_is_told_to(lucky, checkpoint, tmp_path, capsys):
+    weights, bank = tmp_path / 'random.safetensors', tmp_path / 'random.goals.safetensors'
+    save_checkpoint(weights, checkpoint.model, {})
+    bank.write_bytes(b'dear')
+    command = ['learn-goals', '--checkpoint', str(weights), '--objects', '20', '--batch', '4',
+               '--frames', '1', '--iterations', '1']
+    assert cli.main(command) == 2
+    assert bank.read_bytes() == b'dear'
+    assert f'{bank} is there already: --force replaces it' in capsys.readouterr().err
+    assert cli.main([*command, '--force']) == 0
+    assert len(GoalBank.load(bank, checkpoint.model_id)) == 20
+    bank.write_bytes(b'cheap')
+    assert cli.main([*command, '--out', str(bank)]) == 0
+    assert len(GoalBank.load(bank, checkpoint.model_id)) == 20

@@ -18,6 +18,7 @@ from obai_ros.training.recipe import Recipe, preset_path, read_recipe
 def test_bundled_recipes_are_sound_and_survive_json(name, preset):
     recipe = read_recipe(preset_path(name))
     assert recipe.model.preset == preset
+    assert recipe.precision == ('float32' if name == 'smoke' else 'auto')
     assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
 
 
@@ -56,6 +57,7 @@ def test_settings_beside_a_preset_change_it_and_not_another(tmp_path):
     ('validation_sequences: 0\nstages: [{name: a, steps: 1}]\n', 'validation_sequences is 0'),
     ('average: abc\nstages: [{name: a, steps: 1}]\n', "average is 'abc'"),
     ('clip: -1\nstages: [{name: a, steps: 1}]\n', 'clip is -1'),
+    ('precision: half\nstages: [{name: a, steps: 1}]\n', "precision is 'half': expected one of a"),
     ('clip: .nan\nstages: [{name: a, steps: 1}]\n', 'clip is nan'),
     ('model: smoke\nstages: [{name: a, steps: 1, image_size: 16}, '
      '{name: b, steps: 1, image_size: 24}, {name: c, steps: 1, image_size: 32}]\n', '24'),

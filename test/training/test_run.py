@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ import torch
 from obai_ros import cli
 from obai_ros.environment.scene import SceneConfig
 from obai_ros.environment.sequences import sample_sequences
+from obai_ros.model import device
 from obai_ros.model.checkpoint import CheckpointError, load_checkpoint
 from obai_ros.model.config import ModelConfig
 from obai_ros.model.noise import Noise
@@ -22,8 +24,9 @@ from obai_ros.training.bookkeeping import Diverged
 from obai_ros.training.learner import (Learner, draw_batch, learning_rate, temperature,
                                        watch_plateau)
 from obai_ros.training.objective import composite_loss
-from obai_ros.training.recipe import Recipe
-from obai_ros.training.run import Hardware, STATE, train
+from obai_ros.training.recipe import preset_path, read_recipe, Recipe
+from obai_ros.training.recorded import Recordings
+from obai_ros.training.run import Hardware, resuming, STATE, train
 from obai_ros.training.state import load_state, save_state
 from obai_ros.training.trials import Trial, try_seeds
 
@@ -67,6 +70,23 @@ def test_a_resumed_run_continues_bit_for_bit(recipe, tmp_path, stop_after, optim
         for name in moments:
             assert torch.equal(moments[name], two.moments[kind][name]), (kind, name)
     assert two.record['sequences'] == 16
+
+
+@pytest.mark.parametrize('able, used', [(True, 'bfloat16'), (False, 'float32')])
+def test_a_run_keeps_the_precision_that_it_began_with(recipe, tmp_path, monkeypatch, able, used):
+    """`auto` is settled once: another machine goes on as the first did, and says at what cost."""
+    recipe = replace(recipe, precision='auto', stages=recipe.stages[1:])
+    monkeypatch.setattr(device, '_computes_bfloat16', lambda _: able)
+    _, said = run(recipe, tmp_path, until=1)
+    assert load_state(tmp_path / STATE).recipe.precision == used
+    assert not any('warning' in line for line in said)
+    monkeypatch.setattr(device, '_computes_bfloat16', lambda _: not able)
+    _, said = run(recipe, tmp_path, resume=True, until=2)
+    assert load_state(tmp_path / STATE).recipe.precision == used
+    assert ('several times as long as float32' in said[0]) == able
+    run(recipe, tmp_path, resume=True)
+    record = load_checkpoint(tmp_path / 'smoke.safetensors').record
+    assert record['recipe']['precision'] == used
 
 
 def test_steps_with_gradients_that_are_not_finite_are_left_out(recipe, tmp_path, monkeypatch):
@@ -137,73 +157,81 @@ def test_a_trial_whose_error_is_no_number_is_left_out(recipe, tmp_path, monkeypa
             say=lambda _: None), STATE, lambda _: None)
 
 
-def test_two_processes_have_the_gradients_of_one_with_the_joint_batch(recipe, tmp_path):
-    """The smoke recipe on two gloo processes, against the mean over both shards computed here."""
-    single = replace(recipe, stages=(replace(recipe.stages[1], steps=1, warmup=1),), clip=1e9)
-    (tmp_path / 'recipe.json').write_text(json.dumps(single.to_dict()))
-    script = (
-        'import json, sys, torch\n'
-        'from pathlib import Path\n'
-        'from obai_ros.training.recipe import Recipe\n'
+@pytest.fixture(scope='module')
+def two_processes(tmp_path_factory):
+    """
+    Run clips, then streams that go on, on two gloo processes; return the recipe and the folder.
+
+    Each process keeps the gradients of its first step. The second step of streams begins with no
+    first belief: nothing of it reaches lambda_0.
+    """
+    folder, plain = tmp_path_factory.mktemp('two'), read_recipe(preset_path('smoke'))
+    clips = replace(plain.stages[1], steps=1, warmup=1)
+    streams = replace(clips, name='streams', steps=3, streams=1, frames=1, longest=9,
+                      action_frame=0)
+    recipe = replace(plain, stages=(clips, streams), clip=1e9, validation_sequences=1)
+    (folder / 'recipe.yaml').write_text(json.dumps(recipe.to_dict()))
+    (folder / 'script.py').write_text(
+        'import sys, torch\n'
+        'from obai_ros.cli import main\n'
         'from obai_ros.training.learner import Learner\n'
-        'from obai_ros.training.run import Hardware, train\n'
-        'folder = Path(sys.argv[1])\n'
         'plain = Learner.configure_gradient_clipping\n'
         'def keep(self, *args, **kwargs):\n'
-        '    grads = {n: p.grad.clone() for n, p in self.model.named_parameters()}\n'
-        '    torch.save(grads, folder / f"gradients{self.global_rank}.pt")\n'
+        '    if self.stage_index == 0:\n'
+        '        grads = {n: p.grad.clone() for n, p in self.model.named_parameters()}\n'
+        '        torch.save(grads, f"gradients{self.global_rank}.pt")\n'
         '    plain(self, *args, **kwargs)\n'
         'Learner.configure_gradient_clipping = keep\n'
-        'recipe = Recipe.from_dict(json.loads((folder / "recipe.json").read_text()))\n'
-        'train(recipe, folder / "out", hardware=Hardware("cpu", 2, strategy="ddp"),\n'
-        '      validate_every=100)\n')
-    (tmp_path / 'script.py').write_text(script)
-    done = subprocess.run([sys.executable, str(tmp_path / 'script.py'), str(tmp_path)],
-                          env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)},
-                          capture_output=True, text=True, timeout=110)
+        'sys.exit(main(sys.argv[1:]))\n')
+    done = subprocess.run(
+        [sys.executable, 'script.py', 'train', '--recipe', 'recipe.yaml', '--out', 'out',
+         '--device', 'cpu', '--devices', '2', '--strategy', 'ddp', '--threads', '1',
+         '--validate-every', '100'],
+        env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)}, cwd=folder,
+        capture_output=True, text=True, timeout=110)
     assert done.returncode == 0, done.stderr[-2000:]
-    learner = Learner(single, 0)
+    return recipe, folder
+
+
+def test_two_processes_have_the_gradients_of_one_with_the_joint_batch(two_processes):
+    """Those of the clips, against the mean over both shards computed here."""
+    recipe, folder = two_processes
+    learner = Learner(recipe, 0)
     for shard in (0, 1):
-        videos, noise = draw_batch(single, 0, 0, 0, shard, 2, 'cpu')
+        videos, noise = draw_batch(recipe, 0, 0, 0, shard, 2, 'cpu')
         loss = composite_loss(learner.model, videos.images, videos.actions,
-                              single.stages[0].schedule, noise).loss
+                              recipe.stages[0].schedule, noise).loss
         (loss / 2).backward()
     for rank in (0, 1):
-        found = torch.load(tmp_path / f'gradients{rank}.pt')
+        found = torch.load(folder / f'gradients{rank}.pt')
         for name, parameter in learner.model.named_parameters():
             scale = parameter.grad.abs().max()
             assert (found[name] - parameter.grad).abs().max() <= 1e-4 * scale, name
 
 
-def test_two_processes_learn_from_streams_that_go_on(recipe, tmp_path):
-    """The second step begins with no first belief: nothing of it reaches lambda_0."""
-    stage = replace(recipe.stages[1], steps=3, streams=1, frames=1, longest=9)
-    path = tmp_path / 'recipe.yaml'
-    path.write_text(json.dumps(replace(recipe, stages=(stage,)).to_dict()))
-    done = subprocess.run(
-        [sys.executable, '-m', 'obai_ros.cli', 'train', '--recipe', str(path), '--out',
-         str(tmp_path / 'out'), '--device', 'cpu', '--devices', '2', '--strategy', 'ddp',
-         '--threads', '1', '--validate-every', '100'],
-        env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)}, capture_output=True,
-        text=True, timeout=110)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert load_state(tmp_path / 'out' / STATE).step == 3
+def test_two_processes_learn_from_streams_that_go_on(two_processes):
+    state = load_state(two_processes[1] / 'out' / STATE)
+    assert (state.stage, state.step) == (1, 3)
 
 
-def test_the_command_stops_in_time_and_refuses_to_overwrite(tmp_path):
-    def obai(*args):
-        return subprocess.run(
-            [sys.executable, '-m', 'obai_ros.cli', 'train', '--preset', 'smoke', '--out',
-             str(tmp_path), '--device', 'cpu', *args],
-            env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)}, capture_output=True,
-            text=True, timeout=110)
+def test_the_command_stops_in_time_and_refuses_to_overwrite(tmp_path, capsys):
+    command = ['train', '--preset', 'smoke', '--out', str(tmp_path), '--device', 'cpu',
+               '--threads', '1']
+    assert cli.main([*command, '--max-minutes', '0']) == 3
+    stopped = f'stopped at step 1 of coarse; `obai train --resume --out {tmp_path}` continues'
+    assert stopped in capsys.readouterr().out
+    assert cli.main(command) == 2
+    assert (f'{tmp_path} holds a run already: `obai train --resume --out {tmp_path}` continues'
+            in capsys.readouterr().err)
+    assert cli.main([*command, '--resume']) == 0
+    assert 'resuming coarse at step 1' in capsys.readouterr().out
 
-    stopped = obai('--max-minutes', '0')
-    assert stopped.returncode == 3 and '--resume' in stopped.stdout
-    again = obai()
-    assert again.returncode == 2 and 'holds a run already' in again.stderr
-    resumed = obai('--resume')
-    assert resumed.returncode == 0 and 'resuming coarse at step 1' in resumed.stdout
+
+def test_the_command_that_continues_is_whole():
+    assert resuming(Path('my run'), None) == "obai train --resume --out 'my run'"
+    bag = Recordings(Path('bag'), '/camera/image_raw', 'letterbox')
+    assert resuming(Path('out'), bag) == ('obai train --resume --out out --data bag --resize '
+                                          'letterbox --image-topic /camera/image_raw')
 
 
 def test_a_run_begins_with_other_weights_at_a_later_stage(recipe, tmp_path):
@@ -215,6 +243,15 @@ def test_a_run_begins_with_other_weights_at_a_later_stage(recipe, tmp_path):
     assert two.record['before']['model_id'] == one.model_id and two.record['sequences'] == 8
     with pytest.raises(ValueError, match="no stage 'end': its stages are coarse, fine"):
         run(recipe, tmp_path / 'three', begin_at='end')
+
+
+def test_a_log_tells_how_far_a_run_is(recipe, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr('obai_ros.progress.EVERY', 0.0)
+    run(recipe, tmp_path, until=2)
+    run(recipe, tmp_path, resume=True, until=3)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(',')[0] for line in lines] == [
+        f'obai train: coarse: {step} of 4 steps' for step in (1, 2, 3)]
 
 
 def test_a_damaged_or_missing_state_is_refused(recipe, tmp_path):
@@ -319,18 +356,15 @@ def test_a_run_watches_for_plateaus_and_remembers_when_resumed(recipe, tmp_path,
     assert load_state(tmp_path / STATE).record['plateau']['cuts'] == 5
 
 
-def test_the_best_of_several_seeds_goes_on(tmp_path):
-    done = subprocess.run(
-        [sys.executable, '-m', 'obai_ros.cli', 'train', '--preset', 'smoke', '--out',
-         str(tmp_path), '--device', 'cpu', '--seed', '5', '--pilots', '2', '--pilot-steps', '3'],
-        env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)}, capture_output=True,
-        text=True, timeout=110)
-    assert done.returncode == 0, done.stderr
+def test_the_best_of_several_seeds_goes_on(tmp_path, capsys):
+    assert cli.main(['train', '--preset', 'smoke', '--out', str(tmp_path), '--device', 'cpu',
+                     '--threads', '1', '--seed', '5', '--pilots', '2', '--pilot-steps', '3']) == 0
+    said = capsys.readouterr().out
     trials = [load_state(tmp_path / 'pilots' / f'seed_{seed}' / STATE) for seed in (5, 6)]
     assert [trial.step for trial in trials] == [3, 3]
     chosen = load_state(tmp_path / STATE)
-    assert f'seed {chosen.seed} goes on' in done.stdout and chosen.step == 4
-    assert 'resuming coarse at step 3' in done.stdout
+    assert f'seed {chosen.seed} goes on' in said and chosen.step == 4
+    assert 'resuming coarse at step 3' in said
     assert (tmp_path / 'smoke.safetensors').exists()
 
 
