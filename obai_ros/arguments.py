@@ -50,6 +50,17 @@ def at_least_zero(text: str) -> float:
     return value
 
 
+def number(low: float, high: float) -> Callable[[str], float]:
+    """Return a type for numbers in low..high."""
+    def parse(text: str) -> float:
+        value = _number(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(
+                f'{text!r} is not a number from {low:g} to {high:g}')
+        return value
+    return parse
+
+
 def _number(text: str) -> float:
     try:
         return float(text)
@@ -128,6 +139,12 @@ def add_nodes(parser: argparse.ArgumentParser, option: str, folder: str) -> None
                         help=f'ROS_DOMAIN_ID for {option} (default: one that is free)')
     parser.add_argument('--logs', type=output_folder, default=Path(folder), metavar='FOLDER',
                         help='what the nodes say (default: %(default)s)')
+
+
+def add_node(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add --node, which node of a running system to ask."""
+    parser.add_argument('--node', default=default, metavar='NAME',
+                        help='the node to ask, such as /robot/%(default)s (default: %(default)s)')
 
 
 def use_threads(number: int | None) -> None:

@@ -56,8 +56,18 @@ def parser_of(command):
 
 
 COMMANDS = [module.name.replace('_', '-') for module in pkgutil.iter_modules(commands.__path__)]
-OPTIONS = {command: set(re.findall(r'(?<![\w-])--[a-z][a-z-]*', parser_of(command).format_help()))
-           for command in COMMANDS}
+
+
+def options_of(parser):
+    """Return the options of a parser, and those of the parsers below it."""
+    below = [child for action in parser._actions
+             if isinstance(action, argparse._SubParsersAction)
+             for child in action.choices.values()]
+    own = set(re.findall(r'(?<![\w-])--[a-z][a-z-]*', parser.format_help()))
+    return own.union(*map(options_of, below))
+
+
+OPTIONS = {command: options_of(parser_of(command)) for command in COMMANDS}
 
 
 @pytest.mark.parametrize('page', PAGES, ids=named)
