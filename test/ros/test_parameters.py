@@ -15,17 +15,40 @@ from rclpy.qos import ReliabilityPolicy
 import yaml
 
 FILE = CHECKOUT / 'config' / 'obai.yaml'
+LOOP = CHECKOUT / 'config' / 'closed_loop.yaml'
 FOREIGN = ('use_sim_time', 'qos_overrides.', 'start_type_description_service')
 
 
 def test_file_and_code_have_the_same_defaults():
-    written = yaml.safe_load(FILE.read_text())
+    # What the closed loop has a default of its own for is commented out.
+    text = re.sub(r'^    # (\w+: \S+)$', r'    \1', FILE.read_text(), flags=re.M)
+    written = yaml.safe_load(text)
     assert {name.removeprefix('/**/'): node['ros__parameters']
             for name, node in written.items()} == {
         name: {spec.name: spec.default for spec in specs} for name, specs in TABLES.items()}
     for specs in TABLES.values():
         for spec in specs:
             assert spec.refusal(spec.default) == ''
+
+
+def test_the_closed_loop_has_defaults_of_its_own_for_what_is_commented_out():
+    own = {node: set(values['ros__parameters'])
+           for node, values in yaml.safe_load(LOOP.read_text()).items()}
+    written = yaml.safe_load(FILE.read_text())
+    assert own == {node: {spec.name for spec in TABLES[node.removeprefix('/**/')]}
+                   - written[node]['ros__parameters'].keys() for node in own}
+
+
+def test_a_copy_of_the_file_is_as_good_as_the_file_and_an_edited_one_decides(
+        client, start_node, tmp_path):
+    edited = tmp_path / 'edited.yaml'
+    edited.write_text(FILE.read_text().replace('# episode_steps: 0', 'episode_steps: 7'))
+    argued = tmp_path / 'argued.yaml'  # as launch_ros writes what it is given as arguments
+    argued.write_text('/**:\n  ros__parameters: {episode_steps: 9}\n')
+    for files, steps in (([FILE], 40), ([edited], 7), ([edited, argued], 9)):
+        given = [word for file in (LOOP, *files) for word in ('--params-file', str(file))]
+        start_node('sim_node', {'__ns': f'/steps{steps}'}, arguments=given)
+        assert client.parameters(f'/steps{steps}/sim_node')['episode_steps'] == steps
 
 
 def test_perception_looks_as_carefully_as_benchmarks_do():
