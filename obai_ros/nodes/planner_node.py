@@ -24,7 +24,7 @@ class PlannerNode(ManagedNode):
 
     def __init__(self):
         self._lock = threading.Lock()  # around the agent and the newest beliefs
-        self._agent = None
+        self._agent = self._side = None
         self._newest = self._reply = None
         self._answered = 0
         self._words = ''
@@ -94,7 +94,8 @@ class PlannerNode(ManagedNode):
             self._newest = self._reply = None
 
     def destroy_node(self):
-        self._side.close()
+        if self._side is not None:  # a parameter may have been none to start with
+            self._side.close()
         super().destroy_node()
 
     def unload(self):

@@ -121,6 +121,19 @@ def with_parameters(name):
     return node
 
 
+@pytest.mark.parametrize('name, given, said', [
+    ('sim_node', 'seed:=-1', 'seed is -1'), ('camera_node', "source:=''", "source is ''"),
+    ('perception_node', 'resize:=fold', "resize is 'fold'"),
+    ('planner_node', 'goal:=centre', "goal is 'centre'"),
+    ('overlay_node', 'scale:=0', 'scale is 0'),
+    ('closed_loop', 'planner_node:goal:=centre', "goal is 'centre'")])
+def test_a_node_that_cannot_start_ends_with_that_sentence_alone(start_node, name, given, said):
+    node = start_node(name, arguments=['-p', given])
+    assert node.wait() == 2
+    assert node.says(f'parameter {said}, expected')
+    assert 'Traceback' not in node.output()
+
+
 def test_arguments_that_ros_cannot_read_end_a_node_in_a_sentence(start_node, tmp_path):
     broken = tmp_path / 'broken.yaml'
     broken.write_text('camera_node:\n  rate: 3.0\n')
