@@ -208,7 +208,7 @@ class PlannerNode(ManagedNode):
     async def _take_goal(self, message):
         """Pursue a goal from now on; return why not, or '', and in words what it is."""
         agent, scene = self._agent, None
-        if agent is not None and message.kind == Goal.IMAGE:
+        if agent is not None and message.kind == Goal.IMAGE and message.image.data:
             try:
                 picture = self._on_the_grid(image.to_rgb8(message.image), agent.size)
             except ValueError as error:
