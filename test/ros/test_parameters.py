@@ -179,7 +179,8 @@ def test_the_file_reaches_nodes_in_any_namespace(client, start_node, tmp_path):
 
 @pytest.mark.parametrize('spec, good, bad', [
     (Spec('n', 3, '', 1, 9), [1, 9], [0, 10, 3.0, True, '3']),
-    (Spec('x', 3.0, '', 0., 9.), [0.0, 9.0], [-.1, 9.1, 3, float('nan'), float('inf')]),
+    (Spec('x', 3.0, '', 0., 9.), [0.0, 9.0, 3], [
+        -.1, 9.1, 10, True, '3', float('nan'), float('inf')]),
     (Spec('rate', 3.0, '', 0., 9., least=.1), [0.0, .1, 9.0], [-.1, 1e-10, .09, 9.1]),
     (Spec('on', True, ''), [False], [0, 'true']),
     (Spec('kind', 'a', '', choices=('a', 'b')), ['b'], ['c', '', 1]),
@@ -190,6 +191,22 @@ def test_values_are_refused_in_words(spec, good, bad):
     assert [spec.refusal(value) for value in good] == [''] * len(good)
     for value in bad:
         assert spec.refusal(value) == f'{spec.name} is {value!r}, expected {spec.expected}'
+
+
+def test_integers_will_do_where_numbers_are_expected(client, start_node, tmp_path):
+    file = tmp_path / 'whole.yaml'
+    file.write_text('sim_node:\n  ros__parameters: {velocity_sd: 2, action_timeout: 7}\n')
+    start_node('sim_node', arguments=['--params-file', str(file)], rate=5)
+    values = client.parameters('sim_node')
+    assert repr([values[name] for name in ('velocity_sd', 'action_timeout', 'rate')]) == (
+        '[2.0, 7.0, 5.0]')
+    assert client.set_parameter('sim_node', 'rate', 8).successful
+    assert repr(client.parameters('sim_node')['rate']) == '8.0'
+    result = client.set_parameter('sim_node', 'rate', 2000)
+    assert not result.successful and 'rate' in result.reason
+    refused = start_node('sim_node', arguments=['-p', 'rate:=2000'])
+    assert refused.wait() == 2
+    assert refused.says('parameter rate is 2000.0, expected a number, 0 or in')
 
 
 def test_what_may_change_at_run_time():

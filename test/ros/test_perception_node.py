@@ -387,7 +387,7 @@ def test_missing_device_fails_to_configure_with_a_remedy(client, start_node, wei
 @pytest.mark.parametrize('parameter, value, words', [
     ('device', 'gpu', "device is 'gpu', expected auto, cpu, cuda or cuda:N"),
     ('iterations', -1, r'iterations is -1, expected an integer in \[0, 64\]'),
-    ('action_wait', 1, 'action_wait is 1, expected a number with a decimal point'),
+    ('action_wait', -1, r'action_wait is -1.0, expected a number in \[0.0, 60.0\]'),
 ])
 def test_a_bad_parameter_at_start_is_one_sentence(start_node, parameter, value, words):
     node = start_node('perception_node', **{parameter: value})
