@@ -176,6 +176,12 @@ def test_parameters_that_are_set_by_hand_exist():
                 assert name in {spec.name for spec in parameters.TABLES[node]}
 
 
+def test_encodings_are_those_that_are_taken():
+    from obai_ros.messages.image import ACCEPTED
+    listed = re.search(r'encoded as (.*?)\. Any other', INTERFACES.read_text(), re.S)[1]
+    assert set(re.findall(r'\w+\d\w*|[yu]{2}v[yu]|yuyv', listed)) == set(ACCEPTED)
+
+
 def test_the_layout_for_foxglove_shows_topics_of_the_table():
     topics = {f'/{row[0]}' for row in table(INTERFACES.read_text(), 'Topics', 'topic')}
     text = (ROOT / 'config' / 'foxglove.json').read_text()
