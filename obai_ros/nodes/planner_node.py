@@ -24,10 +24,11 @@ class PlannerNode(ManagedNode):
 
     def __init__(self):
         self._lock = threading.Lock()  # around the agent and the newest beliefs
-        self._agent = self._side = None
+        self._agent = None
         self._newest = self._reply = None
         self._answered = 0
         self._words = ''
+        self._side = None
         super().__init__('planner_node', PLANNER)
         self._options = {'qos_overriding_options': qos.overridable()}
         self._status = self.create_publisher(

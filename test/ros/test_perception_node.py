@@ -250,7 +250,7 @@ def spin(node):
 
 
 def spoil_encoding(message):
-    message.encoding = 'yuv422'
+    message.encoding = 'nv21'
 
 
 def spoil_data(message):
@@ -258,7 +258,7 @@ def spoil_data(message):
 
 
 BAD_IMAGES = [
-    (spoil_encoding, "image refused: the image has encoding 'yuv422', expected one of rgb8, bgr8"),
+    (spoil_encoding, "image refused: the image has encoding 'nv21', expected one of rgb8, bgr8"),
     (spoil_data, 'image refused: the image has 100 bytes of data, expected 3072'),
 ]
 
@@ -308,7 +308,7 @@ def test_images_that_are_all_refused_are_diagnosed(client, domain, weights, capf
                          or diagnostics and words in diagnostics[-1].status[0].message, words)
             assert diagnostics[-1].status[0].level == level
 
-        send([bad], DiagnosticStatus.WARN, "all images refused: the image has encoding 'yuv422'")
+        send([bad], DiagnosticStatus.WARN, "all images refused: the image has encoding 'nv21'")
         send([good], DiagnosticStatus.OK, 'processing images')
         # A driver that leaves all stamps at the same.
         slots = client.collect(SlotBeliefs, 'slots')
