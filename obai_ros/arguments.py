@@ -133,18 +133,18 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
                         'programs want them, too)')
 
 
+def add_node(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add --node, which node of a running system to ask."""
+    parser.add_argument('--node', default=default, metavar='NAME',
+                        help='the node to ask, such as /robot/%(default)s (default: %(default)s)')
+
+
 def add_nodes(parser: argparse.ArgumentParser, option: str, folder: str) -> None:
     """Add --domain and --logs, of the nodes that are started where `option` is given."""
     parser.add_argument('--domain', type=domain, metavar='ID',
                         help=f'ROS_DOMAIN_ID for {option} (default: one that is free)')
     parser.add_argument('--logs', type=output_folder, default=Path(folder), metavar='FOLDER',
                         help='what the nodes say (default: %(default)s)')
-
-
-def add_node(parser: argparse.ArgumentParser, default: str) -> None:
-    """Add --node, which node of a running system to ask."""
-    parser.add_argument('--node', default=default, metavar='NAME',
-                        help='the node to ask, such as /robot/%(default)s (default: %(default)s)')
 
 
 def use_threads(number: int | None) -> None:
