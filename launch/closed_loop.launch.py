@@ -9,22 +9,30 @@ import pathlib
 
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
-from launch_ros.substitutions import FindPackageShare
+from obai_ros.share import share_folder
 from obai_ros.transport import profiles
 
-BUNDLED = PathJoinSubstitution([FindPackageShare('obai_ros'), 'config', 'obai.yaml'])
+# Who has not said what they want gets something to look at; params_file takes precedence.
+DEFAULTS = str(share_folder('config') / 'closed_loop.yaml')
 
 ARGUMENTS = [
     DeclareLaunchArgument(
         'goal', default_value='', choices=['', 'none', 'all'],
-        description='Push all objects to (goal_x, goal_y) of params_file, or nothing; empty: as '
-                    'params_file says if one is given, otherwise all.'),
+        description='Push all objects to (goal_x, goal_y), or nothing; empty: as params_file '
+                    'says, or all if it does not.'),
+    DeclareLaunchArgument(
+        'goal_x', default_value='',
+        description="Where to, px of the model's image, to the right; empty: as params_file "
+                    'says.'),
+    DeclareLaunchArgument(
+        'goal_y', default_value='',
+        description="Where to, px of the model's image, downwards; empty: as params_file says."),
     DeclareLaunchArgument(
         'episode_steps', default_value='',
-        description='Frames until a new scene begins, 0 = never; empty: as params_file says if '
-                    'one is given, otherwise 40.'),
+        description='Frames until a new scene begins, 0 = never; empty: as params_file says, '
+                    'or 40 if it does not.'),
 ]
 
 
@@ -37,6 +45,13 @@ def check(context):
     if steps and not steps.isdecimal():
         raise ValueError(f'episode_steps is {steps!r}: expected a number of frames, 0 for '
                          'scenes without end')
+    for name in ('goal_x', 'goal_y'):
+        place = LaunchConfiguration(name).perform(context)
+        try:
+            float(place or 0)
+        except ValueError:
+            raise ValueError(f"{name} is {place!r}: expected a number of px of the model's image"
+                             ) from None
 
 
 def nodes(context):
@@ -44,14 +59,12 @@ def nodes(context):
     def value(name):
         return LaunchConfiguration(name).perform(context)
 
-    # Who has not said what they want gets something to look at.
-    untold = value('params_file') == BUNDLED.perform(context)
-    steps = value('episode_steps') or ('40' if untold else '')
-    goal = value('goal') or ('all' if untold else '')
+    steps = value('episode_steps')
     simulator = {'episode_steps': int(steps)} if steps else {}
     if value('use_sim_time') == 'true':
         simulator['publish_clock'] = True  # there is nobody else to do it
-    planner = {'goal': goal} if goal else {}
+    planner = {'goal': value('goal')} if value('goal') else {}
+    planner |= {name: float(value(name)) for name in ('goal_x', 'goal_y') if value(name)}
     planner |= {'checkpoint': value('checkpoint')} if value('checkpoint') else {}
     if value('use_sim_time'):
         planner['use_sim_time'] = value('use_sim_time') == 'true'
@@ -62,8 +75,9 @@ def nodes(context):
         'emulate_tty': True, 'ros_arguments': ['--log-level', value('log_level')],
         'remappings': [('image_raw', value('image_topic'))], 'additional_env': profiles()}
     return [
-        Node(executable='sim_node', parameters=[value('params_file'), simulator], **common),
-        Node(executable='planner_node', parameters=[value('params_file'), planner], **common),
+        Node(executable='sim_node', parameters=[DEFAULTS, value('params_file'), simulator], **common),
+        Node(executable='planner_node', parameters=[DEFAULTS, value('params_file'), planner],
+             **common),
     ]
 
 

@@ -50,6 +50,17 @@ def at_least_zero(text: str) -> float:
     return value
 
 
+def number(low: float, high: float) -> Callable[[str], float]:
+    """Return a type for numbers in low..high."""
+    def parse(text: str) -> float:
+        value = _number(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(
+                f'{text!r} is not a number from {low:g} to {high:g}')
+        return value
+    return parse
+
+
 def _number(text: str) -> float:
     try:
         return float(text)
@@ -128,6 +139,12 @@ def add_threads(parser: argparse.ArgumentParser, default: int = 1) -> None:
                         help='CPU threads; 0: one per core, which is faster with nothing else '
                         'running, and slower by far where other programs want them, too '
                         '(default: %(default)s)')
+
+
+def add_node(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add --node, which node of a running system to ask."""
+    parser.add_argument('--node', default=default, metavar='NAME',
+                        help='the node to ask, such as /robot/%(default)s (default: %(default)s)')
 
 
 def add_nodes(parser: argparse.ArgumentParser, option: str, folder: str) -> None:

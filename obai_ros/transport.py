@@ -19,4 +19,9 @@ def profiles() -> dict[str, str]:
     """
     if CHOICES & os.environ.keys():
         return {}
-    return {PROFILES: str(share_folder('config') / 'fastdds.xml')}
+    return {PROFILES: profile_file()}
+
+
+def profile_file() -> str:
+    """Return the path of the profile for Fast DDS that is in this package."""
+    return str(share_folder('config') / 'fastdds.xml')

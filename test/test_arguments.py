@@ -18,7 +18,9 @@ COMMANDS = [module.name for module in pkgutil.iter_modules(commands.__path__)]
     (arguments.count, '0', ('-1', ''), 'a whole number from 0 to'),
     (arguments.domain, '232', ('233', '-1'), 'is not a ROS domain'),
     (arguments.more_than_zero, 'inf', ('0', '-1', 'nan', 'abc'), 'is not a number above 0'),
-    (arguments.at_least_zero, '0', ('-1', 'nan', 'abc'), 'is not a number of 0 or more')])
+    (arguments.at_least_zero, '0', ('-1', 'nan', 'abc'), 'is not a number of 0 or more'),
+    (arguments.number(-1, 9), '-1', ('-1.1', '9.1', 'nan', 'inf', 'abc'),
+     'is not a number from -1 to 9')])
 def test_numbers(kind, good, bad, words):
     assert kind(good) == float(good)
     for text in bad:

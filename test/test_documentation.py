@@ -61,8 +61,18 @@ def parser_of(command):
 
 
 COMMANDS = [module.name.replace('_', '-') for module in pkgutil.iter_modules(commands.__path__)]
-OPTIONS = {command: set(re.findall(r'(?<![\w-])--[a-z][a-z-]*', parser_of(command).format_help()))
-           for command in COMMANDS}
+
+
+def options_of(parser):
+    """Return the options of a parser, and those of the parsers below it."""
+    below = [child for action in parser._actions
+             if isinstance(action, argparse._SubParsersAction)
+             for child in action.choices.values()]
+    own = set(re.findall(r'(?<![\w-])--[a-z][a-z-]*', parser.format_help()))
+    return own.union(*map(options_of, below))
+
+
+OPTIONS = {command: options_of(parser_of(command)) for command in COMMANDS}
 
 
 @pytest.mark.parametrize('page', PAGES, ids=named)
@@ -169,6 +179,12 @@ def test_parameters_that_are_set_by_hand_exist():
         for span in code(page.read_text()):
             for node, name in re.findall(r'ros2 param set /(?:\w+/)?(\w+_node) (\w+)', span):
                 assert name in {spec.name for spec in parameters.TABLES[node]}
+
+
+def test_encodings_are_those_that_are_taken():
+    from obai_ros.messages.image import ACCEPTED
+    listed = re.search(r'encoded as (.*?)\. Any other', INTERFACES.read_text(), re.S)[1]
+    assert set(re.findall(r'\w+\d\w*|[yu]{2}v[yu]|yuyv', listed)) == set(ACCEPTED)
 
 
 def test_the_layout_for_foxglove_shows_topics_of_the_table():

@@ -24,6 +24,13 @@ def executable(node: str) -> Path:
         'and use its .venv, or source install/setup.bash after `colcon build`')
 
 
+def executables() -> list[str]:
+    """Return the names of all nodes, and processes of nodes, that are installed."""
+    return sorted({path.name for prefix in prefixes()
+                   for path in (prefix / 'lib' / 'obai_ros').glob('*')
+                   if path.is_file()} - {'obai'})
+
+
 def config(name: str) -> Path:
     """Return a file of config/. Raises FileNotFoundError, in a sentence."""
     path = share_folder('config') / name

@@ -5,6 +5,7 @@ import array
 import functools
 import types
 
+import cv2
 import numpy as np
 
 from obai_ros.messages.arrays import typed
@@ -12,7 +13,14 @@ from obai_ros.messages.arrays import typed
 # Encodings of 8 bits per channel -> channels
 CHANNELS = {'rgb8': 3, 'bgr8': 3, 'rgba8': 4, 'bgra8': 4, 'mono8': 1, '8UC1': 1}
 
-ACCEPTED = ('rgb8', 'bgr8', 'rgba8', 'bgra8', 'mono8')
+# As cameras send them: brightness of two pixels, and the colour that they share, ...
+_YUV = {'yuyv': cv2.COLOR_YUV2RGB_YUYV, 'yuv422_yuy2': cv2.COLOR_YUV2RGB_YUYV,
+        'uyvy': cv2.COLOR_YUV2RGB_UYVY, 'yuv422': cv2.COLOR_YUV2RGB_UYVY}
+# ... or one colour for each pixel. OpenCV names the second pixel of the second row and the next.
+_BAYER = {'bayer_rggb8': cv2.COLOR_BayerBG2RGB, 'bayer_bggr8': cv2.COLOR_BayerRG2RGB,
+          'bayer_gbrg8': cv2.COLOR_BayerGR2RGB, 'bayer_grbg8': cv2.COLOR_BayerGB2RGB}
+
+ACCEPTED = ('rgb8', 'bgr8', 'rgba8', 'bgra8', 'mono8', 'mono16', *_YUV, *_BAYER)
 """Encodings that to_rgb8 understands. 8UC1 is not among them: it holds labels, not grey."""
 
 
@@ -25,11 +33,14 @@ def to_rgb8(msg) -> np.ndarray:
     Return the picture as [H, W, 3] uint8; it may share memory with the message.
 
     msg: has the fields of sensor_msgs/Image; encoding one of ACCEPTED. Alpha is dropped, grey is
-    repeated. Rows may be padded (step). Raises ImageError.
+    repeated, 16 bits become 8. Rows may be padded (step). Raises ImageError.
     """
     if msg.encoding not in ACCEPTED:
         raise ImageError(f'the image has encoding {msg.encoding!r}, expected one of '
-                         f'{", ".join(ACCEPTED)}: convert it before it gets here')
+                         f'{", ".join(ACCEPTED)}: let the driver send one of these (pixel_format '
+                         'of v4l2_camera and usb_cam), or image_proc convert it')
+    if msg.encoding not in CHANNELS:
+        return _develop(msg)
     image = to_array(msg)
     bridge = cv_bridge()
     # Older versions of cv_bridge take rows for a whole number of pixels.
@@ -52,17 +63,7 @@ def to_array(msg) -> np.ndarray:
         raise ImageError(f'the image has encoding {msg.encoding!r}, expected one of '
                          f'{", ".join(CHANNELS)}: convert it before it gets here')
     channels = CHANNELS[msg.encoding]
-    if msg.height == 0 or msg.width == 0:
-        raise ImageError(f'the image is empty ({msg.height} rows of {msg.width} px)')
-    if msg.step < msg.width * channels:
-        raise ImageError(f'the image has rows (step) of {msg.step} bytes, expected at least '
-                         f'{msg.width * channels} for {msg.width} px of {msg.encoding}')
-    if len(msg.data) != msg.height * msg.step:
-        raise ImageError(f'the image has {len(msg.data)} bytes of data, expected '
-                         f'{msg.height * msg.step} for {msg.height} rows of {msg.step} bytes: it '
-                         'was cut off, or its height or step is wrong')
-    rows = np.frombuffer(msg.data, np.uint8).reshape(msg.height, msg.step)
-    pixels = rows[:, :msg.width * channels]
+    pixels = _rows(msg, channels)
     if channels == 1:
         return pixels
     return np.lib.stride_tricks.as_strided(
@@ -113,3 +114,32 @@ def cv_bridge():
     except (ImportError, AttributeError, SystemError):
         return None
     return bridge if works else None
+
+
+def _develop(msg) -> np.ndarray:
+    """Return the picture of a message as cameras send it, [H, W, 3] uint8 RGB."""
+    if msg.encoding in _BAYER:
+        return cv2.cvtColor(np.ascontiguousarray(_rows(msg, 1)), _BAYER[msg.encoding])
+    values = np.ascontiguousarray(_rows(msg, 2)).reshape(msg.height, msg.width, 2)
+    if msg.encoding in _YUV:
+        if msg.width % 2:
+            raise ImageError(f'the image is {msg.width} px wide, expected an even number of '
+                             f'{msg.encoding}: two pixels share their colour')
+        return cv2.cvtColor(values, _YUV[msg.encoding])
+    grey = values.view('>u2' if msg.is_bigendian else '<u2').astype(np.uint32)
+    return np.repeat(((grey + 128) // 257).astype(np.uint8), 3, axis=-1)
+
+
+def _rows(msg, pixel: int) -> np.ndarray:
+    """Return the rows of a message, without what they end in, for `pixel` bytes per pixel."""
+    if msg.height == 0 or msg.width == 0:
+        raise ImageError(f'the image is empty ({msg.height} rows of {msg.width} px)')
+    if msg.step < msg.width * pixel:
+        raise ImageError(f'the image has rows (step) of {msg.step} bytes, expected at least '
+                         f'{msg.width * pixel} for {msg.width} px of {msg.encoding}')
+    if len(msg.data) != msg.height * msg.step:
+        raise ImageError(f'the image has {len(msg.data)} bytes of data, expected '
+                         f'{msg.height * msg.step} for {msg.height} rows of {msg.step} bytes: it '
+                         'was cut off, or its height or step is wrong')
+    rows = np.frombuffer(msg.data, np.uint8).reshape(msg.height, msg.step)
+    return rows[:, :msg.width * pixel]

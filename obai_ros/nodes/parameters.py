@@ -12,6 +12,7 @@ import re
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange
 from rcl_interfaces.msg import ParameterDescriptor, ParameterType, SetParametersResult
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.parameter import Parameter
 
 from obai_ros.nodes import qos
 
@@ -20,7 +21,7 @@ ALWAYS, UNCONFIGURED, NEVER = 'always', 'unconfigured', 'never'
 _TYPES = {
     bool: (ParameterType.PARAMETER_BOOL, 'true or false'),
     int: (ParameterType.PARAMETER_INTEGER, 'an integer'),
-    float: (ParameterType.PARAMETER_DOUBLE, 'a number with a decimal point'),
+    float: (ParameterType.PARAMETER_DOUBLE, 'a number'),
     str: (ParameterType.PARAMETER_STRING, 'a string'),
 }
 _WHEN = {
@@ -83,10 +84,13 @@ class Spec:
                 IntegerRange(from_value=int(self.low), to_value=int(self.high))]
         return descriptor
 
+    def takes_for_number(self, value) -> bool:
+        """Tell whether `value` is an integer where a number is expected: 5 where 5.0 is meant."""
+        return type(value) is int and isinstance(self.default, float)
+
     def refusal(self, value) -> str:
         """Return why `value` cannot be accepted, or '' if it can."""
-        accepted = isinstance(value, type(self.default)) and (
-            isinstance(value, bool) == isinstance(self.default, bool))
+        accepted = type(value) is type(self.default) or self.takes_for_number(value)
         if accepted and isinstance(value, float):
             accepted = math.isfinite(value)
         if accepted and self.low is not None:
@@ -268,10 +272,13 @@ class Parameters:
         self._configured = configured
         self._check = check
         self._apply = apply
+        given = node._parameter_overrides
+        given.update({one.name: one for one in self._as_meant(given.values())})
         for spec in specs:
             self._declare(spec)
         self._check_qualities()
         self._warn_of_strangers()
+        node.add_pre_set_parameters_callback(self._as_meant)
         node.add_on_set_parameters_callback(self._validate)
         node.add_post_set_parameters_callback(self._changed)
 
@@ -279,6 +286,12 @@ class Parameters:
         if name.startswith('_') or name not in self._specs:
             raise AttributeError(f'no parameter {name!r} in the table of this node')
         return self._node.get_parameter(name).value
+
+    def _as_meant(self, parameters):
+        """Return parameters with integers as numbers where these are expected, not refused."""
+        return [Parameter(one.name, value=float(one.value))
+                if one.name in self._specs and self._specs[one.name].takes_for_number(one.value)
+                else one for one in parameters]
 
     def _declare(self, spec):
         try:

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """How perception is doing: ~/status per image, /diagnostics at 1 Hz, a word if no image comes."""
 
+import os
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 from rclpy.time import Time
+from rclpy.utilities import get_rmw_implementation_identifier
 
 from obai_ros.msg import PerceptionStatus
 from obai_ros.nodes import qos
+from obai_ros.transport import profile_file, PROFILES
 
 _SILENCE = 5.0
 """Seconds without an image after which that is said, and said again."""
@@ -18,6 +21,16 @@ _RECENT = 2.0
 """Seconds without an answer after which it is amiss that images are refused."""
 
 
+_ADVICE = 60.0
+"""Seconds after which it is said again why images are lost."""
+
+_FEW = 5
+"""Images that may be lost without a word, while both sides still find each other."""
+
+_LARGE = 100_000
+"""Bytes of an image from which on Fast DDS by itself is known to lose some."""
+
+
 class PerceptionHealth:
     """Counts, measures and reports for one perception node."""
 
@@ -25,6 +38,8 @@ class PerceptionHealth:
         self._node = node
         self._observer = None
         self._topic = None
+        self._lost = 0
+        self._size = None  # of the newest image, bytes
         self._idle = 'not active'
         self._quiet_since = 0.0
         self._answered = 0.0
@@ -50,9 +65,22 @@ class PerceptionHealth:
         self._quiet_since = time.monotonic()
         self._answered, self._refusal = -float('inf'), ''
 
-    def seen(self) -> None:
-        """Note that an image arrived."""
-        self._quiet_since = time.monotonic()
+    def seen(self, size: int) -> None:
+        """Note that an image of so many bytes arrived."""
+        self._quiet_since, self._size = time.monotonic(), size
+
+    def lost(self, event) -> None:
+        """Note that images were lost on the way, and say what helps if they are large."""
+        self._lost += event.total_count_change
+        if (self._lost < _FEW or self._size is not None and self._size < _LARGE
+                or 'fastrtps' not in get_rmw_implementation_identifier()):
+            return
+        size = '' if self._size is None else f' (these have {self._size / 1e6:.1f} MB)'
+        own = ', as this process has been' if os.environ.get(PROFILES) else ''
+        self._node.get_logger().warning(
+            f'{self._lost} images on {self._topic} were lost on the way so far: Fast DDS by '
+            f'itself loses large ones{size}; start all processes, the driver of the camera too, '
+            f'with {PROFILES}={profile_file()}{own}', throttle_duration_sec=_ADVICE)
 
     def refused(self, reason: str) -> None:
         """Note that an image was refused."""
@@ -87,6 +115,7 @@ class PerceptionHealth:
             'images per s': rate,
             'processed': self._processed,
             'dropped': status.dropped,
+            'lost on the way': self._lost,
             'refused': self._node.complaints.count('image', 'action'),
             'actions missing': self._node.complaints.count('missing'),
             'inference, ms': f'{status.infer_s * 1e3:.1f}',

@@ -89,7 +89,8 @@ class PerceptionNode(ManagedNode):
             ActionField, 'applied_action_field', self._receive_action, qos.DATA,
             qos_overriding_options=qos.overridable())
         self._images = image_input.subscribe(
-            self, self.settings.image_transport, self._receive_image, qos.IMAGE_IN)
+            self, self.settings.image_transport, self._receive_image, qos.IMAGE_IN,
+            self._health.lost)
         # The queue of images holds one. What was applied to an image that a newer one has pushed
         # out of it may say that the newer one does not follow, and nothing but its arrival tells
         # of that image. Hence actions that have come are received before an image is looked at:
@@ -122,7 +123,7 @@ class PerceptionNode(ManagedNode):
         if not (self.active and self._enabled):
             return
         begin = time.monotonic()
-        self._health.seen()
+        self._health.seen(len(message.data))
         try:
             picture = image_input.to_rgb8(message)
         except ValueError as error:

@@ -28,6 +28,7 @@ class PlannerNode(ManagedNode):
         self._newest = self._reply = None
         self._answered = 0
         self._words = ''
+        self._side = None
         super().__init__('planner_node', PLANNER)
         self._options = {'qos_overriding_options': qos.overridable()}
         self._status = self.create_publisher(
@@ -94,7 +95,8 @@ class PlannerNode(ManagedNode):
             self._newest = self._reply = None
 
     def destroy_node(self):
-        self._side.close()
+        if self._side is not None:  # a parameter may have been none to start with
+            self._side.close()
         super().destroy_node()
 
     def unload(self):
@@ -207,7 +209,7 @@ class PlannerNode(ManagedNode):
     async def _take_goal(self, message):
         """Pursue a goal from now on; return why not, or '', and in words what it is."""
         agent, scene = self._agent, None
-        if agent is not None and message.kind == Goal.IMAGE:
+        if agent is not None and message.kind == Goal.IMAGE and message.image.data:
             try:
                 picture = self._on_the_grid(image.to_rgb8(message.image), agent.size)
             except ValueError as error:

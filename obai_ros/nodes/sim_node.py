@@ -60,6 +60,7 @@ class SimNode(Node):
         self._action = None
         self._answerable = collections.deque(maxlen=1 if settings.synchronous else ANSWERABLE)
         self._moot = frozenset()
+        self._deserted = -1            # episode of which it was said that nothing is left in view
         self._repeated = None          # stamp of the frame that was last sent more than once
         self._born = time.monotonic()
         self._asked = self._sent = 0.  # monotonic s: frame published first, and last
@@ -212,8 +213,9 @@ class SimNode(Node):
             self._moot = frozenset(self._answerable)
             self._answerable.clear()
         self._answerable.append(self._stamp)
-        header = self._header()
-        self._objects.publish(object_states.write(**self._world.objects(), msg=ObjectStates(
+        header, objects = self._header(), self._world.objects()
+        self._say_if_deserted(objects['visible_pixels'])
+        self._objects.publish(object_states.write(**objects, msg=ObjectStates(
             header=header, frame=self._frame, episode=self._world.episode)))
         self._labels.publish(image.from_numpy(self._world.labels, '8UC1', Image(header=header)))
         self._camera_info.header = header
@@ -222,6 +224,16 @@ class SimNode(Node):
             self._clocks.publish(ClockMessage(clock=header.stamp))
         self._asked = time.monotonic()
         self._send_image()
+
+    def _say_if_deserted(self, visible):
+        """Say once in a scene that nothing is left in view, unless another one follows anyway."""
+        if visible.any() or self.settings.episode_steps or self._deserted == self._world.episode:
+            return
+        self._deserted = self._world.episode
+        self.get_logger().warning(
+            'no object is visible any more, and those that have left the image do not come back: '
+            '~/reset (`obai reset`) begins a new scene, the parameter episode_steps does so every '
+            'so many frames; a goal keeps objects in view')
 
     def _send_image(self):
         self._images.publish(

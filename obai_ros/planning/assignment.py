@@ -41,8 +41,10 @@ class Unlikeness:
 def require_as_many(present: int, wanted: int) -> None:
     """Raise GoalError unless a goal image shows as many objects as are in view."""
     if present != wanted:
-        raise GoalError(f'the goal image shows {wanted} objects, but {present} are in view; '
-                        'show the same objects in both, or allow a partial match')
+        raise GoalError(
+            f'the goal image shows {wanted} {"object" if wanted == 1 else "objects"}, but '
+            f'{present} {"is" if present == 1 else "are"} in view; show the same objects in both, '
+            'or allow a partial match')
 
 
 def cheapest(cost: list[list[float]]) -> list[int]:

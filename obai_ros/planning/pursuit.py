@@ -216,7 +216,7 @@ class Pursuit:
             return self._dynamics.new_tensor([(goal.x, goal.y)])
         scene = goal.scene
         if scene is None:
-            raise GoalError('a goal of kind IMAGE needs an image')
+            raise GoalError('no picture was given: kind 4 needs `image`')
         if not scene.objects.any():
             raise GoalError('no object was found in the goal image, so there is nothing to do')
         shown = scene.shown()

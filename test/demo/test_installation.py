@@ -23,6 +23,8 @@ def test_the_first_prefix_that_has_the_file_wins(tmp_path, monkeypatch):
     _install(under, 'lib', 'obai_ros', 'planner_node')
     wanted = _install(over, 'lib', 'obai_ros', 'planner_node')
     assert installation.executable('planner_node') == wanted
+    _install(here, 'lib', 'obai_ros', 'obai')
+    assert installation.executables() == ['planner_node', 'sim_node']
     assert installation.ament_prefix_path() == os.pathsep.join(map(str, (over, under, here)))
 
 

@@ -68,13 +68,56 @@ def test_reading_copies_nothing(encoding):
     assert np.shares_memory(image.to_array(sent), np.frombuffer(sent.data, np.uint8))
 
 
-@pytest.mark.parametrize('encoding', ['16UC1', 'yuv422', '32FC1', '', '8UC1'])
+@pytest.mark.parametrize('encoding', ['16UC1', 'nv21', '32FC1', '', '8UC1'])
 def test_another_encoding_is_refused_by_name_with_the_list(encoding):
     sent = message(picture('rgb8'), encoding)
     with pytest.raises(image.ImageError) as refusal:
         image.to_rgb8(sent)
     assert repr(encoding) in str(refusal.value)
     assert all(accepted in str(refusal.value) for accepted in image.ACCEPTED)
+    assert 'pixel_format' in str(refusal.value) and 'image_proc' in str(refusal.value)
+
+
+@pytest.mark.parametrize('padding', [0, 3])
+@pytest.mark.parametrize('encoding, order', [
+    ('yuyv', [0, 1]), ('yuv422_yuy2', [0, 1]), ('uyvy', [1, 0]), ('yuv422', [1, 0])])
+def test_a_camera_may_send_brightness_and_shared_colour(encoding, order, padding):
+    # Red and green by the standard of television (BT.601), two pixels of each.
+    red, green = [(81, 90), (81, 240)], [(145, 54), (145, 34)]
+    pixels = np.array([red + green] * 3, np.uint8)[..., order]
+    converted = image.to_rgb8(message(pixels, encoding, padding))
+    expected = [[(255, 0, 0)] * 2 + [(0, 255, 0)] * 2] * 3
+    np.testing.assert_allclose(converted, expected, atol=2)
+    with pytest.raises(image.ImageError, match='3 px wide, expected an even number'):
+        image.to_rgb8(message(pixels[:, :3], encoding))
+
+
+@pytest.mark.parametrize('padding', [0, 3])
+@pytest.mark.parametrize('encoding', ['bayer_rggb8', 'bayer_bggr8', 'bayer_gbrg8', 'bayer_grbg8'])
+def test_a_camera_may_send_one_colour_for_each_pixel(encoding, padding):
+    colour = {'r': 200, 'g': 100, 'b': 30}
+    tile = np.array([colour[name] for name in encoding[6:10]], np.uint8).reshape(2, 2)
+    converted = image.to_rgb8(message(np.tile(tile, (4, 5)), encoding, padding))
+    assert (converted == tuple(colour.values())).all() and converted.shape == (8, 10, 3)
+
+
+@pytest.mark.parametrize('padding', [0, 4])
+@pytest.mark.parametrize('big', [0, 1])
+def test_grey_of_16_bits_becomes_grey_of_8(big, padding):
+    grey = np.array([[0, 128, 129, 257], [32768, 65406, 65407, 65535]])
+    pixels = grey.astype('>u2' if big else '<u2').view(np.uint8).reshape(2, 4, 2)
+    sent = message(pixels, 'mono16', padding)
+    sent.is_bigendian = big
+    np.testing.assert_array_equal(
+        image.to_rgb8(sent), np.round(grey / 257).astype(np.uint8)[..., None].repeat(3, -1))
+
+
+@pytest.mark.parametrize('encoding', ['mono16', 'yuyv', 'bayer_rggb8'])
+def test_what_a_camera_sends_may_be_cut_off_too(encoding):
+    sent = message(picture('rgb8'), encoding)
+    del sent.data[-1]
+    with pytest.raises(image.ImageError, match='104 bytes of data, expected 105'):
+        image.to_rgb8(sent)
 
 
 @pytest.mark.parametrize('change, words', [

@@ -202,7 +202,7 @@ def test_picture_is_not_taken_over_by_what_was_looked_at_less_often(pursuit):
 
 def test_picture_of_another_number_of_objects_only_if_that_is_allowed(pursuit):
     shown = sight((False, True, False, False), (0, 0, 1, 0), (RED, RED, BLUE, RED))
-    with pytest.raises(GoalError, match='shows 1 objects, but 2 are in view'):
+    with pytest.raises(GoalError, match='shows 1 object, but 2 are in view'):
         pursuit.choose(Goal(Kind.IMAGE, scene=shown), sight())
     pursuit.choose(Goal(Kind.IMAGE, scene=shown, partial=True), sight())
     assert about(pursuit, sight()) == {0: (20, 8)}
@@ -236,7 +236,7 @@ NONE_IN_VIEW = sight([False] * 4)
     (of_class(5.0, 5.0, None, (0.5, 0.5, 0.5)), sight(),
      'has 0 objects of this colour'),
     (of_class(5.0, 5.0, None, None, (9.0, 4.0)), sight(), 'range of sizes'),
-    (Goal(Kind.IMAGE), sight(), 'needs an image'),
+    (Goal(Kind.IMAGE), sight(), 'no picture was given: kind 4 needs `image`'),
     (Goal(Kind.IMAGE, scene=NONE_IN_VIEW), sight(), 'no object was found in the goal image'),
     (Goal(Kind.IMAGE, scene=sight()), None, 'no beliefs have arrived yet'),
 ])

@@ -62,7 +62,8 @@ def start_launch(domain, tmp_path):
 
 
 @pytest.mark.parametrize('name, own', [('perception', set()), ('camera', {'source'}),
-                                       ('closed_loop', {'goal', 'episode_steps'})])
+                                       ('closed_loop', {'goal', 'goal_x', 'goal_y',
+                                                        'episode_steps'})])
 def test_arguments_are_declared_and_described(name, own):
     path = CHECKOUT / 'launch' / f'{name}.launch.py'
     description = sources.get_launch_description_from_python_launch_file(str(path))
@@ -120,12 +121,14 @@ def test_a_file_of_parameters_decides_where_no_argument_does(client, start_launc
                     '/**/planner_node:\n  ros__parameters: {goal: none, use_sim_time: true}\n'
                     '/**/perception_node:\n  ros__parameters: {use_sim_time: true}\n')
     launched = [start_launch('closed_loop', namespace='mine', params_file=str(mine)),
-                start_launch('closed_loop', namespace='both', params_file=str(mine), goal='all'),
+                start_launch('closed_loop', namespace='both', params_file=str(mine), goal='all',
+                             goal_x='20'),
                 start_launch('closed_loop', namespace='bundled')]
     for space, steps, goal in (('mine', 7, 'none'), ('both', 7, 'all'), ('bundled', 40, 'all')):
         assert client.parameters(f'/{space}/sim_node')['episode_steps'] == steps
         planner = client.parameters(f'/{space}/planner_node')
         assert (planner['goal'], planner['use_sim_time']) == (goal, space != 'bundled')
+        assert planner['goal_x'] == (20. if space == 'both' else 32.)
         perception = client.parameters(f'/{space}/perception_node')
         assert perception['use_sim_time'] == (space != 'bundled')
     ended_cleanly(launched, 4)
@@ -144,6 +147,7 @@ def test_simulated_time_comes_from_the_simulator(client, start_launch, weights):
      'params_file /nowhere.yaml does not exist: give the path'),
     ('closed_loop', {'episode_steps': 'abc'}, "episode_steps is 'abc': expected a number"),
     ('closed_loop', {'episode_steps': '-1'}, "episode_steps is '-1': expected a number"),
+    ('closed_loop', {'goal_x': 'left'}, "goal_x is 'left': expected a number of px"),
     ('closed_loop', {'image_transport': 'compressed'},
      'image_transport is compressed, but the simulator publishes raw images only'),
     ('camera', {'image_transport': 'compressed'},

@@ -15,17 +15,40 @@ from rclpy.qos import ReliabilityPolicy
 import yaml
 
 FILE = CHECKOUT / 'config' / 'obai.yaml'
+LOOP = CHECKOUT / 'config' / 'closed_loop.yaml'
 FOREIGN = ('use_sim_time', 'qos_overrides.', 'start_type_description_service')
 
 
 def test_file_and_code_have_the_same_defaults():
-    written = yaml.safe_load(FILE.read_text())
+    # What the closed loop has a default of its own for is commented out.
+    text = re.sub(r'^    # (\w+: \S+)$', r'    \1', FILE.read_text(), flags=re.M)
+    written = yaml.safe_load(text)
     assert {name.removeprefix('/**/'): node['ros__parameters']
             for name, node in written.items()} == {
         name: {spec.name: spec.default for spec in specs} for name, specs in TABLES.items()}
     for specs in TABLES.values():
         for spec in specs:
             assert spec.refusal(spec.default) == ''
+
+
+def test_the_closed_loop_has_defaults_of_its_own_for_what_is_commented_out():
+    own = {node: set(values['ros__parameters'])
+           for node, values in yaml.safe_load(LOOP.read_text()).items()}
+    written = yaml.safe_load(FILE.read_text())
+    assert own == {node: {spec.name for spec in TABLES[node.removeprefix('/**/')]}
+                   - written[node]['ros__parameters'].keys() for node in own}
+
+
+def test_a_copy_of_the_file_is_as_good_as_the_file_and_an_edited_one_decides(
+        client, start_node, tmp_path):
+    edited = tmp_path / 'edited.yaml'
+    edited.write_text(FILE.read_text().replace('# episode_steps: 0', 'episode_steps: 7'))
+    argued = tmp_path / 'argued.yaml'  # as launch_ros writes what it is given as arguments
+    argued.write_text('/**:\n  ros__parameters: {episode_steps: 9}\n')
+    for files, steps in (([FILE], 40), ([edited], 7), ([edited, argued], 9)):
+        given = [word for file in (LOOP, *files) for word in ('--params-file', str(file))]
+        start_node('sim_node', {'__ns': f'/steps{steps}'}, arguments=given)
+        assert client.parameters(f'/steps{steps}/sim_node')['episode_steps'] == steps
 
 
 def test_perception_looks_as_carefully_as_benchmarks_do():
@@ -98,6 +121,19 @@ def with_parameters(name):
     return node
 
 
+@pytest.mark.parametrize('name, given, said', [
+    ('sim_node', 'seed:=-1', 'seed is -1'), ('camera_node', "source:=''", "source is ''"),
+    ('perception_node', 'resize:=fold', "resize is 'fold'"),
+    ('planner_node', 'goal:=centre', "goal is 'centre'"),
+    ('overlay_node', 'scale:=0', 'scale is 0'),
+    ('closed_loop', 'planner_node:goal:=centre', "goal is 'centre'")])
+def test_a_node_that_cannot_start_ends_with_that_sentence_alone(start_node, name, given, said):
+    node = start_node(name, arguments=['-p', given])
+    assert node.wait() == 2
+    assert node.says(f'parameter {said}, expected')
+    assert 'Traceback' not in node.output()
+
+
 def test_arguments_that_ros_cannot_read_end_a_node_in_a_sentence(start_node, tmp_path):
     broken = tmp_path / 'broken.yaml'
     broken.write_text('camera_node:\n  rate: 3.0\n')
@@ -143,7 +179,8 @@ def test_the_file_reaches_nodes_in_any_namespace(client, start_node, tmp_path):
 
 @pytest.mark.parametrize('spec, good, bad', [
     (Spec('n', 3, '', 1, 9), [1, 9], [0, 10, 3.0, True, '3']),
-    (Spec('x', 3.0, '', 0., 9.), [0.0, 9.0], [-.1, 9.1, 3, float('nan'), float('inf')]),
+    (Spec('x', 3.0, '', 0., 9.), [0.0, 9.0, 3], [
+        -.1, 9.1, 10, True, '3', float('nan'), float('inf')]),
     (Spec('rate', 3.0, '', 0., 9., least=.1), [0.0, .1, 9.0], [-.1, 1e-10, .09, 9.1]),
     (Spec('on', True, ''), [False], [0, 'true']),
     (Spec('kind', 'a', '', choices=('a', 'b')), ['b'], ['c', '', 1]),
@@ -154,6 +191,22 @@ def test_values_are_refused_in_words(spec, good, bad):
     assert [spec.refusal(value) for value in good] == [''] * len(good)
     for value in bad:
         assert spec.refusal(value) == f'{spec.name} is {value!r}, expected {spec.expected}'
+
+
+def test_integers_will_do_where_numbers_are_expected(client, start_node, tmp_path):
+    file = tmp_path / 'whole.yaml'
+    file.write_text('sim_node:\n  ros__parameters: {velocity_sd: 2, action_timeout: 7}\n')
+    start_node('sim_node', arguments=['--params-file', str(file)], rate=5)
+    values = client.parameters('sim_node')
+    assert repr([values[name] for name in ('velocity_sd', 'action_timeout', 'rate')]) == (
+        '[2.0, 7.0, 5.0]')
+    assert client.set_parameter('sim_node', 'rate', 8).successful
+    assert repr(client.parameters('sim_node')['rate']) == '8.0'
+    result = client.set_parameter('sim_node', 'rate', 2000)
+    assert not result.successful and 'rate' in result.reason
+    refused = start_node('sim_node', arguments=['-p', 'rate:=2000'])
+    assert refused.wait() == 2
+    assert refused.says('parameter rate is 2000.0, expected a number, 0 or in')
 
 
 def test_what_may_change_at_run_time():

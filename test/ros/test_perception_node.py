@@ -250,7 +250,7 @@ def spin(node):
 
 
 def spoil_encoding(message):
-    message.encoding = 'yuv422'
+    message.encoding = 'nv21'
 
 
 def spoil_data(message):
@@ -258,7 +258,7 @@ def spoil_data(message):
 
 
 BAD_IMAGES = [
-    (spoil_encoding, "image refused: the image has encoding 'yuv422', expected one of rgb8, bgr8"),
+    (spoil_encoding, "image refused: the image has encoding 'nv21', expected one of rgb8, bgr8"),
     (spoil_data, 'image refused: the image has 100 bytes of data, expected 3072'),
 ]
 
@@ -308,7 +308,7 @@ def test_images_that_are_all_refused_are_diagnosed(client, domain, weights, capf
                          or diagnostics and words in diagnostics[-1].status[0].message, words)
             assert diagnostics[-1].status[0].level == level
 
-        send([bad], DiagnosticStatus.WARN, "all images refused: the image has encoding 'yuv422'")
+        send([bad], DiagnosticStatus.WARN, "all images refused: the image has encoding 'nv21'")
         send([good], DiagnosticStatus.OK, 'processing images')
         # A driver that leaves all stamps at the same.
         slots = client.collect(SlotBeliefs, 'slots')
@@ -387,7 +387,7 @@ def test_missing_device_fails_to_configure_with_a_remedy(client, start_node, wei
 @pytest.mark.parametrize('parameter, value, words', [
     ('device', 'gpu', "device is 'gpu', expected auto, cpu, cuda or cuda:N"),
     ('iterations', -1, r'iterations is -1, expected an integer in \[0, 64\]'),
-    ('action_wait', 1, 'action_wait is 1, expected a number with a decimal point'),
+    ('action_wait', -1, r'action_wait is -1.0, expected a number in \[0.0, 60.0\]'),
 ])
 def test_a_bad_parameter_at_start_is_one_sentence(start_node, parameter, value, words):
     node = start_node('perception_node', **{parameter: value})

@@ -220,8 +220,8 @@ def test_a_picture_is_a_goal_if_it_shows_as_many_objects(client, planner):
     bad = picture()
     bad.encoding = '32FC1'
     for fields, words in (({'image': bad}, "the goal image is refused: the image has encoding"),
-                          ({}, 'the goal image is refused'),
-                          ({'image': picture()}, r'shows [23] objects, but 1 are in view')):
+                          ({}, 'no picture was given: kind 4 needs `image`'),
+                          ({'image': picture()}, r'shows [23] objects, but 1 is in view')):
         answer = set_goal(client, kind=Goal.IMAGE, **fields)
         assert not answer.success
         assert re.search(words, answer.message)

@@ -216,6 +216,24 @@ def test_episodes_end_by_themselves(start_node, client):
     assert [m.episode for m in agent.objects[:7]] == [0, 0, 0, 1, 1, 1, 2]
 
 
+def test_a_scene_that_all_objects_have_left_is_told_of_once(start_node, client):
+    sim = start_node('sim_node', rate=0., velocity_sd=200.)
+    ending = start_node('sim_node', {'__ns': '/ending'}, episode_steps=15, wait_for_agent=False,
+                        synchronous=False, rate=50., velocity_sd=200.)
+    agent = Agent(client, lambda frame: NO_ACTION)
+    agent.await_images(20)
+    said = 'no object is visible any more'
+    client.until(lambda: sim.says(said), 'the word')
+    assert sim.says('`obai reset`.*episode_steps')
+    assert client.call(Trigger, 'sim_node/reset').success
+    client.until(lambda: sim.output().count(said) == 2, 'the word of the next scene')
+    agent.await_images(len(agent.stamps()) + 20)
+    assert sim.output().count(said) == 2
+    later = client.collect(ObjectStates, '/ending/ground_truth/objects')
+    client.until(lambda: any(not any(m.visible_pixels) for m in later), 'an empty image')
+    assert not ending.says(said)
+
+
 def test_paused_it_steps_only_when_told(start_node, client):
     start_node('sim_node', rate=0., resend_period=.1, action_timeout=.3)
     agent = Agent(client)
