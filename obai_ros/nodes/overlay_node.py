@@ -11,13 +11,13 @@ import math
 import numpy as np
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.time import Time
 from sensor_msgs.msg import Image
 from visualization_msgs.msg import MarkerArray
 
 from obai_ros.camera.fit import fit, Fit
 from obai_ros.messages import beliefs, image, overlay
 from obai_ros.messages.action_field import read as read_field
+from obai_ros.messages.stamp import nanoseconds
 from obai_ros.msg import ActionField, Goal, LabelInfo, SlotBeliefs
 from obai_ros.nodes import image_input, qos
 from obai_ros.nodes.complaints import Complaints
@@ -80,11 +80,10 @@ class OverlayNode(Node):
     def _part(self, name, read):
         def take(message):
             try:
-                content = read(message)
+                stamp, content = nanoseconds(message), read(message)
             except ValueError as error:
                 self._complaints.add(name, f'{name} refused: {error}')
                 return
-            stamp = Time.from_msg(message.header.stamp).nanoseconds
             parts = self._join.add(stamp, name, content, self._expected)
             if parts is None:
                 return

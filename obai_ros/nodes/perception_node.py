@@ -9,11 +9,11 @@ import threading
 import time
 
 import numpy as np
-from rclpy.time import Time
 from std_srvs.srv import SetBool, Trigger
 
 from obai_ros.camera.fit import fit
 from obai_ros.messages import action_field
+from obai_ros.messages.stamp import nanoseconds, StampError
 from obai_ros.msg import ActionField
 from obai_ros.nodes import image_input, qos
 from obai_ros.nodes.continuity import follow
@@ -124,14 +124,15 @@ class PerceptionNode(ManagedNode):
         begin = time.monotonic()
         self._health.seen()
         try:
+            stamp = nanoseconds(message)
             picture = image_input.to_rgb8(message)
         except ValueError as error:
             self._refuse_image(f'{error}')
             return
-        self._observer.came(_nanoseconds(message) * 1e-9)
+        self._observer.came(stamp * 1e-9)
         height, width = picture.shape[:2]
         fitted = fit(self.settings.resize, width, height, self._observer.size)
-        self._frames.put(_nanoseconds(message), (
+        self._frames.put(stamp, (
             message.header, fitted, fitted.picture_to_grid(picture), time.monotonic() - begin))
         self._due.trigger()
 
@@ -144,7 +145,11 @@ class PerceptionNode(ManagedNode):
             return
         size = self._observer.size
         try:
+            stamp = nanoseconds(message)
             points = action_field.read(message, size, size)
+        except StampError as error:
+            self.complaints.add('action', f'applied action refused: {error}')
+            return
         except ValueError as error:
             self.complaints.add('action', f'applied action refused, taken as zero: {error}')
             points = [], [], []
@@ -152,7 +157,7 @@ class PerceptionNode(ManagedNode):
         # follow from what was before; unless the filter has begun with this very image.
         renumbered, self._number = message.frame < self._number, message.frame
         cut = message.cut or renumbered and self._observer.frame > 0
-        self._applied.add(_nanoseconds(message), self._observer.applied(*points, cut))
+        self._applied.add(stamp, self._observer.applied(*points, cut))
 
     def _process_newest(self):
         with self._busy:
@@ -266,10 +271,6 @@ class PerceptionNode(ManagedNode):
             response.message = ('the node is not active; images are processed once it is (ros2 '
                                 f'lifecycle set {name} configure, then activate)')
         return response
-
-
-def _nanoseconds(message):
-    return Time.from_msg(message.header.stamp).nanoseconds
 
 
 def main(args=None):
