@@ -75,6 +75,7 @@ class PerceptionNode(ManagedNode):
         self._observer.warm_up()
         self._last = None
         self._frames.begin()
+        self._applied.clear()
         self._output = PerceptionOutput(self, self._observer)
         self._health.begin(self._observer)
         self.get_logger().info(
@@ -161,9 +162,12 @@ class PerceptionNode(ManagedNode):
 
     def _process_newest(self):
         with self._busy:
+            # Before anything that says whether there is something to do: who says no interrupts
+            # after that, and may do so at any time until the worker waits for an action.
+            interruptions = self._applied.interruptions
             item = self._frames.take()
             if item is not None and self.active and not self._ending:
-                self._process(*item)
+                self._process(*item, interruptions)
 
     def destroy_node(self):
         if self._ending:
@@ -177,7 +181,7 @@ class PerceptionNode(ManagedNode):
                 self._engine.close()
             super().destroy_node()
 
-    def _process(self, stamp, frame, skipped):
+    def _process(self, stamp, frame, skipped, interruptions):
         header, fitted, picture, convert = frame
         self._forget_if_told()
         if stamp == self._last:
@@ -190,7 +194,7 @@ class PerceptionNode(ManagedNode):
             self._output.repeat()
             self._health.answered()
             return
-        step = self._follow(stamp, skipped)
+        step = self._follow(stamp, skipped, interruptions)
         begin = time.monotonic()
         if step.restart:
             if self._last is not None:
@@ -217,13 +221,15 @@ class PerceptionNode(ManagedNode):
         self._last, self._picture = stamp, picture
         self._applied.forget(before=stamp)
 
-    def _follow(self, stamp, skipped):
+    def _follow(self, stamp, skipped, interruptions):
         """Find out how the image at `stamp` follows from the last one; wait for its action."""
         topic = self._actions.topic_name
         expected = self.count_publishers(topic) > 0
         applied = []
-        if self._last is not None and expected and stamp > self._last:
-            self._applied.wait([self._last, *skipped], self.settings.action_wait)
+        if self._last is not None and stamp < self._last:
+            self._applied.forget_since(self._last)
+        elif self._last is not None and expected:
+            self._applied.wait([self._last, *skipped], self.settings.action_wait, interruptions)
         self._forget_if_told()  # while it waited
         if self._last is not None:
             applied = self._applied.between(self._last, stamp)

@@ -6,6 +6,7 @@ import itertools
 import math
 import re
 import signal
+import time
 
 from builtin_interfaces.msg import Time
 import cv2
@@ -464,6 +465,49 @@ def test_a_reset_waits_for_no_action(client, camera):
         'the answer', timeout=20)
     assert {(slots.header.stamp.sec, slots.frame) for slots in camera.slots[before:]} == {(2, 0)}
     assert 'no action for the previous image' not in camera.node.output()
+
+
+@pytest.fixture
+def perception(domain, weights):
+    """Return an active node inside this process that has seen the image of second 10."""
+    with inside(PerceptionNode, domain, checkpoint=weights, action_wait=60.,
+                autostart=False) as node:
+        node.trigger_configure()
+        node.trigger_activate()
+        node._receive_image(picture(10))
+        node._process_newest()
+        assert node._observer.frame == 0
+        yield node
+
+
+def test_a_reset_that_comes_just_before_the_waiting_for_an_action_ends_it(
+        perception, monkeypatch):
+    def told_meanwhile(topic):
+        assert perception._reset(Trigger.Request(), Trigger.Response()).success
+        return 1
+
+    monkeypatch.setattr(perception, 'count_publishers', told_meanwhile)
+    perception._receive_image(picture(11))
+    begin = time.monotonic()
+    perception._process_newest()
+    assert time.monotonic() - begin < 30.
+    assert (perception._observer.frame, perception._last) == (0, 11 * 10**9)
+
+
+def test_actions_on_images_of_before_the_clock_was_set_back_are_forgotten(perception):
+    def known():
+        return [stamp // 10**9 for stamp, _ in perception._applied.between(0, 2**62)]
+
+    for second in (10, 11):
+        perception._receive_action(applied(second))
+    perception._receive_image(picture(1))
+    perception._receive_action(applied(1))
+    perception._process_newest()
+    assert known() == [1]
+    perception.trigger_deactivate()
+    perception.trigger_cleanup()
+    perception.trigger_configure()
+    assert known() == []
 
 
 def test_who_is_told_to_look_away_misses_nothing(client, start_node, weights):
