@@ -34,6 +34,7 @@ class PerceptionNode(ManagedNode):
         self._applied = AppliedActions()
         self._busy = threading.Lock()  # held while an image is processed
         self._observer = self._engine = None
+        self._cores = None  # threads that torch begins with, known once it is imported
         self._enabled = True
         self._ending = False
         self._anew = threading.Event()  # set by ~/reset until the worker has seen it
@@ -57,8 +58,9 @@ class PerceptionNode(ManagedNode):
         from obai_ros.model.engines.part import parts_of
         from obai_ros.nodes.observer import Observer
         from obai_ros.nodes.perception_output import PerceptionOutput
-        if self.settings.threads:
-            torch.set_num_threads(self.settings.threads)
+        if self._cores is None:
+            self._cores = torch.get_num_threads()
+        torch.set_num_threads(self.settings.threads or self._cores)
         device = choose_device(self.settings.device)
         precision, warning = choose_precision(self.settings.precision, device)
         if warning:

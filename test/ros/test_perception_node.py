@@ -552,6 +552,18 @@ def test_all_is_counted_from_the_moment_of_configuration(domain, weights, capfd)
         assert (node.complaints.count('image'), node._frames.dropped) == (0, 0)
 
 
+def test_as_many_threads_as_cores_can_be_had_again(domain, weights):
+    import torch
+    with inside(PerceptionNode, domain, checkpoint=weights, threads=0, autostart=False) as node:
+        used, more = [], torch.get_num_threads() + 1
+        for threads in (0, more, 0):
+            assert node.set_parameters([Parameter('threads', value=threads)])[0].successful
+            node.trigger_configure()
+            used.append(node._worker.ask(torch.get_num_threads))
+            node.trigger_cleanup()
+    assert used == [used[0], more, used[0]] and used[0] != more
+
+
 def test_the_end_of_the_node_closes_its_engine(domain, weights):
     with inside(PerceptionNode, domain, checkpoint=weights, engine='direct',
                 autostart=False) as node:
