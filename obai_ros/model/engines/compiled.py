@@ -71,14 +71,14 @@ class Compiled(Direct):
         if recorded and fresh:
             self.prepared |= Graphs(model, parts, warn, record).prepared
             self.until = Graphs.name if self.prepared else Direct.name
-        obstacle = _obstacle()
-        if obstacle:
-            warn(f'{obstacle}: the {self.until} engine takes over')
-            return
         self.folder = (folder or cache_folder()) / fingerprint(model)
         self._load()
         if self.missing and fresh:
-            self._begin()
+            obstacle = _obstacle()
+            if obstacle:
+                warn(f'{obstacle}: the {self.until} engine takes over')
+            else:
+                self._begin()
 
     @property
     def missing(self) -> list[Part]:
