@@ -36,6 +36,11 @@ class Hardware:
     nodes: int = 1
     strategy: str = 'auto'
 
+    @property
+    def processes(self) -> int:
+        """How many processes compute together."""
+        return self.nodes * (self.devices if isinstance(self.devices, int) else len(self.devices))
+
 
 def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
           begin_with: Checkpoint | None = None, begin_at: str = '',
@@ -62,6 +67,8 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
         learner = Learner(recipe, seed, recipe.index_of(begin_at) if begin_at else 0)
         if begin_with is not None:
             learner.begin_with(begin_with)
+    for stage in learner.recipe.stages[learner.stage_index:]:
+        stage.share(hardware.processes)
     _take_data(learner, recordings, say)
     folder.mkdir(parents=True, exist_ok=True)
     learner.record.update(hardware=machine(), torch=torch.__version__)

@@ -137,6 +137,15 @@ def test_a_trial_whose_error_is_no_number_is_left_out(recipe, tmp_path, monkeypa
             say=lambda _: None), STATE, lambda _: None)
 
 
+def test_a_batch_that_processes_cannot_share_is_refused_before_they_start(recipe, tmp_path):
+    uneven = replace(recipe, stages=(recipe.stages[0], replace(recipe.stages[1], batch=3)))
+    for hardware in (Hardware('cpu', 2, strategy='ddp'), Hardware('cpu', [0, 1], strategy='ddp'),
+                     Hardware('cpu', 1, nodes=2, strategy='ddp')):
+        with pytest.raises(ValueError, match="stage 'fine': a batch of 3 .* by 2 processes"):
+            train(uneven, tmp_path / 'out', hardware=hardware)
+    assert not (tmp_path / 'out').exists()
+
+
 def test_two_processes_have_the_gradients_of_one_with_the_joint_batch(recipe, tmp_path):
     """The smoke recipe on two gloo processes, against the mean over both shards computed here."""
     single = replace(recipe, stages=(replace(recipe.stages[1], steps=1, warmup=1),), clip=1e9)
