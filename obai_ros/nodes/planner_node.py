@@ -165,6 +165,8 @@ class PlannerNode(ManagedNode):
                                     f'({error}); objects are followed anew from the next ones')
                 self._begin_anew('beliefs made no sense')
                 return
+            self._announce('so many others have come since it was seen',
+                           self._agent.pursuit.give_up())
             self._newest, self._reply, self._missed = state, reply, False
             self._actions.publish(reply)
             self._answered += 1
@@ -172,7 +174,11 @@ class PlannerNode(ManagedNode):
 
     def _begin_anew(self, reason):
         """Follow objects anew; say so if the goal was for one of them."""
-        if not self._agent.begin_anew():
+        self._announce(reason, self._agent.begin_anew())
+
+    def _announce(self, reason, lost):
+        """Say that goals for one object have ended, if any have."""
+        if not lost:
             return
         goal = self._goal_in_force()
         rest = 'there is no goal now' if goal.kind == Goal.NONE else 'other goals stay in force'

@@ -402,6 +402,16 @@ def followed(domain, weights, model_id):
         yield node
 
 
+def test_the_end_of_a_goal_whose_object_is_followed_no_more_is_told(
+        followed, model_id, monkeypatch, capfd):
+    tracks = followed._agent.pursuit._tracks
+    monkeypatch.setattr(tracks, 'follows', lambda number: False)
+    followed._receive_slots(slots(5, model_id))
+    assert followed._goal_in_force().kind == Goal.NONE
+    assert 'so many others have come since it was seen, so the object of the goal is no longer' \
+        in capfd.readouterr().err
+
+
 def at(second, message):
     message.header.stamp.sec = second
     return message
