@@ -114,11 +114,10 @@ class Compiled(Direct):
             path = artefact(self.folder, part)
             if not path.exists():
                 continue
-            inputs = example(self.model, part)
             try:
-                code = self._ready(load_code(path, self.model.device), inputs)
+                code = self._ready(load_code(path, self.model.device), example(self.model, part))
                 # Compilers err, too.
-                right = agrees(code, self.written_out(part), inputs)
+                right = agrees(code, self.written_out(part), self.model, part)
             except RuntimeError as error:  # half a file, say
                 self._wrong[part] = f'cannot be put to work ({str(error).splitlines()[0]})'
                 path.unlink(missing_ok=True)
