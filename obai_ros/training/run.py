@@ -51,7 +51,8 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
     Run a recipe; return whether it came to its end, or as far as it should.
 
     folder: where state, TensorBoard curves and weights go. seed: of weights, videos and noise.
-    resume: continue from the state in the folder, whose recipe and seed then count.
+    resume: continue from the state in the folder, whose recipe and seed then count; exactly, with
+    as many processes.
     begin_with: a model whose weights are carried over to the first stage instead of random ones.
     begin_at: name of the stage to begin at, leaving out those before; '' for the first.
     recordings: what to learn from instead of the simulator.
@@ -63,6 +64,9 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
     if resume:
         learner = Learner.resumed(load_state(folder / STATE))
         say(f'resuming {learner.stage.name} at step {learner.step} of {learner.stage.steps}')
+        if learner.streams_before and len(learner.streams_before) != hardware.processes:
+            say(f'its streams were those of {len(learner.streams_before)} processes: with '
+                f'{hardware.processes} they begin anew')
     else:
         learner = Learner(recipe, seed, recipe.index_of(begin_at) if begin_at else 0)
         if begin_with is not None:
