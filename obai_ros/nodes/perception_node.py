@@ -237,7 +237,7 @@ class PerceptionNode(ManagedNode):
             applied = self._applied.between(self._last, stamp)
         step = follow(self._last, stamp, applied, skipped, expected, self.settings.reset_gap,
                       self.settings.max_skip)
-        if step.missing:
+        if step.missing and self.active:  # otherwise the waiting was ended before its time
             self.complaints.add(
                 'missing', f'no action for the previous image came on {topic} within action_wait '
                 f'= {self.settings.action_wait:g} s; taken as zero')

@@ -6,6 +6,7 @@ import itertools
 import math
 import re
 import signal
+import threading
 import time
 
 from builtin_interfaces.msg import Time
@@ -492,6 +493,26 @@ def test_a_reset_that_comes_just_before_the_waiting_for_an_action_ends_it(
     perception._process_newest()
     assert time.monotonic() - begin < 30.
     assert (perception._observer.frame, perception._last) == (0, 11 * 10**9)
+
+
+def test_a_deactivation_just_before_the_waiting_for_an_action_waits_for_none(
+        perception, monkeypatch):
+    thread = threading.Thread(target=perception.trigger_deactivate)
+
+    def told_meanwhile(topic):
+        before = perception._applied.interruptions
+        thread.start()  # it waits for the image in work
+        while perception._applied.interruptions == before:
+            thread.join(timeout=.01)
+        return 1
+
+    monkeypatch.setattr(perception, 'count_publishers', told_meanwhile)
+    perception._receive_image(picture(11))
+    begin = time.monotonic()
+    perception._process_newest()
+    thread.join()
+    assert time.monotonic() - begin < 30.
+    assert not perception.complaints.count('missing')
 
 
 def test_actions_on_images_of_before_the_clock_was_set_back_are_forgotten(perception):
