@@ -53,10 +53,10 @@ class Fit:
         """
         rows, cols, grid_rows, grid_cols = self._overlap()
         picture = np.full((self.height, self.width), outside, np.uint8)
-        shape = picture[rows, cols].shape
-        picture[rows, cols] = cv2.resize(
-            np.ascontiguousarray(labels[grid_rows, grid_cols]), shape[::-1],
-            interpolation=cv2.INTER_NEAREST_EXACT)
+        shape, seen = picture[rows, cols].shape, labels[grid_rows, grid_cols]
+        if 0 not in shape and seen.size:  # who is told where the grid is may be told that it isn't
+            picture[rows, cols] = cv2.resize(
+                np.ascontiguousarray(seen), shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
         return picture
 
     def points_to_picture(self, points) -> np.ndarray:
@@ -113,6 +113,6 @@ def fit(mode: str, width: int, height: int, size: int) -> Fit:
 def _overlap(offset, scale, length, size):
     """Return which pixels of a line of the picture are which of the grid: two slices."""
     first = max(0, round(-offset / scale))
-    last = min(size, round((length - offset) / scale))
-    return (slice(round(offset + scale * first), round(offset + scale * last)),
-            slice(first, last))
+    last = max(first, min(size, round((length - offset) / scale)))
+    begin, end = (min(max(0, round(offset + scale * edge)), length) for edge in (first, last))
+    return slice(begin, end), slice(first, last)

@@ -179,8 +179,11 @@ class FolderSource:
 
     @staticmethod
     def _load(path):
-        with _quiet():
-            picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        try:
+            with _quiet():
+                picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        except cv2.error:  # raised for sizes that it does not allow, which damage may amount to
+            picture = None
         if picture is None:
             raise CameraError(f'The image {path} cannot be read: it is damaged, or not what its '
                               'name says. Save it again, or take it out of the folder.')

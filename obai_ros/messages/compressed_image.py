@@ -16,7 +16,10 @@ def to_rgb8(msg) -> np.ndarray:
     """
     data = np.frombuffer(msg.data, np.uint8)
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    picture = cv2.imdecode(data, flags) if len(data) else None
+    try:
+        picture = cv2.imdecode(data, flags) if len(data) else None
+    except cv2.error:  # raised for sizes that it does not allow, which damage may amount to
+        picture = None
     if picture is None:
         raise ImageError(f'the compressed image (format {msg.format!r}, {len(data)} bytes) cannot '
                          'be decoded, expected a whole JPEG or PNG')

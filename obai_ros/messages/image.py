@@ -70,6 +70,19 @@ def to_array(msg) -> np.ndarray:
         pixels, (msg.height, msg.width, channels), (msg.step, channels, 1))
 
 
+def to_labels(msg) -> np.ndarray:
+    """
+    Return the labels of a model's grid, [size, size] uint8, without copying.
+
+    msg: has the fields of sensor_msgs/Image; 8UC1 and square, as grids are. Raises ImageError.
+    """
+    if msg.encoding != '8UC1':
+        raise ImageError(f'the label image has encoding {msg.encoding!r}, expected 8UC1')
+    if msg.height != msg.width:
+        raise ImageError(f'the label image has {msg.height}x{msg.width} px, expected a square')
+    return to_array(msg)
+
+
 def from_numpy(pixels: np.ndarray, encoding: str, msg):
     """
     Fill height, width, encoding, step and data of `msg` and return it; the header is the caller's.

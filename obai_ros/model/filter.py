@@ -19,7 +19,7 @@ from obai_ros.model.obai import Obai
 from obai_ros.model.percept import Percept, perceive
 from obai_ros.model.schedule import Schedule
 from obai_ros.model.second_look import JUMP, look_again
-from obai_ros.model.window import Window, coast, extend, newest_belief
+from obai_ros.model.window import Window, coast, extend, newest_belief, put
 
 
 @dataclass(frozen=True)
@@ -137,19 +137,35 @@ class Filter:
         return replace(window, packed=torch.cat([window.packed[:, :-1], newest[:, None]], 1))
 
     def _refine(self, window: Window, noise: Noise) -> tuple[Window, Tensor, int]:
-        """Return window and energy after the refinements that are due, and how many they were."""
+        """
+        Return window and energy after the refinements that are due, and how many they were.
+
+        Streams settle each by itself; the number is that of the one that took most.
+        """
         model, schedule = self.model, self.schedule
         noise = noise.samples(schedule.sampled)
         if not schedule.settled:
             window, energy = self.engine.refine(model, window, schedule.iterations, noise)
             return window, energy, schedule.iterations
         enough = schedule.settled * window.images.shape[-1]
-        before = None
+        # Streams that have settled are left alone, and their random numbers, while others go on.
+        index, part, energy, before = None, window, None, None
         for spent in range(1, schedule.iterations + 1):
-            window, energy = self.engine.refine(model, window, 1, noise)
-            if before is not None and bool((before - energy.sum(-1) < enough).all()):
-                break
-            before = energy.sum(-1)
+            part, lower = self.engine.refine(model, part, 1, noise)
+            if index is None:
+                window, energy = part, lower
+            else:
+                window, energy = put(window, index, part), energy.index_copy(0, index, lower)
+            if before is not None:
+                settled = (before - lower.sum(-1) < enough).tolist()
+                if all(settled):
+                    break
+                if any(settled):
+                    rest = torch.tensor(settled).logical_not().nonzero()[:, 0]
+                    noise, rest = noise[rest], rest.to(lower.device)
+                    index = rest if index is None else index[rest]
+                    part, lower = window[index], lower[rest]
+            before = lower.sum(-1)
         return window, energy, spent
 
     def _descend(self, window: Window, energy: Tensor) -> tuple[Window, Tensor]:

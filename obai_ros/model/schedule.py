@@ -52,7 +52,8 @@ class Schedule:
 
     settled: float = 0.0
     """Nats per pixel: leave off refining a frame of a stream, but the first, as soon as a
-    refinement has lowered its free energy by less; 0: never. Not used on clips."""
+    refinement has lowered its free energy by less, each stream by itself; 0: never. Not used on
+    clips."""
 
     descent: int = 0
     """Gradient steps that follow the refinements of each frame of a stream, or those of the last

@@ -11,7 +11,7 @@ from obai_ros.model.contact import Contacts
 from obai_ros.model.filter import Filter
 from obai_ros.model.pixels import to_image
 from obai_ros.planning.delay import Action, foresee, Underway
-from obai_ros.planning.goal import show_objects, Sight
+from obai_ros.planning.goal import Goal, show_objects, Sight
 from obai_ros.planning.goal_bank import GoalBank, GoalBankError
 from obai_ros.planning.goal_image import look
 from obai_ros.planning.occlusion import View
@@ -66,7 +66,7 @@ class Agent:
         self._planner = self._make_planner(config)
         # It looks at goal images as perception_node does unless told otherwise.
         self._filter = Filter(checkpoint.model, checkpoint.schedule.careful())
-        self._frame = -1  # that was answered last
+        self._frame = None  # that was answered last, since the filter started
         self._underway = Underway()
         self.pursuit = Pursuit(bank, self.bankless, self._planner, spread, self.size, self.size)
 
@@ -85,12 +85,23 @@ class Agent:
         """
         return look(self._filter, to_image(picture)[None])[0]
 
+    def begin_anew(self) -> list[Goal]:
+        """
+        Note that the next beliefs do not follow from those before: slots hold other objects.
+
+        Return the goals that this ends: those for an object that was pointed at.
+        """
+        self._frame, self._underway = None, Underway()
+        return self.pursuit.renumber()
+
     def answer(self, beliefs) -> Answer:
-        """Plan for these beliefs, as read by obai_ros.messages.beliefs."""
+        """
+        Plan for these beliefs, as read by obai_ros.messages.beliefs.
+
+        They are about a later frame than those before, unless it was told to `begin_anew`.
+        """
         sight = see(beliefs)
-        passed = beliefs.frame - self._frame
-        if passed < 1:  # the filter started anew
-            passed, self._underway = 1, Underway()
+        passed = 1 if self._frame is None else beliefs.frame - self._frame
         self._frame = beliefs.frame
         idle = Action.idle(1, len(sight.objects), beliefs.height, beliefs.width)
         acted, self._underway = self._underway.passed(passed, self._planner.config.delay, idle)

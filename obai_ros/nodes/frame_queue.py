@@ -48,28 +48,44 @@ class LatestFrame:
 class AppliedActions:
     """The actions that were applied, by the stamp of the image they acted on.
 
-    At most `keep` of them, the newest; safe to use from several threads.
+    At most `keep` of them, those that came last: the latest stamps may be of before the clock was
+    set back. Safe to use from several threads.
     """
 
     def __init__(self, keep: int = 100):
         self._arrived = threading.Condition()
-        self._by_stamp = {}
+        self._by_stamp = {}  # in the order of arrival
         self._keep = keep
         self._interruptions = 0
 
+    @property
+    def interruptions(self) -> int:
+        """How often it was interrupted so far."""
+        with self._arrived:
+            return self._interruptions
+
+    def clear(self) -> None:
+        """Forget all actions."""
+        with self._arrived:
+            self._by_stamp.clear()
+
     def add(self, stamp: int, action) -> None:
         with self._arrived:
+            self._by_stamp.pop(stamp, None)
             self._by_stamp[stamp] = action
             while len(self._by_stamp) > self._keep:
-                del self._by_stamp[min(self._by_stamp)]
+                del self._by_stamp[next(iter(self._by_stamp))]
             self._arrived.notify_all()
 
-    def wait(self, stamps, timeout: float) -> bool:
-        """Wait until there is an action for each of `stamps`, at most `timeout` s; say whether."""
+    def wait(self, stamps, timeout: float, interruptions: int) -> bool:
+        """Wait until there is an action for each of `stamps`, at most `timeout` s; say whether.
+
+        interruptions: how many there were when this became worth waiting for: one more, even if
+        it came before the waiting began, and there is none.
+        """
         with self._arrived:
-            before = self._interruptions
             self._arrived.wait_for(
-                lambda: self._interruptions > before
+                lambda: self._interruptions > interruptions
                 or all(stamp in self._by_stamp for stamp in stamps), timeout)
             return all(stamp in self._by_stamp for stamp in stamps)
 
@@ -82,12 +98,19 @@ class AppliedActions:
 
     def forget(self, before: int) -> None:
         """Drop the actions on frames older than `before`."""
+        self._keep_if(lambda stamp: stamp >= before)
+
+    def forget_since(self, first: int) -> None:
+        """Drop the actions on the frame at `first` and on later ones: the clock was set back."""
+        self._keep_if(lambda stamp: stamp < first)
+
+    def _keep_if(self, wanted) -> None:
         with self._arrived:
-            for stamp in [stamp for stamp in self._by_stamp if stamp < before]:
-                del self._by_stamp[stamp]
+            self._by_stamp = {stamp: action for stamp, action in self._by_stamp.items()
+                              if wanted(stamp)}
 
     def interrupt(self) -> None:
-        """End the waiting that is under way, as if its time were up."""
+        """End the waiting that is under way or about to begin, as if its time were up."""
         with self._arrived:
             self._interruptions += 1
             self._arrived.notify_all()

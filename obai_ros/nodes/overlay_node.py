@@ -11,13 +11,13 @@ import math
 import numpy as np
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.time import Time
 from sensor_msgs.msg import Image
 from visualization_msgs.msg import MarkerArray
 
 from obai_ros.camera.fit import fit, Fit
-from obai_ros.messages import beliefs, image, overlay
+from obai_ros.messages import beliefs, image, label_info, overlay
 from obai_ros.messages.action_field import read as read_field
+from obai_ros.messages.stamp import nanoseconds
 from obai_ros.msg import ActionField, Goal, LabelInfo, SlotBeliefs
 from obai_ros.nodes import image_input, qos
 from obai_ros.nodes.complaints import Complaints
@@ -70,7 +70,7 @@ class OverlayNode(Node):
         return {'image': images} | {
             part: self.create_subscription(kind, topic, take, profile, **self._options)
             for part, kind, topic, take, profile in (
-                ('labels', Image, 'label_image', self._part('labels', image.to_array), qos.JOIN),
+                ('labels', Image, 'label_image', self._part('labels', image.to_labels), qos.JOIN),
                 ('info', LabelInfo, 'label_info', self._take_info, qos.LATCHED),
                 ('slots', SlotBeliefs, 'slots', self._part('slots', beliefs.read), qos.DATA),
                 ('actions', ActionField, 'action_field',
@@ -80,11 +80,10 @@ class OverlayNode(Node):
     def _part(self, name, read):
         def take(message):
             try:
-                content = read(message)
+                stamp, content = nanoseconds(message), read(message)
             except ValueError as error:
                 self._complaints.add(name, f'{name} refused: {error}')
                 return
-            stamp = Time.from_msg(message.header.stamp).nanoseconds
             parts = self._join.add(stamp, name, content, self._expected)
             if parts is None:
                 return
@@ -100,6 +99,11 @@ class OverlayNode(Node):
         self._goal = message
 
     def _take_info(self, message):
+        try:
+            label_info.check(message)
+        except label_info.LabelInfoError as error:
+            self._complaints.add('info', f'label_info refused, the one before stays: {error}')
+            return
         self._info = message
 
     def _publish(self, header, parts):

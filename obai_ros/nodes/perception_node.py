@@ -9,11 +9,11 @@ import threading
 import time
 
 import numpy as np
-from rclpy.time import Time
 from std_srvs.srv import SetBool, Trigger
 
 from obai_ros.camera.fit import fit
 from obai_ros.messages import action_field
+from obai_ros.messages.stamp import nanoseconds, StampError
 from obai_ros.msg import ActionField
 from obai_ros.nodes import image_input, qos
 from obai_ros.nodes.continuity import follow
@@ -34,6 +34,7 @@ class PerceptionNode(ManagedNode):
         self._applied = AppliedActions()
         self._busy = threading.Lock()  # held while an image is processed
         self._observer = self._engine = None
+        self._cores = None  # threads that torch begins with, known once it is imported
         self._enabled = True
         self._ending = False
         self._anew = threading.Event()  # set by ~/reset until the worker has seen it
@@ -57,8 +58,9 @@ class PerceptionNode(ManagedNode):
         from obai_ros.model.engines.part import parts_of
         from obai_ros.nodes.observer import Observer
         from obai_ros.nodes.perception_output import PerceptionOutput
-        if self.settings.threads:
-            torch.set_num_threads(self.settings.threads)
+        if self._cores is None:
+            self._cores = torch.get_num_threads()
+        torch.set_num_threads(self.settings.threads or self._cores)
         device = choose_device(self.settings.device)
         precision, warning = choose_precision(self.settings.precision, device)
         if warning:
@@ -75,6 +77,7 @@ class PerceptionNode(ManagedNode):
         self._observer.warm_up()
         self._last = None
         self._frames.begin()
+        self._applied.clear()
         self._output = PerceptionOutput(self, self._observer)
         self._health.begin(self._observer)
         self.get_logger().info(
@@ -125,14 +128,15 @@ class PerceptionNode(ManagedNode):
         begin = time.monotonic()
         self._health.seen(len(message.data))
         try:
+            stamp = nanoseconds(message)
             picture = image_input.to_rgb8(message)
         except ValueError as error:
             self._refuse_image(f'{error}')
             return
-        self._observer.came(_nanoseconds(message) * 1e-9)
+        self._observer.came(stamp * 1e-9)
         height, width = picture.shape[:2]
         fitted = fit(self.settings.resize, width, height, self._observer.size)
-        self._frames.put(_nanoseconds(message), (
+        self._frames.put(stamp, (
             message.header, fitted, fitted.picture_to_grid(picture), time.monotonic() - begin))
         self._due.trigger()
 
@@ -145,7 +149,11 @@ class PerceptionNode(ManagedNode):
             return
         size = self._observer.size
         try:
+            stamp = nanoseconds(message)
             points = action_field.read(message, size, size)
+        except StampError as error:
+            self.complaints.add('action', f'applied action refused: {error}')
+            return
         except ValueError as error:
             self.complaints.add('action', f'applied action refused, taken as zero: {error}')
             points = [], [], []
@@ -153,13 +161,16 @@ class PerceptionNode(ManagedNode):
         # follow from what was before; unless the filter has begun with this very image.
         renumbered, self._number = message.frame < self._number, message.frame
         cut = message.cut or renumbered and self._observer.frame > 0
-        self._applied.add(_nanoseconds(message), self._observer.applied(*points, cut))
+        self._applied.add(stamp, self._observer.applied(*points, cut))
 
     def _process_newest(self):
         with self._busy:
+            # Before anything that says whether there is something to do: who says no interrupts
+            # after that, and may do so at any time until the worker waits for an action.
+            interruptions = self._applied.interruptions
             item = self._frames.take()
             if item is not None and self.active and not self._ending:
-                self._process(*item)
+                self._process(*item, interruptions)
 
     def destroy_node(self):
         if self._ending:
@@ -173,7 +184,7 @@ class PerceptionNode(ManagedNode):
                 self._engine.close()
             super().destroy_node()
 
-    def _process(self, stamp, frame, skipped):
+    def _process(self, stamp, frame, skipped, interruptions):
         header, fitted, picture, convert = frame
         self._forget_if_told()
         if stamp == self._last:
@@ -186,7 +197,7 @@ class PerceptionNode(ManagedNode):
             self._output.repeat()
             self._health.answered()
             return
-        step = self._follow(stamp, skipped)
+        step = self._follow(stamp, skipped, interruptions)
         begin = time.monotonic()
         if step.restart:
             if self._last is not None:
@@ -213,19 +224,21 @@ class PerceptionNode(ManagedNode):
         self._last, self._picture = stamp, picture
         self._applied.forget(before=stamp)
 
-    def _follow(self, stamp, skipped):
+    def _follow(self, stamp, skipped, interruptions):
         """Find out how the image at `stamp` follows from the last one; wait for its action."""
         topic = self._actions.topic_name
         expected = self.count_publishers(topic) > 0
         applied = []
-        if self._last is not None and expected and stamp > self._last:
-            self._applied.wait([self._last, *skipped], self.settings.action_wait)
+        if self._last is not None and stamp < self._last:
+            self._applied.forget_since(self._last)
+        elif self._last is not None and expected:
+            self._applied.wait([self._last, *skipped], self.settings.action_wait, interruptions)
         self._forget_if_told()  # while it waited
         if self._last is not None:
             applied = self._applied.between(self._last, stamp)
         step = follow(self._last, stamp, applied, skipped, expected, self.settings.reset_gap,
                       self.settings.max_skip)
-        if step.missing:
+        if step.missing and self.active:  # otherwise the waiting was ended before its time
             self.complaints.add(
                 'missing', f'no action for the previous image came on {topic} within action_wait '
                 f'= {self.settings.action_wait:g} s; taken as zero')
@@ -267,10 +280,6 @@ class PerceptionNode(ManagedNode):
             response.message = ('the node is not active; images are processed once it is (ros2 '
                                 f'lifecycle set {name} configure, then activate)')
         return response
-
-
-def _nanoseconds(message):
-    return Time.from_msg(message.header.stamp).nanoseconds
 
 
 def main(args=None):

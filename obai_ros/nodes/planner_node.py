@@ -13,6 +13,7 @@ from obai_ros.nodes.parameters import PLANNER
 from obai_ros.nodes.resources import load_model, locate
 from obai_ros.nodes.run import run
 from obai_ros.nodes.side_work import SideWork
+from obai_ros.nodes.succession import Succession, succession
 from obai_ros.srv import SetGoal
 
 _GOAL = {'goal', 'goal_x', 'goal_y'}
@@ -26,6 +27,7 @@ class PlannerNode(ManagedNode):
         self._lock = threading.Lock()  # around the agent and the newest beliefs
         self._agent = None
         self._newest = self._reply = None
+        self._missed = False  # whether beliefs may have gone by since the last reply
         self._answered = 0
         self._words = ''
         self._side = None
@@ -58,7 +60,7 @@ class PlannerNode(ManagedNode):
             raise ConfigureError(f'the goal of the parameters is refused: {refusal}. Correct '
                                  'goal, goal_x, goal_y or spread.')
         self._answered = 0
-        self._newest = self._reply = None
+        self._newest, self._reply, self._missed = None, None, False
         self._agent = agent
         if agent.bankless:
             self.get_logger().warning(f'goals will be refused: {agent.bankless}')
@@ -92,7 +94,8 @@ class PlannerNode(ManagedNode):
         with self._lock:  # the beliefs in work are answered first
             self.destroy_publisher(self._actions)
             # Who asks for the object "now at" a place does not mean where it was then.
-            self._newest = self._reply = None
+            self._newest = None
+            self._missed = True
 
     def destroy_node(self):
         if self._side is not None:  # a parameter may have been none to start with
@@ -137,22 +140,23 @@ class PlannerNode(ManagedNode):
         with self._lock:
             if not self.active:
                 return
-            if self._reply is not None and message.header == self._reply.header:
-                # Sent again because somebody has had no answer.
-                self._actions.publish(self._reply)
-                return
             try:
                 self._agent.require_own(message.model_id, message.latent_size)
                 state = beliefs.read(message)
             except ValueError as error:
                 self.complaints.add('slots', f'beliefs refused: {error}')
                 return
-            if self._stale(message):
+            what = succession(message, self._reply, self._missed)
+            if what == Succession.AGAIN:
+                self._actions.publish(self._reply)
+                return
+            if what == Succession.PAST:
                 self.complaints.add('slots', 'beliefs refused: they are older than those that '
                                     'were answered last, and the filter did not start anew')
                 return
-            if message.frame == 0:
-                self._begin_anew('the filter started anew')
+            if what == Succession.ANEW:
+                self._begin_anew('beliefs were missed while the node was inactive'
+                                 if self._missed else 'the filter started anew')
             reply = ActionField(header=message.header, frame=message.frame)
             try:
                 answer = self._agent.answer(state)
@@ -163,23 +167,20 @@ class PlannerNode(ManagedNode):
                                     f'({error}); objects are followed anew from the next ones')
                 self._begin_anew('beliefs made no sense')
                 return
-            self._newest, self._reply = state, reply
+            self._announce('so many others have come since it was seen',
+                           self._agent.pursuit.give_up())
+            self._newest, self._reply, self._missed = state, reply, False
             self._actions.publish(reply)
             self._answered += 1
             self._report(message.header, answer, time.monotonic() - begin)
 
-    def _stale(self, message):
-        """Tell whether these beliefs are about the past: nobody waits for their answer."""
-        if self._reply is None or message.frame == 0:
-            return False
-        def moment(stamp):
-            return stamp.sec, stamp.nanosec
-        return (message.frame <= self._reply.frame
-                and moment(message.header.stamp) < moment(self._reply.header.stamp))
-
     def _begin_anew(self, reason):
         """Follow objects anew; say so if the goal was for one of them."""
-        if not self._agent.pursuit.renumber():
+        self._announce(reason, self._agent.begin_anew())
+
+    def _announce(self, reason, lost):
+        """Say that goals for one object have ended, if any have."""
+        if not lost:
             return
         goal = self._goal_in_force()
         rest = 'there is no goal now' if goal.kind == Goal.NONE else 'other goals stay in force'

@@ -16,6 +16,7 @@ import torch
 
 from obai_ros.environment.scene import SceneConfig
 from obai_ros.messages import action_field, camera, image, object_states
+from obai_ros.messages.stamp import nanoseconds
 from obai_ros.msg import ActionField, ObjectStates
 from obai_ros.nodes import parameters, qos
 from obai_ros.nodes.complaints import Complaints
@@ -96,11 +97,11 @@ class SimNode(Node):
     def _on_action(self, message):
         size = self.settings.image_size
         try:
+            stamp = nanoseconds(message)
             points = action_field.read(message, size, size)
-        except action_field.ActionFieldError as error:
+        except ValueError as error:
             self.complaints.add(type(error).__name__, f'refused: {error}')
             return
-        stamp = Time.from_msg(message.header.stamp).nanoseconds
         if stamp in self._moot:
             return  # on its way when the reset came: nobody's fault
         if stamp == self._repeated and stamp not in self._answerable:

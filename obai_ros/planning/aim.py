@@ -10,6 +10,7 @@ from obai_ros.planning.goal import Goal, Kind
 from obai_ros.planning.objects import Objects
 from obai_ros.planning.preference import Preference
 from obai_ros.planning.recognition import Reading, Recogniser
+from obai_ros.planning.tracks import Tracks
 
 # What was seen of a slot counts for so much less with each frame, as a slot may come to hold
 # another object.
@@ -38,6 +39,10 @@ class Aim:
         """Note that slots hold other objects; return whether the goal lives on."""
         return True
 
+    def over(self, tracks: Tracks) -> bool:
+        """Tell whether it is about an object that is not followed any more."""
+        return False
+
     def claims(self, objects: Objects, reading: Reading
                ) -> tuple[np.ndarray, np.ndarray | None]:
         """
@@ -59,6 +64,9 @@ class ObjectAim(Aim):
 
     def renumber(self):
         return False
+
+    def over(self, tracks):
+        return not tracks.follows(self.number)
 
     def claims(self, objects, reading):
         return np.where(objects.number == self.number, 0, -1), None

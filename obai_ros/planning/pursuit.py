@@ -21,6 +21,10 @@ from obai_ros.planning.preference import GoalError, Preference
 from obai_ros.planning.recognition import Recogniser
 from obai_ros.planning.tracks import Tracks
 
+MOST = 16
+"""Goals that are pursued at a time. Each takes part of a millisecond of every frame, and there are
+never as many objects in view."""
+
 
 @dataclass(frozen=True)
 class _Allotment:
@@ -89,7 +93,11 @@ class Pursuit:
         aim = self._aim(goal, preference, sight)
         if not aim.nothing:
             aim.places = self._places(goal)
-        kept = [old for old in self._aims if goal.also and not aim.supersedes(old)]
+        kept = [old for old in self._aims
+                if goal.also and not aim.supersedes(old) and not old.over(self._tracks)]
+        if len(kept) >= MOST:
+            raise GoalError(f'{len(kept)} goals are in force, and no more are pursued at a time: '
+                            'a goal without `also` replaces them, one of kind NONE ends them')
         self._aims = kept + ([] if aim.nothing else [aim])
         self._allotment = None
 
@@ -116,11 +124,23 @@ class Pursuit:
 
         Return the goals that this ends: those for an object that was pointed at.
         """
-        lost = [aim.goal for aim in self._aims if not aim.renumber()]
-        self._aims = [aim for aim in self._aims if aim.goal not in lost]
-        self._allotment = None
+        lost = self._give_up([aim for aim in self._aims if not aim.renumber()])
         self._tracks = self._new_tracks()
         return lost
+
+    def give_up(self) -> list[Goal]:
+        """
+        End the goals for objects that are not followed any more, and return them.
+
+        That is when so many others have come since they were seen that all tracks were needed.
+        """
+        return self._give_up([aim for aim in self._aims if aim.over(self._tracks)])
+
+    def _give_up(self, lost: list[Aim]) -> list[Goal]:
+        if lost:
+            self._aims = [aim for aim in self._aims if aim not in lost]
+            self._allotment = None
+        return [aim.goal for aim in lost]
 
     def aims(self, sight: Sight, received: np.ndarray | None = None, frames: int = 1
              ) -> tuple[GoalTerms | None, Tensor, Belief]:

@@ -91,6 +91,10 @@ class Tracks:
         """Return the number of the object that a slot of the newest sight shows, or a part of."""
         return int(self._number[self._holder[slot]])
 
+    def follows(self, number: int) -> bool:
+        """Tell whether the object of that number is followed, seen or not."""
+        return self.begun and bool((self._number == number).any())
+
     def follow(self, sight: Sight, received: np.ndarray | None = None, frames: int = 1
                ) -> Objects:
         """

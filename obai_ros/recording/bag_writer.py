@@ -31,7 +31,9 @@ class Offered:
 
 class BagWriter:
     """
-    A bag that is being written; a context manager.
+    A bag that is being written; a context manager, which completes it however its block ends, as
+    long as there is a message, and says where it is in the RecordingError that what goes wrong
+    inside becomes.
 
     counts: topic -> number of messages so far. The folder is made under another name beside
     `path` and renamed by close(), so that nobody takes half a bag for a whole one. Raises
@@ -89,14 +91,26 @@ class BagWriter:
     def __exit__(self, kind, error, trace) -> None:
         if kind is None:
             self.close()
-        elif issubclass(kind, OSError) and self.counts:
-            self._writer.abort()
-            raise RecordingError(
-                f'the recording broke off ({error}); what was written until then is in '
-                f'{self._workshop}, from which `mcap recover` makes a file that can be read'
-            ) from error
-        else:
+        elif not self.counts:
             self.discard()
+        elif issubclass(kind, OSError):  # a full disk, say, on which nothing can be completed
+            self._give_up(error)
+        else:
+            try:
+                self.close()
+            except OSError as another:
+                self._give_up(another)
+            if issubclass(kind, Exception):  # whoever interrupts knows why
+                raise RecordingError(
+                    f'the recording broke off ({kind.__name__}: {error}); what was recorded until '
+                    f'then is complete in {self.path}') from error
+
+    def _give_up(self, error: OSError) -> None:
+        self._writer.abort()
+        raise RecordingError(
+            f'the recording broke off ({error}); what was written until then is in '
+            f'{self._workshop}, from which `mcap recover` makes a file that can be read'
+        ) from error
 
 
 def _qos(offered: Offered) -> Qos:

@@ -83,6 +83,8 @@ class Bookkeeping(L.Callback):
         learner.record['seconds'] = self.seconds + now - self.resumed
         validating = learner.step % self.validate_every == 0 or last
         saving = self.stop or last or now - self.saved > self.save_every_s
+        if learner.streams:  # clocks differ, and all processes have streams to be saved
+            saving = trainer.strategy.reduce_boolean_decision(saving, all=False)
         if validating or saving:
             self._refuse_spoiled(learner)
         if validating:
@@ -91,8 +93,9 @@ class Bookkeeping(L.Callback):
                 self._watch_plateau(trainer, learner)
         if saving:
             self.saved = now
+            state = learner.state() if learner.streams or trainer.is_global_zero else None
             if trainer.is_global_zero:
-                save_state(self.folder / STATE, learner.state())
+                save_state(self.folder / STATE, state)
         if trainer.is_global_zero and not sys.stderr.isatty():  # elsewhere Lightning has a bar
             self.lines(learner.step)
         trainer.should_stop = trainer.should_stop or self.stop or self.far_enough

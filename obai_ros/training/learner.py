@@ -106,7 +106,7 @@ class Learner(L.LightningModule):
         self.record: dict = {'stages': [], 'sequences': 0, 'seconds': 0.0}
         self.recorded: Recorded | None = None
         self.streams: Streams | None = None
-        self._streams_before: dict = {}
+        self.streams_before: tuple[dict, ...] = ()  # of each process, when the state was saved
 
     @staticmethod
     def resumed(state: TrainingState) -> Learner:
@@ -120,7 +120,7 @@ class Learner(L.LightningModule):
                                   f'another one ({error})') from error
         learner.step, learner.moments = state.step, state.moments
         learner.record = state.record
-        learner._streams_before = state.streams
+        learner.streams_before = state.streams
         return learner
 
     def next_stage(self) -> Learner:
@@ -147,13 +147,13 @@ class Learner(L.LightningModule):
         return self.step + sum(stage.steps for stage in self.recipe.stages[:self.stage_index])
 
     def state(self) -> TrainingState:
-        """Return everything needed to continue from here."""
+        """Return everything needed to continue from here; with streams all processes take part."""
         optimizer = self.optimizers(use_pl_optimizer=False)
         names = [name for name, _ in self.model.named_parameters()]
         return TrainingState(self.recipe, self.seed, self.stage_index, self.step,
                              self.model.state_dict(), self.average.state_dict(),
                              moments_of(optimizer, names), self.record,
-                             self.streams.state() if self.streams else {})
+                             self.streams.of_all_processes() if self.streams else ())
 
     def configure_optimizers(self):
         optimizer = make_optimizer(self.recipe, self.model, self.stage.learning_rate)
@@ -175,9 +175,9 @@ class Learner(L.LightningModule):
         if self.stage.streams:
             self.streams = Streams(self.recipe, self.stage_index, self.seed, self.device,
                                    self.global_rank, self.trainer.world_size)
-            # Those of the first process are kept; others begin anew.
-            if self.trainer.is_global_zero:
-                self.streams.restore(self._streams_before)
+            # Others have other shares of a batch.
+            if len(self.streams_before) == self.trainer.world_size:
+                self.streams.restore(self.streams_before[self.global_rank])
 
     def training_step(self, step, batch_idx):
         step = int(step)

@@ -46,6 +46,11 @@ class Hardware:
                                             and torch.cuda.is_available())
         return torch.device('cuda' if gpu else 'cpu')
 
+    @property
+    def processes(self) -> int:
+        """How many processes compute together."""
+        return self.nodes * (self.devices if isinstance(self.devices, int) else len(self.devices))
+
 
 def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
           begin_with: Checkpoint | None = None, begin_at: str = '',
@@ -56,7 +61,8 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
     Run a recipe; return whether it came to its end, or as far as it should.
 
     folder: where state, TensorBoard curves and weights go. seed: of weights, videos and noise.
-    resume: continue from the state in the folder, whose recipe and seed then count.
+    resume: continue from the state in the folder, whose recipe and seed then count; exactly, with
+    as many processes.
     begin_with: a model whose weights are carried over to the first stage instead of random ones.
     begin_at: name of the stage to begin at, leaving out those before; '' for the first.
     recordings: what to learn from instead of the simulator.
@@ -70,11 +76,16 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
         learner = Learner.resumed(load_state(folder / STATE))
         _precise(learner.recipe, hardware, say)
         say(f'resuming {learner.stage.name} at step {learner.step} of {learner.stage.steps}')
+        if learner.streams_before and len(learner.streams_before) != hardware.processes:
+            say(f'its streams were those of {len(learner.streams_before)} processes: with '
+                f'{hardware.processes} they begin anew')
     else:
         recipe = _precise(recipe, hardware, say)
         learner = Learner(recipe, seed, recipe.index_of(begin_at) if begin_at else 0)
         if begin_with is not None:
             learner.begin_with(begin_with)
+    for stage in learner.recipe.stages[learner.stage_index:]:
+        stage.share(hardware.processes)
     _take_data(learner, recordings, say)
     folder.mkdir(parents=True, exist_ok=True)
     learner.record.update(hardware=machine(), torch=torch.__version__)

@@ -23,7 +23,8 @@ class TrainingState:
     model, average: weights and their moving average, of the stage's model.
     moments: the optimiser's moments, by parameter name; empty at the start of a stage.
     record: what happened so far (steps, sequences, seconds, scores), for the model card.
-    streams: where the streams of the stage are, see `training.streams`; empty with clips.
+    streams: where the streams of the stage are, see `training.streams`, of each process; empty
+    with clips.
 
     There is no state of random numbers: every step draws from a generator seeded by the run's
     seed, the stage and the step.
@@ -37,14 +38,14 @@ class TrainingState:
     average: dict[str, Tensor]
     moments: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     record: dict = field(default_factory=dict)
-    streams: dict[str, Tensor] = field(default_factory=dict)
+    streams: tuple[dict[str, Tensor], ...] = ()
 
 
 def save_state(path: str | Path, state: TrainingState) -> None:
     """Write a state as one safetensors file; a failure leaves the previous file as it was."""
     tensors = {}
-    groups = {'model': state.model, 'average': state.average, 'streams': state.streams,
-              **state.moments}
+    groups = {'model': state.model, 'average': state.average, **state.moments}
+    groups |= {_streams_of(process): mine for process, mine in enumerate(state.streams)}
     for group, values in groups.items():
         for name, value in values.items():
             tensors[f'{group}:{name}'] = value.detach().cpu().contiguous()
@@ -65,14 +66,21 @@ def load_state(path: str | Path) -> TrainingState:
             for key in file.keys():
                 group, name = key.split(':', 1)
                 groups.setdefault(group, {})[name] = file.get_tensor(key)
+        streams = []
+        while _streams_of(len(streams)) in groups:
+            streams.append(groups.pop(_streams_of(len(streams))))
         return TrainingState(
             recipe=Recipe.from_dict(description['recipe']), seed=description['seed'],
             stage=description['stage'], step=description['step'], model=groups.pop('model'),
-            average=groups.pop('average'), streams=groups.pop('streams', {}), moments=groups,
+            average=groups.pop('average'), streams=tuple(streams), moments=groups,
             record=description['record'])
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         raise CheckpointError(f'{path} is not the state of a training run, or is damaged '
                               f'({error}): resume from another one') from error
+
+
+def _streams_of(process: int) -> str:
+    return f'streams.{process}' if process else 'streams'
 
 
 def moments_of(optimizer: torch.optim.Optimizer, names: list[str]) -> dict:

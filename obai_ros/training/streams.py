@@ -58,7 +58,7 @@ class Streams:
         self._scene = recipe.scene_at(self._stage)
         self._batch = self._stage.share(shards)
         self._chance = seed, stage_index
-        self._device, self._shard = device, shard
+        self._device, self._shard, self._shards = device, shard, shards
         self._watched: list[Watched | None] = [None] * self._stage.streams
 
     def learn(self, model: Obai, step: int, temperature: float | None = None) -> Objective:
@@ -113,8 +113,17 @@ class Streams:
                 for number, watched in enumerate(self._watched) if watched is not None
                 for name, value in _tensors(watched).items()}
 
+    def of_all_processes(self) -> tuple[dict[str, Tensor], ...]:
+        """Return the state of each process's streams; all of them take part."""
+        mine = {name: value.detach().cpu() for name, value in self.state().items()}
+        if self._shards == 1:
+            return (mine,)
+        states = [None] * self._shards
+        torch.distributed.all_gather_object(states, mine)
+        return tuple(states)
+
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Go on where `state` was taken."""
+        """Go on where `state` was taken, by as many processes."""
         for number in range(len(self._watched)):
             mine = {name.split('.', 1)[1]: value.to(self._device)
                     for name, value in state.items() if name.startswith(f'{number}.')}

@@ -83,3 +83,10 @@ def test_what_cannot_be_fitted_is_refused():
         fit('zoom', 4, 4, 4)
     with pytest.raises(ValueError, match='cannot fit 0x4 px to 4x4 px'):
         fit('crop', 0, 4, 4)
+
+
+@pytest.mark.parametrize('offset', [(-64., 0.), (64., 0.), (0., -500.), (-30., 40.), (3., -1e9)])
+def test_labels_of_a_grid_that_is_elsewhere_are_nowhere(offset):
+    labels = Fit(20, 20, 8, *offset, 2., 3.).labels_to_picture(
+        np.ones((8, 8), np.uint8), outside=255)
+    assert labels.shape == (20, 20) and (labels == 255).all()

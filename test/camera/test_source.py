@@ -37,13 +37,16 @@ def test_a_folder_is_read_in_the_order_of_numbers(tmp_path, pictures):
     np.testing.assert_array_equal(forever.read(), pictures[0])
 
 
-def test_one_bad_image_does_not_end_a_folder(tmp_path, pictures):
+@pytest.mark.parametrize('damage', ['no picture', 'too wide'])
+def test_one_bad_image_does_not_end_a_folder(tmp_path, pictures, damage):
     for name, picture in zip('acd', pictures):
         save(tmp_path / f'{name}.png', picture)
-    (tmp_path / 'b.png').write_text('no picture')
+    whole = bytearray(cv2.imencode('.bmp', pictures[0])[1].tobytes())
+    whole[20] |= 32  # 2^21 px wide: OpenCV raises an error of its own
+    (tmp_path / 'b.bmp').write_bytes(b'no picture' if damage == 'no picture' else whole)
     opened = open_source(str(tmp_path))
     opened.read()
-    with pytest.raises(CameraError, match=r'b\.png cannot be read: .* take it out of the folder'):
+    with pytest.raises(CameraError, match=r'b\.bmp cannot be read: .* take it out of the folder'):
         opened.read()
     np.testing.assert_array_equal(opened.read(), pictures[1])
 

@@ -32,7 +32,15 @@ def test_grey_is_repeated():
                                   PICTURE[..., :1].repeat(3, axis=-1))
 
 
-@pytest.mark.parametrize('data', [b'', b'no image', bytes(100)])
+def too_wide():
+    """Return an image with one bit of its width damaged: OpenCV raises an error of its own."""
+    data = bytearray(cv2.imencode('.bmp', PICTURE)[1].tobytes())
+    data[20] |= 32  # 2^21 px more
+    return bytes(data)
+
+
+@pytest.mark.parametrize('data', [b'', b'no image', bytes(100), too_wide()],
+                         ids=['empty', 'text', 'zeros', 'too wide'])
 def test_what_is_no_image_is_refused_in_a_sentence(data):
     message = SimpleNamespace(format='jpeg', data=array.array('B', data))
     with pytest.raises(ImageError, match=rf"format 'jpeg', {len(data)} bytes\) cannot be decoded"):

@@ -180,3 +180,13 @@ def test_the_real_message_takes_all_fields():
     pixels = picture('rgb8')
     sent = image.from_numpy(pixels, 'rgb8', Image())
     np.testing.assert_array_equal(image.to_rgb8(sent), pixels)
+
+
+def test_labels_are_8UC1_and_square():
+    labels = picture('8UC1', 5, 5)
+    np.testing.assert_array_equal(image.to_labels(message(labels, '8UC1', padding=3)), labels)
+    for encoding, width, words in (('mono8', 5, "has encoding 'mono8', expected 8UC1"),
+                                   ('rgb8', 5, "has encoding 'rgb8', expected 8UC1"),
+                                   ('8UC1', 7, 'has 5x7 px, expected a square')):
+        with pytest.raises(image.ImageError, match=words):
+            image.to_labels(message(picture(encoding, 5, width), encoding))

@@ -290,6 +290,11 @@ def test_without_a_compiler_the_direct_engine_works_and_says_so(stream, tmp_path
     assert said == ['there is no C++ compiler (no-such-compiler) on PATH to compile with: the '
                     'direct engine takes over']
     assert torch.isfinite(engine.refine(model, window, 1, Noise.seeded([3]))[1]).all()
+    # What was compiled where there is one needs none.
+    monkeypatch.setattr(compiled, 'load_code', lambda path, device: Refining(model))
+    engine.folder.mkdir()
+    artefact(engine.folder, Part('refine', 1, 2)).touch()
+    assert not Compiled(model, [Part('refine', 1, 2)], silent, silent, tmp_path).missing
 
 
 def test_a_compiler_that_fails_costs_nothing_but_a_warning(stream, tmp_path, monkeypatch):

@@ -249,6 +249,28 @@ def test_refining_ends_early_once_beliefs_have_settled(make_model, make_clip):
     assert torch.equal(beliefs[0].mean, beliefs[1].mean)
 
 
+def test_streams_settle_each_by_itself(make_model, make_clip):
+    """Also as to their random numbers: a frame later they are still what they would be alone."""
+    model, (images, fields) = make_model(), make_clip(batch=3, frames=3)
+    images[1::2] *= 0.2
+    stream = Filter(model, Schedule(12, 2, 2, settled=1e-5))
+
+    def watch(index):
+        state, beliefs, spent = stream.start(len(index), index.tolist()), [], []
+        for frame in range(3):
+            field = fields[frame - 1][index] if frame else None
+            state, percept = stream.step(state, images[index, frame], field)
+            beliefs.append(percept.belief.pack())
+            spent.append(percept.iterations)
+        return torch.stack(beliefs, 1), spent
+
+    together, most = watch(torch.arange(3))
+    alone, spent = zip(*(watch(torch.tensor([index])) for index in range(3)))
+    assert len({each[1] for each in spent}) > 1, 'they are to settle at different times'
+    assert [max(each) for each in zip(*spent)] == most
+    torch.testing.assert_close(together, torch.cat(alone), rtol=0.0, atol=1e-9)
+
+
 @pytest.mark.parametrize('interval, cost, expected', [
     (0.1, 0.02, 4),     # all of them: .1 s are enough for 4 x .02 s
     (0.1, 0.03, 3),

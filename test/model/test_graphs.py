@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engine of recordings: CUDA graphs where there is a GPU, else a stand-in for them."""
+from contextlib import contextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from obai_ros.action_field import ActionField
 from obai_ros.model.engine import Engine
-from obai_ros.model.engines import compiled
+from obai_ros.model.engines import compiled, graphs
 from obai_ros.model.engines.choice import make_engine
 from obai_ros.model.engines.compiled import Compiled, artefact
 from obai_ros.model.engines.direct import Direct
@@ -96,6 +98,64 @@ def test_a_recording_that_errs_is_not_put_to_work(stream):
     assert not engine.prepared and engine.working == 'direct' and len(said) == len(PARTS)
     assert 'gives other results than it should: the direct engine takes over' in said[0]
     assert_the_same(refined(engine, model, windows[1]), refined(Direct(model), model, windows[1]))
+
+
+def test_a_recording_of_what_does_not_change_is_not_put_to_work(stream):
+    """As one is whose function reads its inputs through the host."""
+    def constant(function, inputs):
+        outputs = function(*inputs)
+        return lambda *tensors: outputs
+    said = []
+    assert not Graphs(stream[0], PARTS, said.append, constant).prepared
+    assert len(said) == len(PARTS) and 'gives other results' in said[0]
+
+
+class FakeCuda:
+    """Stands in for torch.cuda: notes on which device what is done."""
+
+    def __init__(self):
+        self.current, self.recorded = 0, []
+
+    @contextmanager
+    def device(self, device):
+        before, self.current = self.current, device
+        yield
+        self.current = before
+
+    def Stream(self):
+        return SimpleNamespace(device=self.current, wait_stream=lambda other: None)
+
+    def current_stream(self):
+        return self.Stream()
+
+    @contextmanager
+    def stream(self, stream):
+        assert stream.device == self.current
+        yield
+
+    def CUDAGraph(self):
+        return SimpleNamespace(device=self.current)
+
+    @contextmanager
+    def graph(self, graph, stream=None, capture_error_mode='global'):
+        # What torch takes when it is not told otherwise belongs to the device of the first graph.
+        where = 0 if stream is None else stream.device
+        self.recorded.append((graph.device, where, self.current, capture_error_mode))
+        yield
+
+
+def test_a_recording_is_made_on_the_device_of_its_tensors(monkeypatch):
+    cuda, runs = FakeCuda(), []
+    monkeypatch.setattr(graphs.torch, 'cuda', cuda)
+
+    def function(value):
+        runs.append(cuda.current)
+        return (value + 1.0,)
+    inputs = (torch.ones(3, device='cpu'),)
+    Recording(function, inputs)
+    cpu = inputs[0].device
+    assert cuda.recorded == [(cpu, cpu, cpu, 'thread_local')]
+    assert set(runs) == {cpu} and cuda.current == 0
 
 
 def test_what_cannot_be_recorded_costs_nothing_but_a_warning(stream):

@@ -47,13 +47,36 @@ def test_only_the_newest_actions_are_kept():
     for stamp in (1, 2, 3):
         actions.add(stamp, stamp)
     assert [stamp for stamp, _ in actions.between(0, 10)] == [2, 3]
+    actions.add(2, 'again')
+    actions.add(4, 4)
+    assert actions.between(0, 10) == [(2, 'again'), (4, 4)]
+
+
+def test_actions_of_before_the_clock_was_set_back_make_room():
+    actions = AppliedActions(keep=3)
+    for stamp in (100, 101, 102, 103):
+        actions.add(stamp, 'old')
+    for stamp in (1, 2, 3, 4):
+        actions.add(stamp, 'new')
+        assert actions.wait([stamp], 0.0, actions.interruptions)
+        actions.forget(before=stamp)
+
+
+def test_what_is_known_to_be_of_before_is_dropped():
+    actions = AppliedActions()
+    for stamp in (100, 101, 1):
+        actions.add(stamp, stamp)
+    actions.forget_since(100)
+    assert actions.between(0, 200) == [(1, 1)]
+    actions.clear()
+    assert not actions.between(0, 200)
 
 
 def test_waiting_ends_when_the_action_arrives_and_not_before():
     actions = AppliedActions()
-    assert not actions.wait([5], timeout=.01)
+    assert not actions.wait([5], .01, actions.interruptions)
     answers = []
-    worker = threading.Thread(target=lambda: answers.append(actions.wait([5, 6], timeout=30)))
+    worker = threading.Thread(target=lambda: answers.append(actions.wait([5, 6], 30, 0)))
     worker.start()
     actions.add(5, 'a')
     assert not answers
@@ -65,9 +88,11 @@ def test_waiting_ends_when_the_action_arrives_and_not_before():
 def test_interrupt_ends_waiting():
     actions = AppliedActions()
     answers = []
-    worker = threading.Thread(target=lambda: answers.append(actions.wait([5], timeout=600)))
+    worker = threading.Thread(target=lambda: answers.append(actions.wait([5], 600, 0)))
     worker.start()
-    while worker.is_alive():  # it may not wait yet when the first interruption comes
-        actions.interrupt()
-        worker.join(timeout=.01)
+    actions.interrupt()  # whether it waits already or not
+    worker.join(timeout=60)
     assert answers == [False]
+    # What became worth waiting for since is waited for.
+    actions.add(5, 'a')
+    assert actions.wait([5], 600, actions.interruptions)

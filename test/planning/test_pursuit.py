@@ -18,7 +18,7 @@ from obai_ros.planning.goal import Goal, Kind, ObjectClass, Sight
 from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.planning.planner import Planner, PlannerConfig
 from obai_ros.planning.preference import GoalError
-from obai_ros.planning.pursuit import Pursuit
+from obai_ros.planning.pursuit import MOST, Pursuit
 
 SIDE, LATENT = 32, 8
 SHAPES = ('square', 'heart')
@@ -292,3 +292,28 @@ def test_terms_are_those_of_the_planner_that_plans(pursuit):
     dear, _, _ = pursuit.aims(sight())
     torch.testing.assert_close(dear.cost, 10 * cheap.cost)
     assert not torch.equal(dear.modes, cheap.modes)
+
+
+def test_goals_do_not_pile_up_without_end(pursuit):
+    for number in range(MOST):
+        pursuit.choose(of_class(16.0, 16.0, None, None, (1.0, 10.0 + number), also=True), None)
+    with pytest.raises(GoalError, match='16 goals are in force, .* a goal without `also` repl'):
+        pursuit.choose(of_class(16.0, 16.0, 'heart', also=True), None)
+    # One that takes the place of another is none more.
+    pursuit.choose(of_class(5.0, 5.0, None, None, (1.0, 10.0), also=True), None)
+    assert (pursuit.goal.x, len(pursuit.aims(sight())[0].preference.mean)) == (5.0, 4)
+    pursuit.choose(of_class(16.0, 16.0, 'heart'), None)
+    assert pursuit.goal.object_class.shape == 'heart'
+    pursuit.choose(of_class(16.0, 16.0, also=True), None)
+
+
+def test_a_goal_for_an_object_ends_when_nobody_follows_that_any_more(pursuit):
+    pursuit.choose(Goal(Kind.ALL, 16.0, 16.0), None)
+    pursuit.choose(Goal(Kind.OBJECT, 30.0, 30.0, u=5.0, v=5.0, also=True), sight())
+    others = [(0.0, 0.0, 0.0), (1.0, 1.0, 0.0), (0.0, 1.0, 1.0), (1.0, 0.0, 1.0), (0.0, 1.0, 0.0),
+              (1.0, 1.0, 1.0), (0.5, 0.5, 0.5)]
+    for colour in others:  # one after the other: with the first two one more than can be followed
+        assert pursuit.give_up() == []
+        pursuit.aims(sight((False, True, False, False), colours=(RED, colour, RED, RED)))
+    assert [goal.kind for goal in pursuit.give_up()] == [Kind.OBJECT]
+    assert pursuit.goal.kind == Kind.ALL and pursuit.give_up() == []

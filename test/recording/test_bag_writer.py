@@ -50,6 +50,20 @@ def test_nothing_stays_after_a_failure_or_without_messages(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize('fault, expected, words', [
+    (RuntimeError('no context'), RecordingError, 'RuntimeError: no context.* complete in .*/bag'),
+    (KeyboardInterrupt(), KeyboardInterrupt, None)], ids=['failure', 'interruption'])
+def test_what_was_recorded_before_a_failure_is_a_complete_bag(tmp_path, fault, expected, words):
+    with pytest.raises(expected, match=words):
+        with BagWriter(tmp_path / 'bag') as writer:
+            writer.add_topic('/goal', 'obai_ros/msg/Goal')
+            writer.write('/goal', 7, bytes(24))
+            raise fault
+    assert [path.name for path in tmp_path.iterdir()] == ['bag']
+    with Reader(tmp_path / 'bag') as reader:
+        assert [(stamp, raw) for _, stamp, raw in reader.messages()] == [(7, bytes(24))]
+
+
 def test_a_bag_is_never_overwritten(script, tmp_path):
     script.image(0, PIXELS)
     script.writer.close()

@@ -6,6 +6,8 @@ import itertools
 import math
 import re
 import signal
+import threading
+import time
 
 from builtin_interfaces.msg import Time
 import cv2
@@ -466,6 +468,69 @@ def test_a_reset_waits_for_no_action(client, camera):
     assert 'no action for the previous image' not in camera.node.output()
 
 
+@pytest.fixture
+def perception(domain, weights):
+    """Return an active node inside this process that has seen the image of second 10."""
+    with inside(PerceptionNode, domain, checkpoint=weights, action_wait=60.,
+                autostart=False) as node:
+        node.trigger_configure()
+        node.trigger_activate()
+        node._receive_image(picture(10))
+        node._process_newest()
+        assert node._observer.frame == 0
+        yield node
+
+
+def test_a_reset_that_comes_just_before_the_waiting_for_an_action_ends_it(
+        perception, monkeypatch):
+    def told_meanwhile(topic):
+        assert perception._reset(Trigger.Request(), Trigger.Response()).success
+        return 1
+
+    monkeypatch.setattr(perception, 'count_publishers', told_meanwhile)
+    perception._receive_image(picture(11))
+    begin = time.monotonic()
+    perception._process_newest()
+    assert time.monotonic() - begin < 30.
+    assert (perception._observer.frame, perception._last) == (0, 11 * 10**9)
+
+
+def test_a_deactivation_just_before_the_waiting_for_an_action_waits_for_none(
+        perception, monkeypatch):
+    thread = threading.Thread(target=perception.trigger_deactivate)
+
+    def told_meanwhile(topic):
+        before = perception._applied.interruptions
+        thread.start()  # it waits for the image in work
+        while perception._applied.interruptions == before:
+            thread.join(timeout=.01)
+        return 1
+
+    monkeypatch.setattr(perception, 'count_publishers', told_meanwhile)
+    perception._receive_image(picture(11))
+    begin = time.monotonic()
+    perception._process_newest()
+    thread.join()
+    assert time.monotonic() - begin < 30.
+    assert not perception.complaints.count('missing')
+
+
+def test_actions_on_images_of_before_the_clock_was_set_back_are_forgotten(perception):
+    def known():
+        return [stamp // 10**9 for stamp, _ in perception._applied.between(0, 2**62)]
+
+    for second in (10, 11):
+        perception._receive_action(applied(second))
+    perception._receive_image(picture(1))
+    perception._receive_action(applied(1))
+    perception._process_newest()
+    assert known() == [1]
+    perception.trigger_deactivate()
+    perception.trigger_cleanup()
+    perception.trigger_configure()
+    assert known() == []
+
+
 def test_who_is_told_to_look_away_misses_nothing(client, start_node, weights):
     diagnostics = client.collect(DiagnosticArray, '/diagnostics')
     start_active(client, start_node, checkpoint=weights)
@@ -506,6 +571,18 @@ def test_all_is_counted_from_the_moment_of_configuration(domain, weights, capfd)
         node.trigger_cleanup()
         node.trigger_configure()
         assert (node.complaints.count('image'), node._frames.dropped) == (0, 0)
+
+
+def test_as_many_threads_as_cores_can_be_had_again(domain, weights):
+    import torch
+    with inside(PerceptionNode, domain, checkpoint=weights, threads=0, autostart=False) as node:
+        used, more = [], torch.get_num_threads() + 1
+        for threads in (0, more, 0):
+            assert node.set_parameters([Parameter('threads', value=threads)])[0].successful
+            node.trigger_configure()
+            used.append(node._worker.ask(torch.get_num_threads))
+            node.trigger_cleanup()
+    assert used == [used[0], more, used[0]] and used[0] != more
 
 
 def test_the_end_of_the_node_closes_its_engine(domain, weights):

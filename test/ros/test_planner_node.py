@@ -388,6 +388,70 @@ def test_beliefs_sent_again_get_the_same_answer_again(client, planner):
     assert planner(1) == first
 
 
+@pytest.fixture
+def followed(domain, weights, model_id):
+    """Return a node that has answered frames 0 to 4 and pursues a goal for one object."""
+    with inside(PlannerNode, domain, checkpoint=weights, autostart=False) as node:
+        node.trigger_configure()
+        node.trigger_activate()
+        for frame in range(5):
+            node._receive_slots(slots(frame, model_id))
+            if frame == 3:
+                assert not node._pursue(Goal(kind=Goal.OBJECT, x=4., y=4., u=19., v=9.))
+        assert node._goal_in_force().kind == Goal.OBJECT
+        yield node
+
+
+def test_the_end_of_a_goal_whose_object_is_followed_no_more_is_told(
+        followed, model_id, monkeypatch, capfd):
+    tracks = followed._agent.pursuit._tracks
+    monkeypatch.setattr(tracks, 'follows', lambda number: False)
+    followed._receive_slots(slots(5, model_id))
+    assert followed._goal_in_force().kind == Goal.NONE
+    assert 'so many others have come since it was seen, so the object of the goal is no longer' \
+        in capfd.readouterr().err
+
+
+def at(second, message):
+    message.header.stamp.sec = second
+    return message
+
+
+def test_a_filter_that_started_anew_while_the_planner_was_inactive_ends_the_goal(
+        followed, model_id, capfd):
+    followed.trigger_deactivate()
+    followed.trigger_activate()
+    # Later in every respect: nothing about these beliefs alone tells that they are of another run.
+    followed._receive_slots(at(100, slots(7, model_id)))
+    assert followed._goal_in_force().kind == Goal.NONE
+    assert 'beliefs were missed while the node was inactive, so the object' in \
+        capfd.readouterr().err
+
+
+def test_a_goal_outlives_a_pause_in_which_nothing_was_missed(followed, model_id):
+    reply = followed._reply
+    followed.trigger_deactivate()
+    followed.trigger_activate()
+    followed._receive_slots(slots(4, model_id))  # sent again
+    assert followed._reply is reply
+    followed._receive_slots(slots(5, model_id))
+    assert followed._reply.frame == 5
+    assert followed._goal_in_force().kind == Goal.OBJECT
+
+
+def test_a_filter_that_started_anew_is_noticed_without_its_first_frame(
+        followed, model_id, capfd):
+    followed._receive_slots(at(100, slots(1, model_id)))
+    assert (followed._reply.frame, followed._goal_in_force().kind) == (1, Goal.NONE)
+    assert 'the filter started anew, so the object of the goal' in capfd.readouterr().err
+    assert not followed.complaints.count('slots')
+
+
+def test_a_filter_that_begins_anew_with_the_same_image_is_noticed(followed, model_id):
+    followed._receive_slots(at(5, slots(0, model_id)))
+    assert (followed._reply.frame, followed._goal_in_force().kind) == (0, Goal.NONE)
+
+
 def test_parameters_change_at_run_time_or_are_refused_with_a_reason(client, planner):
     for name, value in (('goal_x', 10.), ('goal', 'all'), ('horizon', 8), ('spread', 3.),
                         ('action_cost', .1), ('max_acceleration', .25)):

@@ -173,6 +173,28 @@ def test_frames_that_cannot_be_counted_are_refused(client, tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
+def test_images_that_turn_out_to_be_something_else_cost_nothing_recorded(
+        client, monkeypatch, tmp_path, capsys):
+    goals = client.publisher(Goal, 'goal', qos.DATA)
+    late = []
+
+    def serve_until(self, condition, plain=recorder_node.Guest.serve_until):
+        def played():
+            if goals.get_subscription_count():
+                goals.publish(Goal(x=3.0))
+            if self.node.begun and not late:
+                late.append(client.publisher(Goal, 'image_raw', qos.DATA))
+            return condition()
+        plain(self, played)
+    monkeypatch.setattr(recorder_node.Guest, 'serve_until', serve_until)
+    assert obai_record(tmp_path, '--topics', 'goal', 'image_raw', '--frames', '5') == 2
+    error = capsys.readouterr().err
+    assert '/image_raw is of type obai_ros/msg/Goal, expected' in error
+    assert f'is complete in {tmp_path}/bag' in error
+    with AnyReader([tmp_path / 'bag']) as reader:
+        assert {connection.topic for connection, *_ in reader.messages()} == {'/goal'}
+
+
 def test_names_that_cannot_be_are_refused(domain, tmp_path, capsys):
     assert obai_record(tmp_path, '--topics', '1st topic') == 2
     assert 'topic name' in capsys.readouterr().err

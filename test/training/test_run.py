@@ -157,6 +157,15 @@ def test_a_trial_whose_error_is_no_number_is_left_out(recipe, tmp_path, monkeypa
             say=lambda _: None), STATE, lambda _: None)
 
 
+def test_a_batch_that_processes_cannot_share_is_refused_before_they_start(recipe, tmp_path):
+    uneven = replace(recipe, stages=(recipe.stages[0], replace(recipe.stages[1], batch=3)))
+    for hardware in (Hardware('cpu', 2, strategy='ddp'), Hardware('cpu', [0, 1], strategy='ddp'),
+                     Hardware('cpu', 1, nodes=2, strategy='ddp')):
+        with pytest.raises(ValueError, match="stage 'fine': a batch of 3 .* by 2 processes"):
+            train(uneven, tmp_path / 'out', hardware=hardware)
+    assert not (tmp_path / 'out').exists()
+
+
 @pytest.fixture(scope='module')
 def two_processes(tmp_path_factory):
     """

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Learning from streams: beliefs go on from step to step, and over interruptions."""
+import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -110,10 +114,49 @@ def test_a_resumed_run_goes_on_with_its_streams_bit_for_bit(
     assert not run(tmp_path / 'parts')
     assert run(tmp_path / 'parts', resume=True)
     one, two = (load_state(tmp_path / name / STATE) for name in ('whole', 'parts'))
-    assert one.streams and one.streams.keys() == two.streams.keys()
-    for group in ('model', 'average', 'streams'):
-        for name, value in getattr(one, group).items():
-            assert torch.equal(value, getattr(two, group)[name]), (group, name)
+    assert_same(one, two, processes=1)
+
+
+def assert_same(one, two, processes):
+    """Make sure that two states are one and the same."""
+    assert len(one.streams) == len(two.streams) == processes
+    for mine, other in ((one.model, two.model), (one.average, two.average),
+                        *zip(one.streams, two.streams)):
+        assert mine.keys() == other.keys()
+        for name, value in mine.items():
+            assert torch.equal(value, other[name]), name
+
+
+def test_a_run_of_two_processes_goes_on_with_the_streams_of_both(streams_recipe, tmp_path):
+    (tmp_path / 'recipe.json').write_text(json.dumps(streams_recipe.to_dict()))
+    (tmp_path / 'script.py').write_text(
+        'import json, sys\n'
+        'from pathlib import Path\n'
+        'from obai_ros.training.recipe import Recipe\n'
+        'from obai_ros.training.run import Hardware, train\n'
+        'folder = Path(sys.argv[1])\n'
+        'recipe = Recipe.from_dict(json.loads((folder / "recipe.json").read_text()))\n'
+        'train(recipe, folder / sys.argv[2], validate_every=100,\n'
+        '      hardware=Hardware("cpu", 2, strategy="ddp"), **json.loads(sys.argv[3]))\n')
+
+    def run(name, **settings):
+        done = subprocess.run(
+            [sys.executable, str(tmp_path / 'script.py'), str(tmp_path), name,
+             json.dumps(settings)], env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)},
+            capture_output=True, text=True, timeout=110)
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout
+
+    run('whole')
+    run('parts', until=9)
+    assert 'resuming fine at step 5' in run('parts', resume=True)
+    assert_same(*(load_state(tmp_path / name / STATE) for name in ('whole', 'parts')),
+                processes=2)
+    # One process alone has other shares of a batch.
+    said = []
+    train(streams_recipe, tmp_path / 'parts', resume=True, hardware=Hardware('cpu'),
+          say=said.append)
+    assert 'its streams were those of 2 processes: with 1 they begin anew' in said
 
 
 def test_streams_that_break_a_step_begin_anew(streams_recipe, tmp_path, monkeypatch):

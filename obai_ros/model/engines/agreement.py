@@ -16,33 +16,50 @@ some .02."""
 
 
 @torch.no_grad()
-def agrees(code: Callable, written_out: Callable, inputs: tuple[Tensor, ...]) -> bool:
-    """Tell whether code does what the written-out code does."""
+def agrees(code: Callable, written_out: Callable, model: Obai, part: Part) -> bool:
+    """
+    Tell whether code does what the written-out code does for a part.
+
+    Also for other inputs than `example` returns first, which it was made with: what a recording
+    took for the same each time would go unnoticed.
+    """
     # What is compared are lambda and the LSTM's state, or all that shows where slots are.
     return all(bool(((mine - other).abs() < AGREEMENT).all())
+               for inputs in (example(model, part), example(model, part, other=True))
                for mine, other in zip(written_out(*inputs)[:3], code(*inputs)[:3]))
 
 
-def example(model: Obai, part: Part) -> tuple[Tensor, ...]:
-    """Return inputs of what is prepared for a part, on the model's device: some noise."""
+def example(model: Obai, part: Part, other: bool = False) -> tuple[Tensor, ...]:
+    """
+    Return inputs of what is prepared for a part, on the model's device: some noise.
+
+    other: of a frame that is not the first, with an action; without a past and without anything
+    done otherwise.
+    """
     batch, frames, config = part.batch, part.frames, model.config
     slots, size, side = config.num_slots, config.latent_size, config.image_size
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(int(other))
 
     def noise(*sizes: int) -> Tensor:
         return torch.randn(batch, *sizes, generator=generator)
 
     def beliefs(*lead: int) -> Tensor:
-        return model.initial.detach().expand(batch, *lead, slots, 4 * size).clone()
+        begun = model.initial.detach().cpu().expand(batch, *lead, slots, 4 * size).clone()
+        return begun + 0.1 * noise(*lead, slots, 4 * size) if other else begun
 
     def field(*lead: int) -> tuple[Tensor, Tensor]:
-        return (torch.zeros(batch, *lead, POINTS, dtype=torch.long),
-                torch.zeros(batch, *lead, POINTS, 2))
+        row = torch.zeros(batch, *lead, POINTS, dtype=torch.long)
+        pushes = torch.zeros(*row.shape, 2)
+        if other:
+            row.random_(side ** 2, generator=generator)
+            pushes.normal_(generator=generator)
+        return row, pushes
 
-    no = torch.tensor(False)
-    past = no, torch.zeros(batch, slots, 4 * size), torch.zeros(batch, slots, 4)
+    yes = torch.tensor(other)
+    past = (yes, beliefs(), 0.1 * noise(slots, 4)) if other else (
+        yes, torch.zeros(batch, slots, 4 * size), torch.zeros(batch, slots, 4))
     inputs = {
-        'expect': lambda: (beliefs(), noise(slots, side ** 2).softmax(1), *field(), no),
+        'expect': lambda: (beliefs(), noise(slots, side ** 2).softmax(1), *field(), yes),
         'describe': lambda: (noise(slots, size), noise(3, side, side).sigmoid()),
         'refine': lambda: (
             noise(frames, side, 3, side).sigmoid(), beliefs(frames),

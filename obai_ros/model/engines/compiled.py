@@ -71,14 +71,14 @@ class Compiled(Direct):
         if recorded and fresh:
             self.prepared |= Graphs(model, parts, warn, record).prepared
             self.until = Graphs.name if self.prepared else Direct.name
-        obstacle = _obstacle()
-        if obstacle:
-            warn(f'{obstacle}: the {self.until} engine takes over')
-            return
         self.folder = (folder or cache_folder()) / fingerprint(model)
         self._load()
         if self.missing and fresh:
-            self._begin()
+            obstacle = _obstacle()
+            if obstacle:
+                warn(f'{obstacle}: the {self.until} engine takes over')
+            else:
+                self._begin()
 
     @property
     def missing(self) -> list[Part]:
@@ -114,11 +114,10 @@ class Compiled(Direct):
             path = artefact(self.folder, part)
             if not path.exists():
                 continue
-            inputs = example(self.model, part)
             try:
-                code = self._ready(load_code(path, self.model.device), inputs)
+                code = self._ready(load_code(path, self.model.device), example(self.model, part))
                 # Compilers err, too.
-                right = agrees(code, self.written_out(part), inputs)
+                right = agrees(code, self.written_out(part), self.model, part)
             except RuntimeError as error:  # half a file, say
                 self._wrong[part] = f'cannot be put to work ({str(error).splitlines()[0]})'
                 path.unlink(missing_ok=True)

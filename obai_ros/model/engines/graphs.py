@@ -41,11 +41,10 @@ class Graphs(Direct):
                  'over')
             return
         for part in parts:
-            inputs = example(model, part)
             written_out = self.written_out(part)
             try:
-                recording = (record or Recording)(written_out, inputs)
-                right = agrees(recording, written_out, inputs)
+                recording = (record or Recording)(written_out, example(model, part))
+                right = agrees(recording, written_out, model, part)
             except RuntimeError as error:
                 warn(f'recording CUDA graphs failed ({str(error).splitlines()[0]}): the direct '
                      f'engine takes over')
@@ -74,16 +73,18 @@ class Recording:
     def __init__(self, function: Callable[..., tuple[Tensor, ...]], inputs: tuple[Tensor, ...]):
         # What is recorded reads and writes the same memory each time.
         self._inputs = tuple(value.clone() for value in inputs)
-        device = inputs[0].device
-        stream = torch.cuda.Stream(device)
-        stream.wait_stream(torch.cuda.current_stream(device))
-        with torch.cuda.stream(stream):
-            for _ in range(WARM_UPS):
-                function(*self._inputs)
-        torch.cuda.current_stream(device).wait_stream(stream)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
-            self._outputs = tuple(function(*self._inputs))
+        # A stream belongs to one device, and torch would take one of whichever was the current
+        # device when a graph was recorded first. What other threads do meanwhile is no fault.
+        with torch.cuda.device(inputs[0].device):
+            stream = torch.cuda.Stream()
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                for _ in range(WARM_UPS):
+                    function(*self._inputs)
+            torch.cuda.current_stream().wait_stream(stream)
+            self._graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self._graph, stream=stream, capture_error_mode='thread_local'):
+                self._outputs = tuple(function(*self._inputs))
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         given = self._given or (None,) * len(inputs)
