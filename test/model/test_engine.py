@@ -195,7 +195,7 @@ def stream(make_clip):
 
 
 @pytest.mark.parametrize('parts', [
-    [Part('refine', 1, 2)], pytest.param(PARTS, marks=pytest.mark.long)], ids=['window', 'all'])
+    [Part('expect', 1)], pytest.param(PARTS, marks=pytest.mark.long)], ids=['one', 'all'])
 def test_compiled_code_agrees_and_is_kept_for_the_next_start(stream, tmp_path, monkeypatch,
                                                              parts):
     model, (first, window) = stream
@@ -203,19 +203,24 @@ def test_compiled_code_agrees_and_is_kept_for_the_next_start(stream, tmp_path, m
     unpacked.mkdir()
     monkeypatch.setenv('TMPDIR', str(unpacked))
     said = []
+    push = ActionField(*torch.full((2, 1, 3), 16), torch.randn(1, 3, 2), 32, 32)
     engine = Compiled(model, parts, said.append, silent, tmp_path)
-    expected = [engine.refine(model, each, 2, Noise.seeded([3]))  # not compiled yet
-                for each in (first, window)]
+    before = [engine.refine(model, each, 2, Noise.seeded([3]))  # not compiled yet
+              for each in (first, window)]
     engine.wait()
     assert said[0].startswith('compiling') and said[1].startswith('compiled code is at work')
     again = Compiled(model, parts, silent, silent, tmp_path, fresh=False)
     assert not engine.missing and not again.missing
     for each in (engine, again):
-        for seen, (refined, energy) in zip((first, window), expected):
+        for seen, (refined, energy) in zip((first, window), before):
             found, cost = each.refine(model, seen, 2, Noise.seeded([3]))
             torch.testing.assert_close(found.packed, refined.packed, rtol=1e-4, atol=1e-4)
             torch.testing.assert_close(found.mask, refined.mask, rtol=1e-4, atol=1e-4)
             torch.testing.assert_close(cost, energy, rtol=1e-4, atol=0)
+            packed, action = each.expect(model, refined, push, True)
+            other, caused = expected(model, refined, push, True)
+            torch.testing.assert_close(packed, other, rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(action.mean, caused.mean, rtol=1e-4, atol=1e-4)
     # More points than it was compiled for are no obstacle.
     many = ActionField(*torch.zeros(2, 1, POINTS + 1, dtype=torch.long),
                        torch.randn(1, POINTS + 1, 2), 32, 32)

@@ -127,6 +127,7 @@ def assert_same(one, two, processes):
             assert torch.equal(value, other[name]), name
 
 
+@pytest.mark.long
 def test_a_run_of_two_processes_goes_on_with_the_streams_of_both(streams_recipe, tmp_path):
     (tmp_path / 'recipe.json').write_text(json.dumps(streams_recipe.to_dict()))
     (tmp_path / 'script.py').write_text(
