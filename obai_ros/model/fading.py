@@ -22,7 +22,7 @@ from obai_ros.model.obai import Obai
 LOOKS = 0.99
 """What is left, from frame to frame, of the part of a state that no acceleration changes."""
 
-BACKGROUND = 0.95
+BACKGROUND = 0.97
 """What is left of all of the background's state, which nothing moves."""
 
 
