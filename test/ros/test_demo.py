@@ -167,7 +167,7 @@ def test_ended_by_a_signal_it_leaves_no_child_behind(start, tmp_path, number, co
     assert _children(lines).keys() == NODES
     demo.send_signal(number)
     _, errors = demo.communicate(timeout=PATIENCE)
-    assert demo.returncode == code
+    assert demo.returncode == code, errors
     assert 'Traceback' not in errors
     assert _children(lines) == {}
     # A node that is interrupted ends well, too.
