@@ -173,19 +173,19 @@ def with_tables(text, tables):
 
 
 def test_parameters_are_those_of_the_nodes():
-    parameters = pytest.importorskip('obai_ros.nodes.parameters')
+    tables = pytest.importorskip('obai_ros.nodes.tables')
     text = INTERFACES.read_text()
-    if text != with_tables(text, parameters.TABLES):
+    if text != with_tables(text, tables.TABLES):
         pytest.fail(f'the parameters in {named(INTERFACES)} are not those of the nodes: '
                     '`python test/test_documentation.py` rewrites them')
 
 
 def test_parameters_that_are_set_by_hand_exist():
-    parameters = pytest.importorskip('obai_ros.nodes.parameters')
+    tables = pytest.importorskip('obai_ros.nodes.tables')
     for page in PAGES:
         for span in code(page.read_text()):
             for node, name in re.findall(r'ros2 param set /(?:\w+/)?(\w+_node) (\w+)', span):
-                assert name in {spec.name for spec in parameters.TABLES[node]}
+                assert name in {spec.name for spec in tables.TABLES[node]}
 
 
 def test_encodings_are_those_that_are_taken():
@@ -289,5 +289,5 @@ def test_the_recipe_that_is_shown_is_one():
 
 if __name__ == '__main__':
     RECIPES.write_text(with_recipe_tables(RECIPES.read_text()))
-    from obai_ros.nodes.parameters import TABLES
+    from obai_ros.nodes.tables import TABLES
     INTERFACES.write_text(with_tables(INTERFACES.read_text(), TABLES))

@@ -164,7 +164,7 @@ class FolderSource:
         if not self._files:
             raise CameraError(f'The folder {path} holds no image; expected files that end in '
                               f'{", ".join(IMAGES)}.')
-        self._load(self._files[0])
+        load_picture(self._files[0])
 
     def read(self) -> np.ndarray | None:
         if self._next == len(self._files) and self._loop:
@@ -172,22 +172,23 @@ class FolderSource:
         if self._next == len(self._files):
             return None
         self._next += 1
-        return self._load(self._files[self._next - 1])
+        return load_picture(self._files[self._next - 1])
 
     def close(self) -> None:
         """Nothing is held open."""
 
-    @staticmethod
-    def _load(path):
-        try:
-            with _quiet():
-                picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        except cv2.error:  # raised for sizes that it does not allow, which damage may amount to
-            picture = None
-        if picture is None:
-            raise CameraError(f'The image {path} cannot be read: it is damaged, or not what its '
-                              'name says. Save it again, or take it out of the folder.')
-        return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+def load_picture(path: Path) -> np.ndarray:
+    """Return the picture of a file, [H, W, 3] uint8 RGB. Raises CameraError."""
+    try:
+        with _quiet():
+            picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    except cv2.error:  # raised for sizes that it does not allow, which damage may amount to
+        picture = None
+    if picture is None:
+        raise CameraError(f'{path} cannot be read: expected a picture (PNG, JPEG and the like), '
+                          'whole, and what its name says. Save it again, or take another one.')
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 
 def _number(path):

@@ -52,13 +52,14 @@ def run(args: argparse.Namespace) -> int:
     from obai_ros.demo.installation import ament_prefix_path
 
     os.environ['AMENT_PREFIX_PATH'] = ament_prefix_path()
+    from obai_ros.camera.source import CameraError
     from obai_ros.nodes.goal_request import ask_for_goal
     from obai_ros.nodes.service_call import ask
     try:
         picture = read_picture(args.picture) if args.kind == 'picture' else None
         return ask('obai goal', lambda stop: ask_for_goal(
             args.node, args.kind, picture, stop, **_fields(args)))
-    except ValueError as error:
+    except (CameraError, ValueError) as error:
         print(f'obai goal: {error}', file=sys.stderr)
         return 2
 
@@ -66,16 +67,17 @@ def run(args: argparse.Namespace) -> int:
 def read_picture(path: Path):
     """Return the picture of a file, [H, W, 3] uint8 RGB; a large one made smaller as a whole."""
     import cv2
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
-    if picture is None:
-        raise ValueError(f'{path} {"cannot be read" if path.exists() else "does not exist"}: '
-                         'expected a picture (PNG, JPEG and the like)')
+
+    from obai_ros.camera.source import load_picture
+    if not path.is_file():
+        raise ValueError(f'{path} does not exist: expected a picture (PNG, JPEG and the like)')
+    picture = load_picture(path)
     height, width = picture.shape[:2]
     divisor = min(height, width) // (_LARGE // 2)
     if divisor > 1:
         picture = cv2.resize(picture, (width // divisor, height // divisor),
                              interpolation=cv2.INTER_AREA)
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    return picture
 
 
 def _add_numbers(parser, *names):

@@ -18,9 +18,10 @@ from obai_ros.messages import camera, image
 from obai_ros.nodes import qos
 from obai_ros.nodes.complaints import Complaints
 from obai_ros.nodes.managed_node import ConfigureError
-from obai_ros.nodes.parameters import CAMERA, ParameterError, Parameters
+from obai_ros.nodes.parameters import ParameterError, Parameters
 from obai_ros.nodes.resources import locate
 from obai_ros.nodes.run import run
+from obai_ros.nodes.tables import CAMERA
 from obai_ros.nodes.worker import start_worker
 
 FOLDER_RATE = 10.

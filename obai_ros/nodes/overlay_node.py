@@ -22,9 +22,10 @@ from obai_ros.msg import ActionField, Goal, LabelInfo, SlotBeliefs
 from obai_ros.nodes import image_input, qos
 from obai_ros.nodes.complaints import Complaints
 from obai_ros.nodes.markers import frame_markers
-from obai_ros.nodes.parameters import OVERLAY, Parameters
+from obai_ros.nodes.parameters import Parameters
 from obai_ros.nodes.run import run
 from obai_ros.nodes.stamp_join import PATIENCE, StampJoin
+from obai_ros.nodes.tables import OVERLAY
 
 
 class OverlayNode(Node):

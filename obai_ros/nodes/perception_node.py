@@ -19,10 +19,10 @@ from obai_ros.nodes import image_input, qos
 from obai_ros.nodes.continuity import follow
 from obai_ros.nodes.frame_queue import AppliedActions, LatestFrame
 from obai_ros.nodes.managed_node import ManagedNode
-from obai_ros.nodes.parameters import PERCEPTION
 from obai_ros.nodes.perception_health import PerceptionHealth
 from obai_ros.nodes.resources import choose_device, load_model
 from obai_ros.nodes.run import run
+from obai_ros.nodes.tables import PERCEPTION
 from obai_ros.nodes.worker import Worker
 
 

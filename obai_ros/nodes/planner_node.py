@@ -9,11 +9,11 @@ from obai_ros.messages import action_field, beliefs, image
 from obai_ros.msg import ActionField, Goal, PlannerStatus, SlotBeliefs
 from obai_ros.nodes import qos
 from obai_ros.nodes.managed_node import ConfigureError, ManagedNode
-from obai_ros.nodes.parameters import PLANNER
 from obai_ros.nodes.resources import load_model, locate
 from obai_ros.nodes.run import run
 from obai_ros.nodes.side_work import SideWork
 from obai_ros.nodes.succession import Succession, succession
+from obai_ros.nodes.tables import PLANNER
 from obai_ros.srv import SetGoal
 
 _GOAL = {'goal', 'goal_x', 'goal_y'}

@@ -18,7 +18,7 @@ from obai_ros.environment.scene import SceneConfig
 from obai_ros.messages import action_field, camera, image, object_states
 from obai_ros.messages.stamp import nanoseconds
 from obai_ros.msg import ActionField, ObjectStates
-from obai_ros.nodes import parameters, qos
+from obai_ros.nodes import parameters, qos, tables
 from obai_ros.nodes.complaints import Complaints
 from obai_ros.nodes.run import run
 from obai_ros.nodes.world import NO_ACTION, World
@@ -45,7 +45,7 @@ class SimNode(Node):
     def __init__(self):
         super().__init__('sim_node')
         self.settings = parameters.Parameters(
-            self, parameters.SIM, check=self._refuse_settings, apply=self._apply_settings)
+            self, tables.SIM, check=self._refuse_settings, apply=self._apply_settings)
         settings = self.settings
         reason = self._refuse_settings({'rate': settings.rate})
         if reason:

@@ -7,7 +7,9 @@ import cv2
 from harness import CHECKOUT, inside
 import numpy as np
 from obai_ros.model.schedule import Schedule
-from obai_ros.nodes.parameters import ALWAYS, NEVER, ParameterError, Parameters, Spec, TABLES
+from obai_ros.nodes.parameters import ParameterError, Parameters
+from obai_ros.nodes.spec import ALWAYS, NEVER, Spec
+from obai_ros.nodes.tables import TABLES
 import pytest
 from rcl_interfaces.msg import ParameterType
 from rclpy.node import Node

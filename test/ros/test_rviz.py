@@ -97,6 +97,6 @@ def classes(part):
 
 
 def test_the_fixed_frame_is_that_of_the_simulator(config):
-    from obai_ros.nodes.parameters import SIM
+    from obai_ros.nodes.tables import SIM
     frame = {spec.name: spec.default for spec in SIM}['frame_id']
     assert config['Visualization Manager']['Global Options']['Fixed Frame'] == frame

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -31,3 +33,16 @@ def interrupt(monkeypatch):
         monkeypatch.setattr(Learner, 'optimizer_step', step_and_interrupt)
 
     return interrupt_after
+
+
+@pytest.fixture(scope='session')
+def run_program():
+    """Return what runs Python code in a folder, as a program of its own; it says what that did."""
+    def run(folder, code, *arguments):
+        (folder / 'program.py').write_text(code)
+        done = subprocess.run(
+            [sys.executable, 'program.py', *arguments], cwd=folder, capture_output=True,
+            env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)}, text=True, timeout=110)
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout
+    return run

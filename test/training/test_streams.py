@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Learning from streams: beliefs go on from step to step, and over interruptions."""
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -128,25 +125,21 @@ def assert_same(one, two, processes):
 
 
 @pytest.mark.long
-def test_a_run_of_two_processes_goes_on_with_the_streams_of_both(streams_recipe, tmp_path):
+def test_a_run_of_two_processes_goes_on_with_the_streams_of_both(streams_recipe, tmp_path,
+                                                                 run_program):
     (tmp_path / 'recipe.json').write_text(json.dumps(streams_recipe.to_dict()))
-    (tmp_path / 'script.py').write_text(
-        'import json, sys\n'
-        'from pathlib import Path\n'
-        'from obai_ros.training.recipe import Recipe\n'
-        'from obai_ros.training.run import Hardware, train\n'
-        'folder = Path(sys.argv[1])\n'
-        'recipe = Recipe.from_dict(json.loads((folder / "recipe.json").read_text()))\n'
-        'train(recipe, folder / sys.argv[2], validate_every=100,\n'
-        '      hardware=Hardware("cpu", 2, strategy="ddp"), **json.loads(sys.argv[3]))\n')
 
     def run(name, **settings):
-        done = subprocess.run(
-            [sys.executable, str(tmp_path / 'script.py'), str(tmp_path), name,
-             json.dumps(settings)], env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)},
-            capture_output=True, text=True, timeout=110)
-        assert done.returncode == 0, done.stderr[-2000:]
-        return done.stdout
+        return run_program(
+            tmp_path,
+            'import json, sys\n'
+            'from pathlib import Path\n'
+            'from obai_ros.training.recipe import Recipe\n'
+            'from obai_ros.training.run import Hardware, train\n'
+            'recipe = Recipe.from_dict(json.loads(Path("recipe.json").read_text()))\n'
+            'train(recipe, Path(sys.argv[1]), validate_every=100,\n'
+            '      hardware=Hardware("cpu", 2, strategy="ddp"), **json.loads(sys.argv[2]))\n',
+            name, json.dumps(settings))
 
     run('whole')
     run('parts', until=9)
