@@ -68,7 +68,9 @@ $(MADE):
 
 $(INSTALLED): $(MADE) $(REQUIREMENTS)
 	@echo 'setup: installing $(REQUIREMENTS) (minutes the first time)'
-	@$(PIP) install $(REQUIREMENTS:%=-r %)
+	@$(PIP) install --no-compile $(REQUIREMENTS:%=-r %)
+	@# On all processors, where pip would use one; a few files are for other Pythons, and fail.
+	@$(VENV)/bin/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@touch $@
 
 ifeq ($(ROS),wheels)

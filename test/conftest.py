@@ -19,9 +19,14 @@ PATIENT = {'test_benchmark.py', 'test_control.py', 'test_demo.py', 'test_engines
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(config, items):
-    """Let tests that start nodes take turns on one worker of pytest-xdist: they need the time."""
+    """Let tests that start nodes take turns on one worker of pytest-xdist: they need the time.
+
+    Those of the demo stay together because they look at the same run of it.
+    """
     if config.pluginmanager.hasplugin('xdist'):
         ros = Path(__file__).parent / 'ros'
         for item in items:
             if ros in item.path.parents and item.path.name not in PATIENT:
                 item.add_marker(pytest.mark.xdist_group('ros'))
+            elif item.path == ros / 'test_demo.py':
+                item.add_marker(pytest.mark.xdist_group('demo'))

@@ -24,9 +24,9 @@ def start_node(domain, tmp_path):
     from harness import NodeProcess
     started = []
 
-    def start(name, remappings={}, arguments=(), **parameters):
+    def start(name, remappings={}, arguments=(), fresh=False, **parameters):
         log = tmp_path / f'{len(started)}_{name}.log'
-        node = NodeProcess(name, parameters, log, remappings, arguments)
+        node = NodeProcess(name, parameters, log, remappings, arguments, fresh)
         started.append(node)
         return node
 

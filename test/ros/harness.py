@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 
+from forked import Forked
 from obai_ros.nodes import qos
 import pytest
 from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters, SetParameters
@@ -32,16 +33,20 @@ CHECKOUT = Path(__file__).parents[2]
 class NodeProcess:
     """A node as a process; what it writes is in `output()`."""
 
-    def __init__(self, name, parameters, log, remappings, arguments=()):
-        code = f'from obai_ros.nodes.start import start; start({name!r})'
-        self.begin(name, log, [sys.executable, '-c', code, '--ros-args',
-                               *_flags(parameters, remappings), *arguments])
+    def __init__(self, name, parameters, log, remappings, arguments=(), fresh=False):
+        """Start it; fresh: as users do, loading its libraries, which takes seconds."""
+        words = ['--ros-args', *_flags(parameters, remappings), *arguments]
+        if fresh:
+            code = f'from obai_ros.nodes.start import start; start({name!r})'
+            self.begin(name, log, [sys.executable, '-c', code, *words])
+        else:
+            self.name, self._log = name, log
+            self.process = Forked(name, words, log)
 
     def begin(self, name, log, command):
         """Start the command as a process of that name."""
         path = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get('PYTHONPATH')]))
-        self.name = name
-        self._log = log
+        self.name, self._log = name, log
         with open(log, 'wb') as output:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,

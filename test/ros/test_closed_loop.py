@@ -25,7 +25,7 @@ def test_all_nodes_in_one_process_with_the_parameters_of_each(
         f'/**/{name}': {'ros__parameters': values} for name, values in given.items()}))
     applied = client.collect(ActionField, '/here/applied_action_field', EVERY)
     states = client.collect(PerceptionStatus, '/here/perception_node/status', EVERY)
-    loop = start_node('closed_loop', {'__ns': '/here'}, ['--params-file', str(path)])
+    loop = start_node('closed_loop', {'__ns': '/here'}, ['--params-file', str(path)], fresh=True)
     client.until(lambda: len(applied) >= 20 and states, 'the loop to go round')
     for name, values in given.items():
         answer = client.parameters(f'/here/{name}')
@@ -50,7 +50,7 @@ def test_one_bad_parameter_ends_them_all_in_a_sentence(start_node):
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_libraries_load_ends_a_node_quietly(client, start_node, number):
-    node = start_node('closed_loop')
+    node = start_node('closed_loop', fresh=True)
     # Python catches SIGINT by itself; SIGTERM is caught when both are ours, before they load.
     client.until(lambda: catches(node.process.pid, signal.SIGTERM), 'the process to begin')
     status, seconds = node.stop(number)

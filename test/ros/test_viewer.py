@@ -35,7 +35,9 @@ class Viewer:
         self.channels = {}
         self.messages = {}
         self._serve = serve
-        self._socket = connect(f'ws://127.0.0.1:{port}', subprotocols=['foxglove.sdk.v1'])
+        # With a bounded queue the end of the connection would wait behind what nobody reads.
+        self._socket = connect(f'ws://127.0.0.1:{port}', subprotocols=['foxglove.sdk.v1'],
+                               max_queue=None)
 
     def close(self):
         self._socket.close()
