@@ -49,12 +49,12 @@ def time_planning(slots: int, latent_size: int, plans: int = 500, warm_up: int =
         column, row = sight.centre.long().unbind(-1)
         contacts = Contacts(row[None], column[None], torch.eye(slots)[None], sight.objects[None])
         began = time.perf_counter()
-        goal, active, belief = pursuit.aims(sight, received)
+        aims = pursuit.aims(sight, received)
         aimed = time.perf_counter()
-        plan = planner.plan(belief, goal, active, reachable=contacts.reachable[0],
+        plan = planner.plan(aims.belief, aims.terms, aims.active, reachable=contacts.reachable[0],
                             view=View(sight.centre, sight.mass, sight.objects))
         planned = time.perf_counter()
-        place(contacts, plan.acceleration[None], active[None], SIZE, SIZE)
+        place(contacts, plan.acceleration[None], aims.active[None], SIZE, SIZE)
         placed = time.perf_counter()
         for name, span in (('answer', placed - began), ('aims', aimed - began),
                            ('plan', planned - aimed), ('place', placed - planned)):

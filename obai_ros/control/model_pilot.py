@@ -116,6 +116,6 @@ class ModelPilot:
                 for pursuit, sight, received in zip(self._pursuits, sights, pushed)]
         slots = len(sights[0].mass)
         anything = self._planner.terms(self._bank.toward((0.0, 0.0), 100.0).expand(slots))
-        return (GoalTerms.stack([anything if goal is None else goal for goal, *_ in aims]),
-                torch.stack([active for _, active, _ in aims]),
-                Belief.unpack(torch.stack([belief.pack() for *_, belief in aims])))
+        return (GoalTerms.stack([anything if each.terms is None else each.terms for each in aims]),
+                torch.stack([each.active for each in aims]),
+                Belief.unpack(torch.stack([each.belief.pack() for each in aims])))

@@ -5,6 +5,7 @@ Image axes: x right, y down, in pixels; pixel (row, col) covers [col, col + 1) x
 so its centre is at (col + 0.5, row + 0.5), as in the environment.
 """
 import colorsys
+import math
 
 import cv2
 import numpy as np
@@ -25,6 +26,7 @@ _PALETTE = np.array([
 _TINT = 0.30          # how much of the slot's colour is mixed into its pixels
 _DARK = (20, 20, 20)
 _LIGHT = (255, 255, 255)
+_SAME = 0.5           # px, within which two places are one
 _FRACTION_BITS = 4    # cv2 takes sub-pixel coordinates as integers of 1/16
 
 
@@ -44,6 +46,25 @@ def slot_colours(num_slots):
     return colours
 
 
+def goal_marks(place, goal_x=(), goal_y=()):
+    """Return [(x, y, colour)], the places that goals are about, each once; colour: uint8 RGB.
+
+    place: (x, y) px of the goal that was set last, None if it has none. goal_x, goal_y: K numbers
+    each, where slots are wanted, px, NaN where they have no goal. A place where one slot alone is
+    wanted has the colour of the slot, any other is white.
+    """
+    wanted = {}  # the slots, by place
+    for slot, spot in enumerate(zip(goal_x, goal_y)):
+        if all(map(math.isfinite, spot)):
+            near = next((other for other in wanted if math.dist(spot, other) < _SAME), spot)
+            wanted.setdefault(near, []).append(slot)
+    if place is not None and not any(math.dist(place, spot) < _SAME for spot in wanted):
+        wanted[tuple(place)] = []
+    colours = slot_colours(len(goal_x))
+    return [(*spot, tuple(map(int, colours[slots[0]])) if len(slots) == 1 else _LIGHT)
+            for spot, slots in wanted.items()]
+
+
 def draw(image, labels=None, arrows=None, goals=(), scale=4, pen=1.0):
     """Draw what was perceived and what is done about it over an enlarged image.
 
@@ -53,7 +74,7 @@ def draw(image, labels=None, arrows=None, goals=(), scale=4, pen=1.0):
     arrows: (row, col, ax, ay), four sequences of equal length P, or None: accelerations in
         px/frame^2, each drawn from the centre of its pixel and as long as it is in pixels, which
         is how far it moves the object by the next frame. Zeros are not drawn.
-    goals: sequence of (x, y) px, each drawn as a cross in a ring.
+    goals: sequence of (x, y) px, each drawn as a cross in a ring, white, or (x, y, colour).
     scale: how many pixels of the result each pixel of the image becomes, along each axis; >= 1.
     pen: size of symbols and lines, in pixels of the image: 1 where the image is the model's own,
         more on an image that is finer than the grid on which the model sees.
@@ -76,8 +97,8 @@ def draw(image, labels=None, arrows=None, goals=(), scale=4, pen=1.0):
             raise ValueError(f'the labels are {labels.dtype} {list(labels.shape)}; '
                              f'expected uint8 {list(image.shape[:2])} like the image')
         _draw_slots(canvas, labels, scale, pen)
-    for x, y in goals:
-        _draw_goal(canvas, x, y, scale, pen)
+    for x, y, *colour in goals:
+        _draw_goal(canvas, x, y, *colour or [_LIGHT], scale, pen)
     if arrows is not None:
         row, col, ax, ay = (np.asarray(part, dtype=np.float64).reshape(-1) for part in arrows)
         if not len(row) == len(col) == len(ax) == len(ay):
@@ -113,13 +134,13 @@ def _draw_slots(canvas, labels, scale, pen):
         canvas[(inside > 0) & (core == 0)] = colour
 
 
-def _draw_goal(canvas, x, y, scale, pen):
+def _draw_goal(canvas, x, y, colour, scale, pen):
     """Draw a cross in a ring at (x, y) px, in place."""
     centre = scale * np.array([x, y], dtype=np.float64)
     if not np.abs(centre).max() < 16 * max(canvas.shape):  # cv2 would wrap around; also NaN
         return
     radius, reach = 2.0 * pen, 3.5 * pen
-    for colour, thickness in _strokes(pen):
+    for colour, thickness in _strokes(pen, colour):
         cv2.circle(canvas, _point(centre), _length(radius), colour, thickness, cv2.LINE_AA,
                    _FRACTION_BITS)
         for direction in np.array([(1, 0), (-1, 0), (0, 1), (0, -1)]):
@@ -154,9 +175,9 @@ def _draw_arrow(canvas, row, col, ax, ay, scale, pen):
         cv2.fillPoly(canvas, [triangle], colour, cv2.LINE_AA, _FRACTION_BITS)
 
 
-def _strokes(pen):
-    """Return (colour, thickness) of the dark rim and of the light line drawn over it."""
-    return (_DARK, 3 + pen // 3), (_LIGHT, 1 + pen // 4)
+def _strokes(pen, colour=_LIGHT):
+    """Return (colour, thickness) of the dark rim and of the line drawn over it."""
+    return (_DARK, 3 + pen // 3), (colour, 1 + pen // 4)
 
 
 def _point(point):

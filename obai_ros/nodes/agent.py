@@ -25,8 +25,8 @@ class Answer:
     """What to do about one frame, with P points and K slots.
 
     row, col: [P] int64 px; acceleration: [P, 2] px/frame^2 at those pixels; slot_acceleration:
-    [K, 2] what each slot should receive; acted: [K] bool, slots that are pushed; plan: None
-    without any goal.
+    [K, 2] what each slot should receive; acted: [K] bool, slots that are pushed; place [K, 2] px:
+    where each is wanted, NaN where it has no goal; plan: None without any goal.
     """
 
     row: np.ndarray
@@ -34,6 +34,7 @@ class Answer:
     acceleration: np.ndarray
     slot_acceleration: np.ndarray
     acted: np.ndarray
+    place: np.ndarray
     plan: Plan | None = None
 
     @property
@@ -106,7 +107,8 @@ class Agent:
         idle = Action.idle(1, len(sight.objects), beliefs.height, beliefs.width)
         acted, self._underway = self._underway.passed(passed, self._planner.config.delay, idle)
         received = sum((action.received[0] for action in acted), idle.received[0]).numpy()
-        goal, active, belief = self.pursuit.aims(sight, received, passed)
+        aims = self.pursuit.aims(sight, received, passed)
+        active = aims.active
         if not active.any():
             self._underway = self._underway.sent(idle)
             return _nothing(len(active))
@@ -116,13 +118,13 @@ class Agent:
             probability=torch.as_tensor(beliefs.contact_probability)[None],
             reachable=torch.as_tensor(beliefs.reachable)[None],
             background=torch.tensor([beliefs.background]))
-        later, centre = belief, sight.centre
+        later, centre = aims.belief, sight.centre
         if self._underway.actions:
-            future = foresee(belief[None], sight.labels[None], contacts.background,
+            future = foresee(aims.belief[None], sight.labels[None], contacts.background,
                              self._underway, self._dynamics, self._state_noise)
             later, centre = future.belief[0], centre + future.way[0]
             contacts, self._underway = future.contacts, future.underway
-        plan = self._planner.plan(later, goal, active, reachable=contacts.reachable[0],
+        plan = self._planner.plan(later, aims.terms, active, reachable=contacts.reachable[0],
                                   view=View(centre, sight.mass, sight.objects))
         field = place(contacts, plan.acceleration[None], active[None], beliefs.height,
                       beliefs.width)
@@ -132,7 +134,7 @@ class Agent:
             row=field.row[0, used].numpy(), col=field.col[0, used].numpy(),
             acceleration=field.acceleration[0, used].numpy(),
             slot_acceleration=plan.acceleration.numpy(),
-            acted=(plan.acceleration != 0).any(-1).numpy(), plan=plan)
+            acted=(plan.acceleration != 0).any(-1).numpy(), place=aims.place.numpy(), plan=plan)
 
     def require_own(self, model_id: str, latents: int) -> None:
         """Raise ValueError unless beliefs of such a model, with N latents, are of this one."""
@@ -158,4 +160,5 @@ def see(beliefs) -> Sight:
 
 def _nothing(slots):
     return Answer(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 2), np.float32),
-                  np.zeros((slots, 2), np.float32), np.zeros(slots, bool))
+                  np.zeros((slots, 2), np.float32), np.zeros(slots, bool),
+                  np.full((slots, 2), np.nan, np.float32))

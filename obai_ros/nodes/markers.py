@@ -15,7 +15,7 @@ def frame_markers(header, beliefs, field, goals, metres_per_px: float) -> Marker
 
     beliefs: as read by obai_ros.messages.beliefs. field: (row [P], col [P], acceleration [P, 2]
     px/frame^2): each an arrow from its pixel, as long as what it adds to the next frame. goals:
-    [(x, y)] px. The origin is the centre of the image; x to the right, y down.
+    of overlay.goal_marks. The origin is the centre of the image; x to the right, y down.
     """
     def point(x, y):
         return Point(x=float(x - beliefs.width / 2) * metres_per_px,
@@ -38,14 +38,18 @@ def frame_markers(header, beliefs, field, goals, metres_per_px: float) -> Marker
             continue
         # A disc of the area that is seen of the object.
         diameter = 2 * (beliefs.mass[slot] / 3.1416) ** 0.5
-        red, green, blue = (float(channel) / 255 for channel in colour)
-        add('slots', Marker.CYLINDER, ColorRGBA(r=red, g=green, b=blue, a=0.6),
+        add('slots', Marker.CYLINDER, _colour(colour, 0.6),
             (diameter, diameter, 0.1), position=point(*beliefs.centroid[slot]))
     for row, col, (ax, ay) in zip(*field):
         add('actions', Marker.ARROW, _WHITE, (0.8, 2.0, 2.0),
             points=[point(col + 0.5, row + 0.5), point(col + 0.5 + ax, row + 0.5 + ay)])
-    for x, y in goals:
+    for x, y, colour in goals:
         arms = [(x - 3, y), (x + 3, y), (x, y - 3), (x, y + 3)]
-        add('goals', Marker.LINE_LIST, _WHITE, (0.5, 0.0, 0.0),
+        add('goals', Marker.LINE_LIST, _colour(colour), (0.5, 0.0, 0.0),
             points=[point(*arm) for arm in arms])
     return MarkerArray(markers=markers)
+
+
+def _colour(rgb, alpha=1.0):
+    red, green, blue = (float(channel) / 255 for channel in rgb)
+    return ColorRGBA(r=red, g=green, b=blue, a=alpha)

@@ -18,7 +18,7 @@ from obai_ros.camera.fit import fit, Fit
 from obai_ros.messages import beliefs, image, label_info, overlay
 from obai_ros.messages.action_field import read as read_field
 from obai_ros.messages.stamp import nanoseconds
-from obai_ros.msg import ActionField, Goal, LabelInfo, SlotBeliefs
+from obai_ros.msg import ActionField, Goal, LabelInfo, PlannerStatus, SlotBeliefs
 from obai_ros.nodes import image_input, qos
 from obai_ros.nodes.complaints import Complaints
 from obai_ros.nodes.markers import frame_markers
@@ -39,7 +39,7 @@ class OverlayNode(Node):
         self._overlay = self.create_publisher(Image, '~/overlay', qos.IMAGE_OUT, **self._options)
         self._markers = self.create_publisher(MarkerArray, '~/markers', qos.DATA, **self._options)
         self._join = StampJoin(self.settings.keep_frames, spare={'actions'})
-        self._goal = Goal()
+        self._goal, self._plan = Goal(), PlannerStatus()
         self._info = LabelInfo()
         self._inputs = {}
         self._expected = set()
@@ -60,6 +60,7 @@ class OverlayNode(Node):
                 self.destroy_subscription(subscription)
             self._inputs = {}
             self._join.clear()
+            self._plan = PlannerStatus()
         # Without a planner there is nothing to wait for: perception alone can be watched, too.
         if expected and self.count_publishers(self._inputs['actions'].topic_name):
             expected |= {'actions'}
@@ -76,7 +77,8 @@ class OverlayNode(Node):
                 ('slots', SlotBeliefs, 'slots', self._part('slots', beliefs.read), qos.DATA),
                 ('actions', ActionField, 'action_field',
                  self._part('actions', lambda m: read_field(m, m.height, m.width)), qos.DATA),
-                ('goal', Goal, 'goal_state', self._take_goal, qos.LATCHED))}
+                ('goal', Goal, 'goal_state', self._take_goal, qos.LATCHED),
+                ('plan', PlannerStatus, 'planner_node/status', self._take_plan, qos.DATA))}
 
     def _part(self, name, read):
         def take(message):
@@ -99,6 +101,9 @@ class OverlayNode(Node):
     def _take_goal(self, message):
         self._goal = message
 
+    def _take_plan(self, message):
+        self._plan = message
+
     def _take_info(self, message):
         try:
             label_info.check(message)
@@ -111,7 +116,8 @@ class OverlayNode(Node):
         row, col, acceleration = parts.get(
             'actions', (np.zeros(0, int), np.zeros(0, int), np.zeros((0, 2))))
         placeless = self._goal.kind in (Goal.NONE, Goal.IMAGE)
-        goals = [] if placeless else [(self._goal.x, self._goal.y)]
+        goals = overlay.goal_marks(None if placeless else (self._goal.x, self._goal.y),
+                                   self._plan.goal_x, self._plan.goal_y)
         if 'image' in parts and 'labels' in parts and self._overlay.get_subscription_count():
             drawn = self._draw(parts['image'], parts['labels'], row, col, acceleration, goals)
             self._overlay.publish(image.from_numpy(drawn, 'rgb8', Image(header=header)))
@@ -135,7 +141,7 @@ class OverlayNode(Node):
         return overlay.draw(
             picture, place.labels_to_picture(labels, outside=overlay.UNLABELLED),
             (start[:, 1], start[:, 0], *pushes.T),
-            place.points_to_picture(goals) if goals else (),
+            [(*place.points_to_picture(spot), colour) for *spot, colour in goals],
             scale=math.ceil(self.settings.scale / max(pen, 1 / 16)), pen=pen)
 
 

@@ -192,6 +192,7 @@ class PlannerNode(ManagedNode):
         message = PlannerStatus(
             header=header, feef=answer.feef.tolist(), acted=answer.acted.tolist(),
             ax=answer.slot_acceleration[:, 0].tolist(), ay=answer.slot_acceleration[:, 1].tolist(),
+            goal_x=answer.place[:, 0].tolist(), goal_y=answer.place[:, 1].tolist(),
             plan_s=duration, answered=self._answered, refused=self.complaints.count('slots'),
             goal=self._goal_in_force())
         self._status.publish(message)

@@ -27,17 +27,34 @@ never as many objects in view."""
 
 
 @dataclass(frozen=True)
+class Aims:
+    """
+    What K slots are to be pushed towards.
+
+    terms: the goal of each slot, [K], any where it has none; None without any goal. active [K]
+    bool: who has one. belief [K, N]: to be planned with, that of the sight, anchored to where its
+    objects are. place [K, 2] px: where each is wanted, NaN where it has no goal.
+    """
+
+    terms: GoalTerms | None
+    active: Tensor
+    belief: Belief
+    place: Tensor
+
+
+@dataclass(frozen=True)
 class _Allotment:
     """
     Who has which goal, and what follows from that alone.
 
     which: for each of K slots which of all preferences is for it, any where none is; terms,
-    anchor: of these [K].
+    anchor: of these [K]; place [K, 2] px: what they are about.
     """
 
     which: tuple[int, ...]
     terms: GoalTerms
     anchor: Anchor
+    place: Tensor
 
 
 class Pursuit:
@@ -142,18 +159,16 @@ class Pursuit:
             self._allotment = None
         return [aim.goal for aim in lost]
 
-    def aims(self, sight: Sight, received: np.ndarray | None = None, frames: int = 1
-             ) -> tuple[GoalTerms | None, Tensor, Belief]:
+    def aims(self, sight: Sight, received: np.ndarray | None = None, frames: int = 1) -> Aims:
         """
-        Take in the next sight; return a goal for each slot, [K], and who has one [K] bool.
+        Take in the next sight; return what its slots are to be pushed towards.
 
         received [K, 2] px/frame^2: by which the slots of the last sight were pushed (None: not at
-        all); frames: how many have passed since. The goal of a slot that has none is any; there
-        is None without any goal. Third, the beliefs [K, N] to be planned with: those of the
-        sight, anchored to where their objects are.
+        all); frames: how many have passed since.
         """
+        nowhere = torch.full_like(sight.centre, math.nan)
         if self._bank is None:
-            return None, torch.zeros_like(sight.objects), sight.belief
+            return Aims(None, torch.zeros_like(sight.objects), sight.belief, nowhere)
         objects = self._tracks.follow(sight, received, frames)
         reading = self._recogniser.read(objects.traits)
         which = np.full(len(objects.shown), -1)
@@ -173,9 +188,11 @@ class Pursuit:
         which = objects.to_slots(which, -1)
         active = torch.from_numpy(which >= 0).to(sight.objects.device)
         if not self._aims:
-            return None, active, sight.belief
+            return Aims(None, active, sight.belief, nowhere)
         allotment = self._allot(tuple(which.clip(0).tolist()))
-        return allotment.terms, active, allotment.anchor.hold(sight.belief, objects, active)
+        return Aims(allotment.terms, active,
+                    allotment.anchor.hold(sight.belief, objects, active),
+                    torch.where(active[:, None], allotment.place, nowhere))
 
     def _allot(self, which: tuple[int, ...]) -> _Allotment:
         """Give each slot [K] its goal; slots seldom change theirs, which takes time."""
@@ -184,7 +201,7 @@ class Pursuit:
             preference = Preference.join([aim.preference for aim in self._aims])[chosen]
             places = torch.cat([aim.places for aim in self._aims])[chosen]
             self._allotment = _Allotment(which, self._planner.terms(preference),
-                                         Anchor(preference, places, self._dynamics))
+                                         Anchor(preference, places, self._dynamics), places)
         return self._allotment
 
     def _aim(self, goal: Goal, preference: Preference | None, sight: Sight | None) -> Aim:

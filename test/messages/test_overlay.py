@@ -84,6 +84,28 @@ def test_the_goal_is_centred_on_its_point():
     assert abs(cols.mean() - (72 - 0.5)) < 0.5 and abs(rows.mean() - (45 - 0.5)) < 0.5
 
 
+def test_a_goal_of_one_slot_has_its_colour_and_one_of_several_is_marked_once():
+    orange, blue, purple, _ = overlay.slot_colours(4).tolist()
+    nan = float('nan')
+    assert overlay.goal_marks(None) == []
+    assert overlay.goal_marks((5.0, 6.0)) == [(5.0, 6.0, (255, 255, 255))]
+    assert overlay.goal_marks((5.0, 6.0), [nan] * 3, [nan] * 3) == [(5.0, 6.0, (255, 255, 255))]
+    # Of an earlier goal slot 1 is still on its way; the last one is for slots 0 and 2.
+    assert overlay.goal_marks((5.0, 6.0), [5.1, 40.0, 5.0, nan], [6.0, 30.0, 6.1, nan]) == [
+        (5.1, 6.0, (255, 255, 255)), (40.0, 30.0, tuple(blue))]
+    # A picture is about many places and none of its own.
+    assert overlay.goal_marks(None, [1.0, nan, 3.0], [2.0, nan, 4.0]) == [
+        (1.0, 2.0, tuple(orange)), (3.0, 4.0, tuple(purple))]
+
+
+def test_a_goal_is_drawn_in_the_colour_that_it_was_given():
+    image = np.full((20, 30, 3), 100, np.uint8)
+    picture = overlay.draw(image, goals=[(12.0, 7.5, (0, 158, 115))], scale=6)
+    rows, cols = np.nonzero((picture == (0, 158, 115)).all(-1))
+    assert abs(cols.mean() - (72 - 0.5)) < 0.5 and abs(rows.mean() - (45 - 0.5)) < 0.5
+    assert not (picture == 255).all(-1).any()
+
+
 @pytest.mark.parametrize('value', [np.nan, np.inf, 1e30, -1e30])
 def test_absurd_numbers_draw_nothing(value):
     image, _ = _scene()

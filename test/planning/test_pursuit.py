@@ -76,15 +76,19 @@ def of_class(x, y, *words, **more):
 
 
 def about(pursuit, seen):
-    """Return {slot: (x, y) px} of the slots that have a goal."""
-    goal, active, _ = pursuit.aims(seen)
-    return {slot: tuple((10 * goal.preference.mean[slot, :2]).round().tolist())
-            for slot in active.nonzero().flatten().tolist()}
+    """Return {slot: (x, y) px} of the slots that have a goal, as preferences and places say."""
+    aims = pursuit.aims(seen)
+    assert torch.equal(aims.place.isnan().all(-1), ~aims.active)
+    wanted = {slot: tuple((10 * aims.terms.preference.mean[slot, :2]).round().tolist())
+              for slot in aims.active.nonzero().flatten().tolist()}
+    for slot, place in wanted.items():
+        assert place == pytest.approx(aims.place[slot].tolist(), abs=0.5)
+    return wanted
 
 
 def test_nothing_is_pursued_at_first(pursuit):
     assert pursuit.goal.kind == Kind.NONE
-    assert pursuit.aims(sight())[0] is None
+    assert pursuit.aims(sight()).terms is None
     assert about(pursuit, sight()) == {}
 
 
@@ -257,39 +261,39 @@ def test_without_a_bank_there_is_a_reason():
 
 def test_the_default_spread_can_change(pursuit):
     pursuit.choose(Goal(Kind.ALL, 16.0, 16.0), None)
-    narrow = pursuit.aims(sight())[0].preference.precision[0, 0, 0]
+    narrow = pursuit.aims(sight()).terms.preference.precision[0, 0, 0]
     pursuit.set_spread(6.0)
-    assert pursuit.aims(sight())[0].preference.precision[0, 0, 0] < narrow / 4
+    assert pursuit.aims(sight()).terms.preference.precision[0, 0, 0] < narrow / 4
 
 
 def test_a_spread_that_a_goal_in_force_cannot_do_with_is_refused_and_changes_nothing(pursuit):
     pursuit.choose(Goal(Kind.ALL, 16.0, 16.0), None)
-    before = pursuit.aims(sight())[0].preference.precision
+    before = pursuit.aims(sight()).terms.preference.precision
     for attempt in (pursuit.check_spread, pursuit.set_spread,
                     lambda spread: pursuit.check(pursuit.goal, spread)):
         with pytest.raises(GoalError, match='effective samples'):
             attempt(0.01)
     pursuit.check_spread(6.0)
-    assert torch.equal(pursuit.aims(sight())[0].preference.precision, before)
+    assert torch.equal(pursuit.aims(sight()).terms.preference.precision, before)
 
 
 def test_terms_are_worked_out_when_slots_get_other_goals_and_not_for_each_frame(pursuit):
     pursuit.choose(of_class(10.0, 10.0, 'heart', also=True), None)
     pursuit.choose(of_class(20.0, 20.0, 'square', also=True), None)
-    before, _, _ = pursuit.aims(sight())
-    assert pursuit.aims(sight())[0] is before
-    swapped, _, _ = pursuit.aims(sight(objects=(True, True, False, False), shapes=(1, 0, 0, 0),
-                                       colours=(BLUE, RED, RED, RED),
-                                       centre=[CENTRE[1], CENTRE[0], *CENTRE[2:]]))
+    before = pursuit.aims(sight()).terms
+    assert pursuit.aims(sight()).terms is before
+    swapped = pursuit.aims(sight(objects=(True, True, False, False), shapes=(1, 0, 0, 0),
+                                 colours=(BLUE, RED, RED, RED),
+                                 centre=[CENTRE[1], CENTRE[0], *CENTRE[2:]])).terms
     assert swapped is not before
     assert torch.equal(swapped.preference.mean[:2].flip(0), before.preference.mean[:2])
 
 
 def test_terms_are_those_of_the_planner_that_plans(pursuit):
     pursuit.choose(Goal(Kind.ALL, 16.0, 16.0), None)
-    cheap, _, _ = pursuit.aims(sight())
+    cheap = pursuit.aims(sight()).terms
     pursuit.plan_with(Planner(DYNAMICS, PlannerConfig(action_cost=3.0)))
-    dear, _, _ = pursuit.aims(sight())
+    dear = pursuit.aims(sight()).terms
     torch.testing.assert_close(dear.cost, 10 * cheap.cost)
     assert not torch.equal(dear.modes, cheap.modes)
 
@@ -301,7 +305,7 @@ def test_goals_do_not_pile_up_without_end(pursuit):
         pursuit.choose(of_class(16.0, 16.0, 'heart', also=True), None)
     # One that takes the place of another is none more.
     pursuit.choose(of_class(5.0, 5.0, None, None, (1.0, 10.0), also=True), None)
-    assert (pursuit.goal.x, len(pursuit.aims(sight())[0].preference.mean)) == (5.0, 4)
+    assert (pursuit.goal.x, len(pursuit.aims(sight()).terms.preference.mean)) == (5.0, 4)
     pursuit.choose(of_class(16.0, 16.0, 'heart'), None)
     assert pursuit.goal.object_class.shape == 'heart'
     pursuit.choose(of_class(16.0, 16.0, also=True), None)

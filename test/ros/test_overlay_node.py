@@ -4,7 +4,8 @@
 from harness import inside
 import numpy as np
 from obai_ros.messages import image
-from obai_ros.msg import LabelInfo
+from obai_ros.messages.overlay import slot_colours
+from obai_ros.msg import Goal, LabelInfo, PlannerStatus
 from obai_ros.nodes import image_input, qos
 from obai_ros.nodes.overlay_node import OverlayNode
 import pytest
@@ -63,6 +64,17 @@ def test_a_wrong_label_info_is_refused_and_the_one_before_stays(overlay, scale):
     assert show(GOOD, '8UC1', LabelInfo(**size, scale_x=scale, scale_y=1.))
     assert node._complaints.count('info') == 1
     assert node._info is good
+
+
+def test_all_goals_are_drawn_each_in_the_colour_of_its_slot(overlay):
+    node, show = overlay
+    drawn = []
+    node._draw = lambda *parts: drawn.append(parts[-1]) or np.zeros((SIDE, SIDE, 3), np.uint8)
+    node._take_goal(Goal(kind=Goal.OBJECT, x=5., y=6.))
+    node._take_plan(PlannerStatus(goal_x=[20., 5., np.nan], goal_y=[8., 6., np.nan]))
+    assert show(GOOD, '8UC1')
+    orange, blue = slot_colours(2).tolist()
+    assert drawn == [[(20., 8., tuple(orange)), (5., 6., tuple(blue))]]
 
 
 def test_a_grid_beside_the_picture_shows_nothing_of_it(overlay):

@@ -115,6 +115,8 @@ def test_all_objects_are_pushed_at_their_contacts_and_nothing_else(client, plann
     status = statuses[-1]
     assert list(status.acted) == [True, True, False, False]
     assert [math.isnan(value) for value in status.feef] == [False, False, True, True]
+    assert [(x, y) for x, y in zip(status.goal_x, status.goal_y) if x == x] == [(16., 12.)] * 2
+    assert [math.isnan(value) for value in status.goal_x] == [False, False, True, True]
     assert (status.goal.kind, status.goal.x, status.goal.y) == (Goal.ALL, 16., 12.)
     assert status.answered == 2
     assert set_goal(client, kind=Goal.NONE).success
