@@ -29,11 +29,13 @@ BUILT := $(VENV)/.built
 SOURCES := CMakeLists.txt package.xml pyproject.toml setup.py \
   $(shell find cmake config launch models msg obai_ros srv -type f ! -name '*.pyc' 2>/dev/null)
 
-.PHONY: help setup demo loop test clean
+.PHONY: help setup play demo loop test clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make setup   virtual environment in $(VENV), pinned requirements, build'
+	@echo 'make play    set-up if needed, then the closed loop as a page in the browser, where the mouse'
+	@echo '             sets goals, until Ctrl-C; ARGS="--objects 2"'
 	@echo 'make demo    set-up if needed, then the closed loop; results in out/demo'
 	@echo 'make loop    set-up if needed, then the closed loop in one process, until Ctrl-C;'
 	@echo '             meanwhile `obai view` of $(VENV) shows it; ARGS="-p sim_node:rate:=5.0"'
@@ -43,6 +45,9 @@ help:
 
 setup: $(BUILT)
 	@echo 'setup: ready ($(VENV), ROS 2: $(ROS))'
+
+play: $(BUILT)
+	@$(RUN) obai play $(ARGS)
 
 demo: $(BUILT)
 	@$(RUN) obai demo $(ARGS)
