@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from pathlib import Path
 
 from obai_ros.arguments import (
-    add_checkpoint, add_device, add_threads, output_file, positive, seed, use_threads)
+    add_checkpoint, add_device, add_recordings, add_threads, output_file, positive, seed,
+    use_threads)
 
 SUMMARY = 'learn what places look like to a model, so that goals can be set for it'
 
@@ -15,6 +17,12 @@ SUMMARY = 'learn what places look like to a model, so that goals can be set for 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_checkpoint(parser)
+    parser.add_argument('--data', type=Path, metavar='PATH',
+                        help='learn from what was recorded, as for `obai train --data`: objects '
+                        'that show whole, whose places are the middles of their masks, and whose '
+                        'shapes have no names (default: from the simulator, whose objects are '
+                        'known)')
+    add_recordings(parser)
     parser.add_argument('--out', type=output_file, metavar='FILE',
                         help='the bank (default: NAME.goals.safetensors beside the weights, where '
                         'the nodes look for it); a file that is named here is replaced')
@@ -42,13 +50,19 @@ def run(args: argparse.Namespace) -> int:
     from obai_ros.model.device import choose_device, choose_precision
     from obai_ros.planning.bank_command import beside
     from obai_ros.progress import Progress
+    from obai_ros.training.goal_footage import FootageScenes
     from obai_ros.training.goal_learning import GoalLearning, learn_goals
+    from obai_ros.training.recorded import read_footage
     from obai_ros.whole_file import write_json
 
     started = time.monotonic()
     use_threads(args.threads)
     try:
         settings = GoalLearning(args.objects, args.batch, args.frames, args.iterations, args.seed)
+        useless = [name for name in ('image-topic', 'resize')
+                   if getattr(args, name.replace('-', '_')) and args.data is None]
+        if useless:
+            raise ValueError(f'--{useless[0]} is about recordings: give them with --data')
         weights = checkpoint_path(args.checkpoint)
         path = args.out or beside(weights)
         if path.exists() and not (args.out or args.force):
@@ -58,9 +72,15 @@ def run(args: argparse.Namespace) -> int:
         # As perception_node looks unless told otherwise.
         precision, _ = choose_precision('auto', device)
         checkpoint = load_checkpoint(weights, device, precision)
+        scenes = None
+        if args.data is not None:
+            footage = read_footage(args.data, checkpoint.config.image_size, args.image_topic,
+                                   args.resize or 'crop')
+            print(f'{args.data}: {footage.frames} frames')
+            scenes = FootageScenes(footage)
         with Progress('obai learn-goals', args.objects, 'objects') as advance:
             bank = learn_goals(checkpoint, settings, path,
-                               lambda objects, scenes: advance(objects, f', {scenes} scenes'))
+                               lambda objects, seen: advance(objects, f', {seen} scenes'), scenes)
     except (OSError, ValueError) as error:
         print(f'obai learn-goals: {error}', file=sys.stderr)
         return 2

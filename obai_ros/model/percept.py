@@ -32,8 +32,8 @@ class Description:
     traits: [B, K, A]: colour, size and outline of what is seen, see `model.traits`.
     background: [B] int64: the slot with the largest mass on the image's border.
     empty: [B, K] bool: the slot is not the background, and is the best explanation of fewer
-    than `MIN_PIXELS` px, of a line (see `is_rim`), or of what others explain as well (see
-    `worth`).
+    than `MIN_PIXELS` px, of a line (see `is_rim`), of what looks like the ground beside it (see
+    `contrast`), or of what others explain as well (see `worth`).
     labels: [B, H, W] uint8: what the assignment says of each pixel, see `label`.
     contact_row, contact_col, contact_probability, reachable: see `contact.Contacts`.
     """
@@ -107,6 +107,13 @@ MIN_PIXELS = 4
 WORTH = 5.0
 """Nats: a slot that is worth less than this explains nothing that others do not."""
 
+CONTRAST = 0.03
+"""Of the range of colours, 0..1: what differs by less from the ground beside it is part of it.
+Objects of the simulator differ by .2 and more."""
+
+ACROSS = 2
+"""px: how far apart colours inside and outside of an outline are compared; lenses blur."""
+
 
 @torch.no_grad()
 def perceive(model: Obai, belief: Belief, image: Tensor | None = None,
@@ -154,6 +161,7 @@ def describe_planes(appearance: Tensor, masks: Tensor, assignment: Tensor, shown
     idle = (won.sum((-1, -2)) < MIN_PIXELS) | is_rim(won)
     if assignment is not masks:
         idle = idle | (worth(masks, assignment) < WORTH)
+        idle = idle | (contrast(won, background, shown) < CONTRAST)
     slots = torch.arange(masks.shape[1], device=masks.device)
     empty = idle & (slots != background[:, None])
     touch = contacts(assignment, background)
@@ -174,6 +182,34 @@ def is_rim(won: Tensor) -> Tensor:
     pairs = won[..., 1:] & won[..., :-1]
     squares = pairs[..., 1:, :] & pairs[..., :-1, :]
     return 4 * squares.sum((-1, -2)) < won.sum((-1, -2))
+
+
+def contrast(won: Tensor, background: Tensor, image: Tensor) -> Tensor:
+    """
+    Return [B, K]: by how much the colour changes from a slot's pixels to the ground beside them.
+
+    won: [B, K, H, W] bool; background: [B] int64; image: [B, 3, H, W] in [0, 1]. The average
+    change, in the channel and on the side (left, right, top, bottom) where it is the largest:
+    noise averages out, and of light that falls off along the image next to nothing is left;
+    infinite for what has no ground beside it. On a ground of a colour that a model has not
+    learned, or that is shaded, its spare slots help to paint it.
+    """
+    ground = won.gather(1, background[:, None, None, None].expand_as(won[:, :1]))
+    changes, edges = [], 0
+    for across in (-1, -2):
+        length = image.shape[across] - ACROSS
+        before, after, ground_before, ground_after = (
+            each.narrow(across, begin, length) for each in (won, ground)
+            for begin in (0, ACROSS))
+        step = image.narrow(across, ACROSS, length) - image.narrow(across, 0, length)
+        step = step.flatten(2).mT
+        for inside, outside in ((before, ground_after), (after, ground_before)):
+            edge = (inside & outside).flatten(2).to(image.dtype)
+            count = edge.sum(-1)
+            change = edge @ step / count[..., None].clamp(min=1.0)
+            changes.append(change.abs().amax(-1))
+            edges = edges + count
+    return torch.stack(changes).amax(0).masked_fill(edges == 0, torch.inf)
 
 
 def worth(masks: Tensor, assignment: Tensor) -> Tensor:

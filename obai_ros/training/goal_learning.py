@@ -68,7 +68,7 @@ def observe(checkpoint: Checkpoint, settings: GoalLearning, number: int) -> Goal
     generator = torch.Generator().manual_seed(2 ** 44 + settings.seed * 2 ** 24 + number)
     scene = sample_scene(config, settings.batch, generator)
     scene = replace(scene, position=scene.position - (settings.frames - 1) * scene.velocity)
-    perception = Filter(model, _schedule(checkpoint, settings), direct_engine(model))
+    perception = Filter(model, schedule_of(checkpoint, settings), direct_engine(model))
     streams = range(number * settings.batch, (number + 1) * settings.batch)
     state = perception.start(settings.batch, list(streams))
     nothing = ActionField.empty(settings.batch, config.image_size, config.image_size)
@@ -93,26 +93,32 @@ def observe(checkpoint: Checkpoint, settings: GoalLearning, number: int) -> Goal
 
 
 def learn_goals(checkpoint: Checkpoint, settings: GoalLearning, path: str | Path,
-                progress: Callable[[int, int], None] = lambda objects, scenes: None) -> GoalBank:
+                progress: Callable[[int, int], None] = lambda objects, scenes: None,
+                scenes_of=None) -> GoalBank:
     """
     Fill a goal bank and write it to `path`.
 
-    Each batch is kept in a folder beside `path` until the bank is complete: after an interruption
-    the same call goes on where it was. `progress(objects, scenes)` is called after each batch.
+    scenes_of: what gives the bank of a batch of scenes, and has a `name` that no others have;
+    None: the simulator, by `observe`. Each batch is kept in a folder beside `path` until the bank
+    is complete: after an interruption the same call goes on where it was.
+    `progress(objects, scenes)` is called after each batch.
     Raises GoalLearningError when the model finds next to none of the objects, GoalBankError when
     it believes the same of all.
     """
     path = Path(path)
     parts = path.with_name(f'.{path.name}.parts')
     # Parts of other weights or settings are of no use, and told by their names.
-    schedule = _schedule(checkpoint, settings)
+    schedule = schedule_of(checkpoint, settings)
     stem = (f'{checkpoint.model_id}-2-{checkpoint.model.precision}-{settings.seed}-'
             f'{settings.batch}'
             f'x{settings.frames}x{schedule.iterations}-{schedule.starts}-'
             f'{schedule.births}-{settings.velocity_sd:g}')
+    if scenes_of is not None:
+        stem = f'{stem}-{scenes_of.name}'
     banks, count, scenes, number = [], 0, 0, 0
     while count < settings.objects:
-        bank = _part(checkpoint, settings, number, parts / f'{stem}-{number:06d}.safetensors')
+        bank = _part(scenes_of or observe, checkpoint, settings, number,
+                     parts / f'{stem}-{number:06d}.safetensors')
         banks.append(bank)
         count, scenes, number = count + len(bank), scenes + settings.batch, number + 1
         progress(min(count, settings.objects), scenes)
@@ -120,6 +126,10 @@ def learn_goals(checkpoint: Checkpoint, settings: GoalLearning, path: str | Path
         if scenes >= PATIENCE and count < LEAST_FOUND * objects:
             shutil.rmtree(parts)
             raise GoalLearningError(
+                f'in {scenes} scenes the model {checkpoint.model_id} found {count} objects that '
+                f'show whole, where up to {objects} would do: nothing can be learned from them; '
+                f'record objects that show whole, or train the model further'
+                if scenes_of is not None else
                 f'in {scenes} scenes the model {checkpoint.model_id} found {count} of {objects} '
                 'objects (IoU > 0.5): it has not learned to tell objects '
                 'apart, and no goals can be learned with it; train it further')
@@ -130,18 +140,19 @@ def learn_goals(checkpoint: Checkpoint, settings: GoalLearning, path: str | Path
     return bank
 
 
-def _schedule(checkpoint: Checkpoint, settings: GoalLearning) -> Schedule:
+def schedule_of(checkpoint: Checkpoint, settings: GoalLearning) -> Schedule:
     """Return how a model looks in use: beliefs of another schedule are of other shapes."""
     return checkpoint.schedule.careful().changed(iterations=settings.iterations)
 
 
-def _part(checkpoint: Checkpoint, settings: GoalLearning, number: int, path: Path) -> GoalBank:
+def _part(scenes_of: Callable[[Checkpoint, GoalLearning, int], GoalBank],
+          checkpoint: Checkpoint, settings: GoalLearning, number: int, path: Path) -> GoalBank:
     """Return the bank of one batch, from its file if there is a whole one."""
     if path.is_file():
         try:
             return GoalBank.load(path, checkpoint.model_id)
         except GoalBankError:
             path.unlink()
-    bank = observe(checkpoint, settings, number)
+    bank = scenes_of(checkpoint, settings, number)
     bank.save(path)
     return bank

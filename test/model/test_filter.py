@@ -15,8 +15,8 @@ from obai_ros.model.inference import infer_clip
 from obai_ros.model.likelihood import mixture
 from obai_ros.model.noise import Noise
 from obai_ros.model.obai import Obai
-from obai_ros.model.percept import (border_mass, describe_planes, is_rim, label, moments,
-                                     worth)
+from obai_ros.model.percept import (border_mass, contrast, CONTRAST, describe_planes, is_rim,
+                                     label, moments, worth)
 from obai_ros.model.schedule import Schedule
 
 
@@ -74,6 +74,22 @@ def test_lines_are_rims_and_what_is_thicker_is_not():
     won[0, 3, 3:5, 2:14] = True                                # two px wide
     won[0, 4, 5:8, 5:8] = True
     assert is_rim(won).tolist() == [[True, True, True, False, False]]
+
+
+def test_contrast_is_the_change_of_colour_from_an_object_to_the_ground():
+    won = torch.zeros(1, 4, 20, 20, dtype=torch.bool)
+    won[0, 0, 4:10, 4:10] = won[0, 1, 10:18, 5:15] = True       # of the second nothing is seen
+    won[0, 2] = ~won[0].any(0)                                  # the ground; the last has nothing
+    background = torch.tensor([2])
+    image = torch.full((1, 3, 20, 20), 0.4)
+    image += torch.linspace(0, 0.1, 20)                         # shaded from left to right
+    assert contrast(won, background, image)[0, :2].max() < CONTRAST / 2
+    image[:, 1, 4:10, 4:10] += 0.2
+    assert contrast(won, background, image)[0, :2].tolist() == pytest.approx([0.2, 0.01], abs=0.02)
+    assert contrast(won, background, image)[0, 3] == torch.inf
+    noise = 0.02 * torch.randn(1, 3, 20, 20, generator=torch.Generator().manual_seed(0))
+    found = contrast(won, background, image + noise)[0]
+    assert found[0] > 0.17 and found[1] < CONTRAST
 
 
 def test_worth_is_what_an_image_costs_more_without_a_slot():
