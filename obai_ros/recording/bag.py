@@ -2,11 +2,11 @@
 """Reads rosbag2 recordings, MCAP or SQLite, with the `rosbags` library: no ROS is needed."""
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
-from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.rosbag2 import ReaderError
+from rosbags.highlevel import AnyReader
 
 from obai_ros.messages import action_field, compressed_image, image
 from obai_ros.recording import RecordingError
@@ -51,12 +51,41 @@ def read_bag(path: str | Path, framing: Framing, image_topic: str = '') -> Foota
     definitions = Definitions()
     for kind in (IMAGE, COMPRESSED, ACTION):  # for bags from before Iron, which hold none
         definitions.of(kind)
+    with contextlib.ExitStack() as stack:
+        with _library(path):
+            reader = stack.enter_context(
+                AnyReader([Path(path)], default_typestore=definitions.store))
+        return _read(path, reader, framing, image_topic)
+
+
+@contextlib.contextmanager
+def _library(path: Path):
+    """
+    Say in a sentence what `rosbags` stumbles over in a bag.
+
+    It trusts what it reads: of damaged bytes come errors of all kinds, of the decompressor, of
+    SQLite, of numbers that are no sizes. Nothing but the library may be called in here.
+    """
     try:
-        with AnyReader([Path(path)], default_typestore=definitions.store) as reader:
-            return _read(path, reader, framing, image_topic)
-    except (AnyReaderError, ReaderError, OSError) as error:
-        raise RecordingError(f'{path} cannot be read as a bag ({error}): was the recording ended '
-                             f'properly? `ros2 bag reindex` may repair it') from error
+        yield
+    except Exception as error:
+        raise RecordingError(
+            f'{path} cannot be read as a bag ({str(error) or type(error).__name__}): was the '
+            f'recording ended properly, and the file copied whole? `ros2 bag reindex` may repair '
+            f'it') from error
+
+
+def _messages(path: Path, reader: AnyReader, wanted: list):
+    """Yield (topic, when it came, message) of some connections of a bag."""
+    raws = reader.messages(wanted)
+    while True:
+        with _library(path):
+            found = next(raws, None)
+            if found is None:
+                return
+            connection, received, raw = found
+            message = reader.deserialize(raw, connection.msgtype)
+        yield connection.topic, received, message
 
 
 def _read(path: Path, reader: AnyReader, framing: Framing, image_topic: str) -> Footage:
@@ -71,21 +100,20 @@ def _read(path: Path, reader: AnyReader, framing: Framing, image_topic: str) -> 
     size = None
     wanted = [connection for connection in reader.connections
               if connection.topic in (topic, actions_topic, labels_topic)]
-    for connection, received, raw in reader.messages(wanted):
-        message = reader.deserialize(raw, connection.msgtype)
+    for name, received, message in _messages(path, reader, wanted):
         stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec or received
         try:
-            if connection.topic == topic:
+            if name == topic:
                 picture = decode(message)
                 size = size or picture.shape[:2]
                 _check_size(topic, picture, size)
                 images.setdefault(stamp, framing.picture(picture))
-            elif connection.topic == labels_topic:
+            elif name == labels_topic:
                 labels.setdefault(stamp, framing.labels(image.to_array(message)))
-            elif connection.topic == actions_topic:
+            elif name == actions_topic:
                 actions.setdefault(stamp, message)
         except ValueError as error:
-            raise RecordingError(f'{path}, topic {connection.topic}: {error}') from error
+            raise RecordingError(f'{path}, topic {name}: {error}') from error
     stamps = sorted(stamp for stamp in images if labels_topic is None or stamp in labels)
     if not stamps:
         raise RecordingError(f'{path} has no image on {topic} whose truth is on {labels_topic}, '

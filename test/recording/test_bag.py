@@ -11,6 +11,10 @@ from obai_ros.recording.bag import ACTION, bag_at, choose_topic, companion, IMAG
 from obai_ros.recording.footage import Framing
 
 
+def as_sqlite(bag, converted):
+    convert([bag], converted, 'sqlite3', 8, None, 'file', None, None, (), (), (), ())
+
+
 def picture(level, height=8, width=8):
     return np.full((height, width, 3), level, np.uint8)
 
@@ -81,8 +85,7 @@ def test_actions_that_may_be_about_other_images_are_left_alone(others):
 def test_sqlite_bags_are_read_as_well(script, tmp_path):
     loop(script)
     script.writer.close()
-    convert([tmp_path / 'bag'], tmp_path / 'old', 'sqlite3', 8, None, 'file', None, None, (), (),
-            (), ())
+    as_sqlite(tmp_path / 'bag', tmp_path / 'old')
     assert list((tmp_path / 'old').glob('*.db3'))
     one, two = (read_bag(tmp_path / name, Framing(8)) for name in ('bag', 'old'))
     assert np.array_equal(one.images, two.images) and np.array_equal(one.points, two.points)
@@ -195,6 +198,29 @@ def test_a_recording_that_was_killed_is_refused(script, tmp_path):
     assert opened == tmp_path / 'bag' / 'bag.mcap'
     with pytest.raises(RecordingError, match='cannot be read as a bag.*reindex'):
         read_bag(opened, Framing(8))
+
+
+def test_a_damaged_bag_is_refused(script, tmp_path):
+    for frame in range(4):
+        script.image(frame, picture(frame))
+    script.writer.close()
+    file = tmp_path / 'bag' / 'bag.mcap'
+    whole = file.read_bytes()
+    begin = whole.index(bytes.fromhex('28b52ffd'))  # of what Zstandard has compressed
+    file.write_bytes(whole[:begin + 8] + bytes(64) + whole[begin + 72:])
+    with pytest.raises(RecordingError, match='bag cannot be read as a bag .*copied whole'):
+        read_bag(tmp_path / 'bag', Framing(8))
+
+
+def test_a_damaged_sqlite_bag_is_refused(script, tmp_path):
+    script.image(0, picture(0))
+    script.writer.close()
+    as_sqlite(tmp_path / 'bag', tmp_path / 'old')
+    file, = (tmp_path / 'old').glob('*.db3')
+    whole = file.read_bytes()
+    file.write_bytes(whole[:4096] + bytes(len(whole) - 4096))
+    with pytest.raises(RecordingError, match='old cannot be read as a bag'):
+        read_bag(tmp_path / 'old', Framing(8))
 
 
 def test_what_is_a_bag(tmp_path):
