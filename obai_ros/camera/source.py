@@ -202,7 +202,8 @@ def _number(path):
 
 
 def _by_number(path):
-    return [int(part) if part.isdigit() else part for part in re.split(r'(\d+)', path.name)]
+    # Digits in the sense of isdigit() are more than there are numbers: a superscript 2 is one.
+    return [int(part) if part.isdecimal() else part for part in re.split(r'(\d+)', path.name)]
 
 
 def _rate(capture):

@@ -37,6 +37,14 @@ def test_a_folder_is_read_in_the_order_of_numbers(tmp_path, pictures):
     np.testing.assert_array_equal(forever.read(), pictures[0])
 
 
+def test_a_superscript_in_a_name_is_no_number(tmp_path, pictures):
+    for name, picture in zip(('1²2.png', '1²10.png', '²3.png'), pictures):
+        save(tmp_path / name, picture)
+    opened = open_source(str(tmp_path), loop=False)
+    for expected in pictures:
+        np.testing.assert_array_equal(opened.read(), expected)
+
+
 @pytest.mark.parametrize('damage', ['no picture', 'too wide'])
 def test_one_bad_image_does_not_end_a_folder(tmp_path, pictures, damage):
     for name, picture in zip('acd', pictures):
