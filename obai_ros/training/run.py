@@ -168,10 +168,12 @@ def _take_data(learner: Learner, recordings: Recordings | None, say) -> None:
                          f'--recipe {preset_path("recorded")}')
     footage = recordings.footage(learner.recipe.model.image_size)
     facts = {'name': recordings.path.resolve().name, 'frames': footage.frames,
-             'pieces': footage.pieces, 'actions': len(footage.points)}
-    if before is not None and before != facts:
+             'pieces': footage.pieces, 'actions': len(footage.points),
+             'resize': recordings.resize, 'origin': footage.origin}
+    # Runs of before these were kept know less of what they learned from.
+    if before is not None and before != {name: facts.get(name) for name in before}:
         raise ValueError(f'this run learned from {before}, but {recordings.path} is {facts}: '
-                         f'continue it with what it began with')
+                         f'continue it with what it began with, --resize and --image-topic too')
     learner.recorded = Recorded(footage, facts['name'])
     learner.recorded.check(learner.recipe.stages)
     learner.record['data'] = facts
