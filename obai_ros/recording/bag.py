@@ -109,7 +109,7 @@ def _read(path: Path, reader: AnyReader, framing: Framing, image_topic: str) -> 
                 _check_size(topic, picture, size)
                 images.setdefault(stamp, framing.picture(picture))
             elif name == labels_topic:
-                labels.setdefault(stamp, framing.labels(image.to_array(message)))
+                labels.setdefault(stamp, framing.labels(truth(message)))
             elif name == actions_topic:
                 actions.setdefault(stamp, message)
         except ValueError as error:
@@ -187,6 +187,15 @@ def decode(message) -> np.ndarray:
     """Return [H, W, 3] uint8 RGB of an Image or CompressedImage. Raises ValueError."""
     compressed = hasattr(message, 'format')
     return compressed_image.to_rgb8(message) if compressed else image.to_rgb8(message)
+
+
+def truth(message) -> np.ndarray:
+    """Return [H, W] uint8, the number of the object at each pixel. Raises ValueError."""
+    labels = image.to_array(message)
+    if labels.ndim != 2:
+        raise RecordingError(f'the truth has encoding {message.encoding!r}, expected numbers of '
+                             f'objects, 8UC1 or mono8: record without it, or as numbers')
+    return labels
 
 
 def _check_size(topic: str, picture: np.ndarray, size: tuple[int, int]) -> None:

@@ -155,6 +155,11 @@ def bad_truth(script):
     script.image(1, np.zeros((8, 8), np.uint8), '/ground_truth/label_image')
 
 
+def coloured_truth(script):
+    script.image(0, picture(0))
+    script.image(0, picture(0), '/ground_truth/label_image')
+
+
 def bad_grid(script):
     script.image(0, picture(0, 24, 32))
     script.action(0, [1], [1], [[1.0, 1.0]], 16, 16)
@@ -165,6 +170,7 @@ def bad_grid(script):
     (bad_mixed, 'images of 8x8 and of 12x8 px are mixed, expected one size'),
     (bad_encoding, 'cannot be decoded, expected a whole JPEG or PNG'),
     (bad_truth, 'no image on /image_raw whose truth is on /ground_truth/label_image'),
+    (coloured_truth, "label_image: the truth has encoding 'rgb8', expected .*8UC1"),
     (bad_grid, 'a grid of 16x16 px, expected 8x8, .* or 24x32')])
 def test_what_cannot_be_learned_from_is_refused_in_a_sentence(script, tmp_path, play, complaint):
     play(script)
