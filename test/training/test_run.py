@@ -234,6 +234,10 @@ def test_the_command_that_continues_is_whole():
     bag = Recordings(Path('bag'), '/camera/image_raw', 'letterbox')
     assert resuming(Path('out'), bag) == ('obai train --resume --out out --data bag --resize '
                                           'letterbox --image-topic /camera/image_raw')
+    several = Hardware('cpu', 2, 3, 'ddp')
+    assert resuming(Path('out'), None, several).endswith(
+        '--out out --devices 2 --nodes 3 --strategy ddp')
+    assert resuming(Path('out'), None, Hardware('gpu', [1])).endswith('--out out --device cuda:1')
 
 
 def test_a_run_begins_with_other_weights_at_a_later_stage(recipe, tmp_path):
