@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning.pytorch.strategies import SingleDeviceStrategy
 
 from obai_ros import cli
 from obai_ros.environment.scene import SceneConfig
@@ -209,6 +210,20 @@ def test_two_processes_have_the_gradients_of_one_with_the_joint_batch(two_proces
         for name, parameter in learner.model.named_parameters():
             scale = parameter.grad.abs().max()
             assert (found[name] - parameter.grad).abs().max() <= 1e-4 * scale, name
+
+
+def test_processes_wait_for_the_one_that_saves(recipe, tmp_path, monkeypatch):
+    """What comes after a pilot reads what was saved of it, whichever process is first."""
+    met = []
+
+    def barrier(strategy, name=None):
+        if name == bookkeeping.SAVED:
+            met.append(load_state(tmp_path / STATE).step)
+
+    monkeypatch.setattr(SingleDeviceStrategy, 'barrier', barrier)
+    run(recipe, tmp_path, until=2)
+    run(recipe, tmp_path, resume=True, minutes=0)
+    assert met == [2, 3]
 
 
 def test_two_processes_learn_from_streams_that_go_on(two_processes):
