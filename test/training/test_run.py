@@ -142,6 +142,13 @@ def test_a_trial_that_diverges_leaves_the_others_alone(recipe, tmp_path, divergi
         try_seeds(tmp_path, range(3, 4), 1, trial, STATE, said.append)
 
 
+@pytest.mark.parametrize('scores, words', [
+    ({'ari': 0.5, 'position_r2': 0.914, 'mse': 0.02}, 'position R2 0.91, MSE 0.02000'),
+    ({'ari': 0.5, 'mse': 0.02}, 'no object found, MSE 0.02000'), ({'mse': 0.02}, 'MSE 0.02000')])
+def test_what_is_not_known_of_a_trial_is_not_told(scores, words):
+    assert Trial(0, Path(), scores).words == words
+
+
 def test_a_trial_whose_error_is_no_number_is_left_out(recipe, tmp_path, monkeypatch):
     plain = bookkeeping.validate
 
