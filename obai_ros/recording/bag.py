@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads rosbag2 recordings, MCAP or SQLite, with the `rosbags` library: no ROS is needed."""
+"""Reads bags of ROS 2, MCAP or SQLite, and of ROS 1 by the `rosbags` library, without ROS."""
 from __future__ import annotations
 
 import contextlib
@@ -17,6 +17,7 @@ IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 ACTION = 'obai_ros/msg/ActionField'
 ACTIONS, TRUTH = 'applied_action_field', 'ground_truth/label_image'
 FILES = ('.mcap', '.db3')
+ROS1 = '.bag'
 
 GAP = 2.5
 """Without a record of the actions, frames follow each other if the time between them is at most
@@ -24,9 +25,12 @@ this many times the usual one."""
 
 
 def bag_at(path: Path) -> Path | None:
-    """Return what to open when `path` is a bag, a folder or one file of it, and None if not."""
+    """Return what to open when `path` is a bag, a folder or one file of it, and None if not.
+
+    `rosbags` reads files of ROS 1, too.
+    """
     if path.is_file():
-        return path if path.suffix in FILES else None
+        return path if path.suffix in (*FILES, ROS1) else None
     if (path / 'metadata.yaml').is_file():
         return path
     files = [file for file in sorted(path.glob('*')) if file.suffix in FILES]

@@ -5,6 +5,8 @@ import cv2
 import numpy as np
 import pytest
 from rosbags.convert.converter import convert
+from rosbags.rosbag1 import Writer as Rosbag1Writer
+from rosbags.typesys import get_typestore, Stores
 
 from obai_ros.recording import RecordingError
 from obai_ros.recording.bag import ACTION, bag_at, choose_topic, companion, IMAGE, read_bag
@@ -89,6 +91,19 @@ def test_sqlite_bags_are_read_as_well(script, tmp_path):
     assert list((tmp_path / 'old').glob('*.db3'))
     one, two = (read_bag(tmp_path / name, Framing(8)) for name in ('bag', 'old'))
     assert np.array_equal(one.images, two.images) and np.array_equal(one.points, two.points)
+
+
+def test_bags_of_ros_1_are_read_as_well(tmp_path):
+    store = get_typestore(Stores.ROS1_NOETIC)
+    time, header = store.types['builtin_interfaces/msg/Time'], store.types['std_msgs/msg/Header']
+    with Rosbag1Writer(tmp_path / 'old.bag') as writer:
+        connection = writer.add_connection('/image_raw', IMAGE, typestore=store)
+        for frame in range(3):
+            shown = store.types[IMAGE](header(frame, time(1, frame), 'camera'), 8, 8, 'rgb8', 0,
+                                       24, picture(frame).ravel())
+            writer.write(connection, 1 + frame, store.serialize_ros1(shown, IMAGE))
+    footage = read_bag(bag_at(tmp_path / 'old.bag'), Framing(8))
+    assert footage.images[:, 0, 0, 0].tolist() == [0, 1, 2] and footage.pieces == 1
 
 
 def test_videos_break_where_the_simulator_was_reset_or_frames_are_missing(script, tmp_path):
