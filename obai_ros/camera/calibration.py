@@ -3,6 +3,7 @@
 
 import dataclasses
 import math
+import os
 from pathlib import Path
 
 import yaml
@@ -36,7 +37,7 @@ class Calibration:
 
 def load_calibration(path) -> Calibration:
     """Read a calibration file. Raises CalibrationError."""
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))  # as it is where there is no such home
     try:
         content = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError) as error:

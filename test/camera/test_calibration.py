@@ -68,6 +68,8 @@ def test_a_bad_file_is_one_sentence(tmp_path, old, new, words):
 def test_a_missing_file_is_one_sentence(tmp_path):
     with pytest.raises(CalibrationError, match='cannot be read: No such file or directory; expec'):
         load_calibration(tmp_path / 'none.yaml')
+    with pytest.raises(CalibrationError, match='~nobody_here/a.yaml cannot be read: No such file'):
+        load_calibration('~nobody_here/a.yaml')
     (tmp_path / 'binary').write_bytes(b'\xff\xfe\x00')
     with pytest.raises(CalibrationError, match='cannot be read: it is no text'):
         load_calibration(tmp_path / 'binary')

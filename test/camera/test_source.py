@@ -75,6 +75,8 @@ def test_a_broken_video_is_one_sentence(tmp_path, video, capfd, name, content, w
 def test_what_is_not_there_is_said_with_what_there_is(tmp_path):
     with pytest.raises(CameraError, match="There is no 'nowhere.avi'; expected a camera such as"):
         open_source('nowhere.avi')
+    with pytest.raises(CameraError, match="There is no '~nobody_here/a.avi'; expected a camera"):
+        open_source('~nobody_here/a.avi')
     with pytest.raises(CameraError, match='holds no image; expected files that end in .bmp'):
         open_source(str(tmp_path))
     with pytest.raises(CameraError, match='/dev/null is no camera; expected /dev/videoN'):
