@@ -34,6 +34,10 @@ def whole_files(*paths: str | Path) -> Iterator[list[BinaryIO]]:
                     os.fsync(stream.fileno())
         for mine, path in temporary:
             os.replace(mine, path)
+    except OSError as error:
+        if error.errno and error.filename is None:  # a full disk does not say which one it is
+            error.filename = ', '.join(map(str, paths))
+        raise
     finally:
         for mine, _ in temporary:
             mine.unlink(missing_ok=True)

@@ -69,6 +69,7 @@ def test_a_device_may_be_written_to():
     ('train --validate-every 0', '--validate-every'),
     ('train --device meta', "device is 'meta': expected auto, cpu, cuda or cuda:N"),
     ('train --resume --weights x.safetensors', '--resume goes on with what is there, --weights'),
+    ('train --device cuda:1 --devices 2', '--device cuda:1 is one device, and --devices asks'),
     ('train --resume --pilots 3', '--resume goes on with what is there, --pilots'),
     ('generate noext', 'should end in .npz'),
     ('generate x.npz --sequences 1000000000', 'videos of 8 frames of 64x64 px take 131,072 GB'),

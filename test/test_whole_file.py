@@ -23,6 +23,14 @@ def test_a_failure_leaves_the_file_as_it_was_and_nothing_beside_it(tmp_path, mon
     assert [entry.name for entry in path.parent.iterdir()] == ['file']
 
 
+def test_a_full_disk_is_told_by_the_file(tmp_path, monkeypatch):
+    def full(handle):
+        raise OSError(28, 'No space left on device')
+    monkeypatch.setattr(os, 'fsync', full)
+    with pytest.raises(OSError, match=f"No space left on device: '{tmp_path / 'file'}'"):
+        write_bytes(tmp_path / 'file', b'after')
+
+
 def test_files_have_the_permissions_that_new_files_have(tmp_path):
     (tmp_path / 'plain').write_bytes(b'')
     write_bytes(tmp_path / 'whole', b'')

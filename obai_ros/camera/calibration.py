@@ -3,6 +3,7 @@
 
 import dataclasses
 import math
+import os
 from pathlib import Path
 
 import yaml
@@ -36,7 +37,7 @@ class Calibration:
 
 def load_calibration(path) -> Calibration:
     """Read a calibration file. Raises CalibrationError."""
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))  # as it is where there is no such home
     try:
         content = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError) as error:
@@ -64,6 +65,8 @@ def _size(path, content, name):
 def _matrix(path, content, name, size):
     entry = content.get(name)
     data = entry.get('data') if isinstance(entry, dict) else None
+    if isinstance(data, list):
+        data = [_read(value) for value in data]
     good = isinstance(data, list) and all(
         type(value) in (int, float) and math.isfinite(value) for value in data)
     if not good or size not in (None, len(data)):
@@ -71,3 +74,11 @@ def _matrix(path, content, name, size):
         raise CalibrationError(f'the calibration {path} has no good {name}: its data should be '
                                f'{count}; {_REMEDY}')
     return tuple(map(float, data))
+
+
+def _read(value):
+    """Read numbers such as 1e-05, which YAML takes for text because they lack a point."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value

@@ -40,7 +40,7 @@ def open_source(name: str, loop: bool = True, width: int = 0, height: int = 0):
     anew after the last picture of a file or folder. width, height: px, what to ask a camera for;
     0 = as it likes. Raises CameraError.
     """
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))  # as it is where there is no such home
     if re.fullmatch(r'\d+', name):
         return CameraSource(int(name), width, height)
     if name.startswith('/dev/'):
@@ -202,7 +202,8 @@ def _number(path):
 
 
 def _by_number(path):
-    return [int(part) if part.isdigit() else part for part in re.split(r'(\d+)', path.name)]
+    # Digits in the sense of isdigit() are more than there are numbers: a superscript 2 is one.
+    return [int(part) if part.isdecimal() else part for part in re.split(r'(\d+)', path.name)]
 
 
 def _rate(capture):

@@ -65,6 +65,9 @@ def run(args: argparse.Namespace) -> int:
             raise ValueError(f'--{useless[0]} is about recordings: give them with --data')
         weights = checkpoint_path(args.checkpoint)
         path = args.out or beside(weights)
+        if path.resolve() == weights.resolve():
+            raise ValueError(f'--out {path} is the file of the weights, which the bank would '
+                             f'replace: expected another name, such as {beside(weights)}')
         if path.exists() and not (args.out or args.force):
             raise ValueError(f'{path} is there already: --force replaces it, --out FILE writes '
                              f'another one')

@@ -72,17 +72,21 @@ def run(args: argparse.Namespace) -> int:
         if args.resume and begins:
             raise ValueError(f'--resume goes on with what is there, {begins[0]} is about how a '
                              'run begins: leave out one of them')
+        if ':' in args.device and args.devices > 1:
+            raise ValueError(f'--device {args.device} is one device, and --devices asks for '
+                             f'{args.devices}: leave out one of them')
         device = choose_device(args.device)
         preset = args.preset or ('recorded' if args.data else 'fast')
         recipe = read_recipe(args.recipe or preset_path(preset))
         recordings = args.data and Recordings(args.data, args.image_topic, args.resize or 'crop')
-        if not args.resume and (args.out / STATE).exists():
-            raise ValueError(f'{args.out} holds a run already: `{resuming(args.out, recordings)}` '
-                             f'continues it, and --out takes another folder for a new one')
-        begin_with = load_checkpoint(checkpoint_path(args.weights)) if args.weights else None
         hardware = Hardware('gpu' if device.type == 'cuda' else 'cpu',
                             [device.index] if ':' in args.device else args.devices, args.nodes,
                             args.strategy)
+        if not args.resume and (args.out / STATE).exists():
+            raise ValueError(
+                f'{args.out} holds a run already: `{resuming(args.out, recordings, hardware)}` '
+                f'continues it, and --out takes another folder for a new one')
+        begin_with = load_checkpoint(checkpoint_path(args.weights)) if args.weights else None
 
         def learn(seed: int, folder: Path, resume: bool, until: int | None = None) -> bool:
             first = {} if resume else dict(begin_with=begin_with, begin_at=args.stage)

@@ -88,9 +88,9 @@ class RecorderNode(Node):
     def _is_beyond(self, message) -> bool:
         """Count frames; tell whether this one comes after the last that was asked for."""
         # The stamp is what every message with a header begins with, after 4 bytes about bytes. A
-        # simulator that waits sends its frame again.
+        # simulator that waits sends its frame again. Who does not stamp images sends zeros.
         stamp = message[4:12]
-        if stamp != self._stamp:
+        if stamp != self._stamp or not any(stamp):
             if self._limit and self.frames == self._limit:
                 self._over = True
                 return True

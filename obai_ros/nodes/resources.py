@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where weights are and what computes: the parameters `checkpoint` and `device` in effect."""
 
+import os
 import pathlib
 
 from ament_index_python.packages import get_package_share_directory, PackageNotFoundError
@@ -45,7 +46,7 @@ def locate(name: str) -> pathlib.Path:
     """
     name = name.removeprefix('file://')
     if not name.startswith('package://'):
-        return pathlib.Path(name).expanduser()
+        return pathlib.Path(os.path.expanduser(name))  # as it is where there is no such home
     package, _, rest = name.removeprefix('package://').partition('/')
     try:
         return pathlib.Path(get_package_share_directory(package)) / rest

@@ -24,19 +24,24 @@ class SideWork:
         self._pool = ThreadPoolExecutor(1, 'side_work', initializer=_be_modest)
         # The executor sleeps until something happens in the graph; this is something.
         self._bell = node.create_guard_condition(lambda: None)
+        self._ringing = threading.Lock()
 
     async def do(self, function, *arguments):
         """Return what function(*arguments) returns; raise what it raises."""
         finished = Future()
 
         def ring(work):
-            finished.set_result(work)
-            self._bell.trigger()
+            with self._ringing:
+                if self._bell is not None:
+                    finished.set_result(work)
+                    self._bell.trigger()
         self._pool.submit(function, *arguments).add_done_callback(ring)
         return (await finished).result()
 
     def close(self):
-        """Begin nothing more."""
+        """Begin nothing more, and leave the node alone, which may go away: nobody is answered."""
+        with self._ringing:
+            self._bell = None
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 

@@ -13,6 +13,7 @@ from safetensors.torch import save as serialise
 import torch
 from torch import Tensor
 
+from obai_ros.model.checkpoint import spoiled
 from obai_ros.planning.bank_command import bank_command
 from obai_ros.planning.preference import GoalError, Preference
 from obai_ros.whole_file import write_bytes
@@ -98,13 +99,22 @@ class GoalBank:
         if header.get('format') != FORMAT or not set(COLUMNS) <= set(tensors):
             raise GoalBankError(f'{path} is not a goal bank (its format is '
                                 f'{header.get("format")!r}, expected {FORMAT!r})')
-        if model_id is not None and header['model_id'] != model_id:
+        try:
+            bank = GoalBank(
+                **{name: tensors[name] for name in COLUMNS}, model_id=header['model_id'],
+                image_size=tuple(json.loads(header['image_size'])),
+                shapes=tuple(json.loads(header['shapes'])), file=path)
+        except (KeyError, TypeError, ValueError) as error:
+            raise GoalBankError(f'{path} is damaged ({error}); make it anew with {remedy}'
+                                ) from error
+        if model_id is not None and bank.model_id != model_id:
             raise GoalBankError(
-                f'the goal bank {path} belongs to the model {header["model_id"]}, but the '
+                f'the goal bank {path} belongs to the model {bank.model_id}, but the '
                 f'model in use is {model_id}; a bank of its own comes of {remedy}')
-        return GoalBank(**{name: tensors[name] for name in COLUMNS}, model_id=header['model_id'],
-                        image_size=tuple(json.loads(header['image_size'])),
-                        shapes=tuple(json.loads(header['shapes'])), file=path)
+        if bad := spoiled(tensors):
+            raise GoalBankError(f'{path} is damaged: not all of its {bad[0]} is finite; make it '
+                                f'anew with {remedy}')
+        return bank
 
     def save(self, path: str | Path) -> None:
         """Write the bank as safetensors; the file appears whole or not at all."""

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads rosbag2 recordings, MCAP or SQLite, with the `rosbags` library: no ROS is needed."""
+"""Reads bags of ROS 2, MCAP or SQLite, and of ROS 1 by the `rosbags` library, without ROS."""
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
-from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.rosbag2 import ReaderError
+from rosbags.highlevel import AnyReader
 
 from obai_ros.messages import action_field, compressed_image, image
 from obai_ros.recording import RecordingError
@@ -17,6 +17,7 @@ IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 ACTION = 'obai_ros/msg/ActionField'
 ACTIONS, TRUTH = 'applied_action_field', 'ground_truth/label_image'
 FILES = ('.mcap', '.db3')
+ROS1 = '.bag'
 
 GAP = 2.5
 """Without a record of the actions, frames follow each other if the time between them is at most
@@ -24,9 +25,12 @@ this many times the usual one."""
 
 
 def bag_at(path: Path) -> Path | None:
-    """Return what to open when `path` is a bag, a folder or one file of it, and None if not."""
+    """Return what to open when `path` is a bag, a folder or one file of it, and None if not.
+
+    `rosbags` reads files of ROS 1, too.
+    """
     if path.is_file():
-        return path if path.suffix in FILES else None
+        return path if path.suffix in (*FILES, ROS1) else None
     if (path / 'metadata.yaml').is_file():
         return path
     files = [file for file in sorted(path.glob('*')) if file.suffix in FILES]
@@ -51,12 +55,41 @@ def read_bag(path: str | Path, framing: Framing, image_topic: str = '') -> Foota
     definitions = Definitions()
     for kind in (IMAGE, COMPRESSED, ACTION):  # for bags from before Iron, which hold none
         definitions.of(kind)
+    with contextlib.ExitStack() as stack:
+        with _library(path):
+            reader = stack.enter_context(
+                AnyReader([Path(path)], default_typestore=definitions.store))
+        return _read(path, reader, framing, image_topic)
+
+
+@contextlib.contextmanager
+def _library(path: Path):
+    """
+    Say in a sentence what `rosbags` stumbles over in a bag.
+
+    It trusts what it reads: of damaged bytes come errors of all kinds, of the decompressor, of
+    SQLite, of numbers that are no sizes. Nothing but the library may be called in here.
+    """
     try:
-        with AnyReader([Path(path)], default_typestore=definitions.store) as reader:
-            return _read(path, reader, framing, image_topic)
-    except (AnyReaderError, ReaderError, OSError) as error:
-        raise RecordingError(f'{path} cannot be read as a bag ({error}): was the recording ended '
-                             f'properly? `ros2 bag reindex` may repair it') from error
+        yield
+    except Exception as error:
+        raise RecordingError(
+            f'{path} cannot be read as a bag ({str(error) or type(error).__name__}): was the '
+            f'recording ended properly, and the file copied whole? `ros2 bag reindex` may repair '
+            f'it') from error
+
+
+def _messages(path: Path, reader: AnyReader, wanted: list):
+    """Yield (topic, when it came, message) of some connections of a bag."""
+    raws = reader.messages(wanted)
+    while True:
+        with _library(path):
+            found = next(raws, None)
+            if found is None:
+                return
+            connection, received, raw = found
+            message = reader.deserialize(raw, connection.msgtype)
+        yield connection.topic, received, message
 
 
 def _read(path: Path, reader: AnyReader, framing: Framing, image_topic: str) -> Footage:
@@ -71,21 +104,20 @@ def _read(path: Path, reader: AnyReader, framing: Framing, image_topic: str) -> 
     size = None
     wanted = [connection for connection in reader.connections
               if connection.topic in (topic, actions_topic, labels_topic)]
-    for connection, received, raw in reader.messages(wanted):
-        message = reader.deserialize(raw, connection.msgtype)
+    for name, received, message in _messages(path, reader, wanted):
         stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec or received
         try:
-            if connection.topic == topic:
+            if name == topic:
                 picture = decode(message)
                 size = size or picture.shape[:2]
                 _check_size(topic, picture, size)
                 images.setdefault(stamp, framing.picture(picture))
-            elif connection.topic == labels_topic:
-                labels.setdefault(stamp, framing.labels(image.to_array(message)))
-            elif connection.topic == actions_topic:
+            elif name == labels_topic:
+                labels.setdefault(stamp, framing.labels(truth(message)))
+            elif name == actions_topic:
                 actions.setdefault(stamp, message)
         except ValueError as error:
-            raise RecordingError(f'{path}, topic {connection.topic}: {error}') from error
+            raise RecordingError(f'{path}, topic {name}: {error}') from error
     stamps = sorted(stamp for stamp in images if labels_topic is None or stamp in labels)
     if not stamps:
         raise RecordingError(f'{path} has no image on {topic} whose truth is on {labels_topic}, '
@@ -159,6 +191,15 @@ def decode(message) -> np.ndarray:
     """Return [H, W, 3] uint8 RGB of an Image or CompressedImage. Raises ValueError."""
     compressed = hasattr(message, 'format')
     return compressed_image.to_rgb8(message) if compressed else image.to_rgb8(message)
+
+
+def truth(message) -> np.ndarray:
+    """Return [H, W] uint8, the number of the object at each pixel. Raises ValueError."""
+    labels = image.to_array(message)
+    if labels.ndim != 2:
+        raise RecordingError(f'the truth has encoding {message.encoding!r}, expected numbers of '
+                             f'objects, 8UC1 or mono8: record without it, or as numbers')
+    return labels
 
 
 def _check_size(topic: str, picture: np.ndarray, size: tuple[int, int]) -> None:

@@ -2,6 +2,7 @@
 """Writes a rosbag2 folder (metadata.yaml and an MCAP file) that appears when it is complete."""
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from collections import Counter
@@ -69,16 +70,22 @@ class BagWriter:
         self.counts[topic] += 1
 
     def close(self) -> None:
-        """Complete the bag. Raises RecordingError, leaving nothing, when it has no message."""
+        """
+        Complete the bag. Raises RecordingError: when it has no message, of which nothing is left,
+        and when it cannot be completed, with where to find what was written.
+        """
         if not self.counts:
             self.discard()
             raise RecordingError(
                 'nothing was recorded, as none of the topics had a message: see `ros2 topic list` '
                 'for what there is, and name the images with --image-topic, other topics with '
                 '--topics, or their namespace with --namespace')
-        self._writer.close()
-        (self._workshop / self.path.name).rename(self.path)
-        self._workshop.rmdir()
+        try:
+            self._writer.close()
+            (self._workshop / self.path.name).rename(self.path)
+            self._workshop.rmdir()
+        except OSError as error:  # up to a megabyte is not written before, and the index
+            self._give_up(error)
 
     def discard(self) -> None:
         """Leave nothing behind."""
@@ -96,17 +103,15 @@ class BagWriter:
         elif issubclass(kind, OSError):  # a full disk, say, on which nothing can be completed
             self._give_up(error)
         else:
-            try:
-                self.close()
-            except OSError as another:
-                self._give_up(another)
+            self.close()
             if issubclass(kind, Exception):  # whoever interrupts knows why
                 raise RecordingError(
                     f'the recording broke off ({kind.__name__}: {error}); what was recorded until '
                     f'then is complete in {self.path}') from error
 
     def _give_up(self, error: OSError) -> None:
-        self._writer.abort()
+        with contextlib.suppress(OSError):  # of the same disk, about what is still in memory
+            self._writer.abort()
         raise RecordingError(
             f'the recording broke off ({error}); what was written until then is in '
             f'{self._workshop}, from which `mcap recover` makes a file that can be read'

@@ -24,6 +24,9 @@ from obai_ros.training.validation import validate, validation_videos
 STATE = 'state.safetensors'
 """File in the run's folder from which it is resumed."""
 
+SAVED = 'obai_ros.saved'
+"""Name of the moment at which processes wait for the one that saves."""
+
 EXAMPLES = 3
 """Validation videos of which there are pictures."""
 
@@ -96,6 +99,8 @@ class Bookkeeping(L.Callback):
             state = learner.state() if learner.streams or trainer.is_global_zero else None
             if trainer.is_global_zero:
                 save_state(self.folder / STATE, state)
+        if self.stop or last:  # what comes next may begin with the file, in all processes
+            trainer.strategy.barrier(SAVED)
         if trainer.is_global_zero and not sys.stderr.isatty():  # elsewhere Lightning has a bar
             self.lines(learner.step)
         trainer.should_stop = trainer.should_stop or self.stop or self.far_enough

@@ -109,7 +109,8 @@ class Recordings:
 def read_footage(path: Path, size: int, image_topic: str = '', resize: str = 'crop') -> Footage:
     """
     Read recordings: a file from `obai generate`, a rosbag2 folder or a file of one (MCAP or
-    SQLite), a video, a folder of videos, or a folder of images, which counts as one video.
+    SQLite), a bag of ROS 1, a video, a folder of videos, or a folder of images, which counts as
+    one video.
 
     size: side of the images to return, px; resize: crop, letterbox or stretch, how others are
     fitted. image_topic: which images of a bag; '' where there is no choice.

@@ -51,6 +51,19 @@ class Hardware:
         """How many processes compute together."""
         return self.nodes * (self.devices if isinstance(self.devices, int) else len(self.devices))
 
+    def arguments(self) -> list[str]:
+        """Return what asks `obai train` for it, as far as it would not be chosen anyway."""
+        words = []
+        if isinstance(self.devices, list):
+            words += ['--device', f'cuda:{self.devices[0]}']
+        elif self.accelerator == 'cpu' and torch.cuda.is_available():
+            words += ['--device', 'cpu']
+        if isinstance(self.devices, int) and self.devices > 1:
+            words += ['--devices', str(self.devices)]
+        if self.nodes > 1:
+            words += ['--nodes', str(self.nodes)]
+        return words + (['--strategy', self.strategy] if self.strategy != 'auto' else [])
+
 
 def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
           begin_with: Checkpoint | None = None, begin_at: str = '',
@@ -109,8 +122,10 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
             if books.far_enough:
                 return True
             if books.stop:
-                say(f'stopped at step {learner.step} of {learner.stage.name}' + (
-                    '' if until else f'; `{resuming(folder, recordings)}` continues'))
+                if trainer.is_global_zero:
+                    command = resuming(folder, recordings, hardware)
+                    say(f'stopped at step {learner.step} of {learner.stage.name}' + (
+                        '' if until else f'; `{command}` continues'))
                 break
             if learner.stage_index + 1 == len(learner.recipe.stages):
                 break
@@ -124,9 +139,9 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
     return finished
 
 
-def resuming(folder: Path, recordings: Recordings | None) -> str:
-    """Return the command that continues a run, which learns from these recordings."""
-    words = ['obai', 'train', '--resume', '--out', str(folder)]
+def resuming(folder: Path, recordings: Recordings | None, hardware: Hardware = Hardware()) -> str:
+    """Return the command that continues a run, which learns from these recordings, as exactly."""
+    words = ['obai', 'train', '--resume', '--out', str(folder)] + hardware.arguments()
     if recordings is not None:
         words += ['--data', str(recordings.path), '--resize', recordings.resize]
         words += ['--image-topic', recordings.image_topic] if recordings.image_topic else []
@@ -168,10 +183,12 @@ def _take_data(learner: Learner, recordings: Recordings | None, say) -> None:
                          f'--recipe {preset_path("recorded")}')
     footage = recordings.footage(learner.recipe.model.image_size)
     facts = {'name': recordings.path.resolve().name, 'frames': footage.frames,
-             'pieces': footage.pieces, 'actions': len(footage.points)}
-    if before is not None and before != facts:
+             'pieces': footage.pieces, 'actions': len(footage.points),
+             'resize': recordings.resize, 'origin': footage.origin}
+    # Runs of before these were kept know less of what they learned from.
+    if before is not None and before != {name: facts.get(name) for name in before}:
         raise ValueError(f'this run learned from {before}, but {recordings.path} is {facts}: '
-                         f'continue it with what it began with')
+                         f'continue it with what it began with, --resize and --image-topic too')
     learner.recorded = Recorded(footage, facts['name'])
     learner.recorded.check(learner.recipe.stages)
     learner.record['data'] = facts

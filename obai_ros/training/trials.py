@@ -35,6 +35,14 @@ class Trial:
         an endless error if it is no number (such scores are not kept)."""
         return round(self.scores.get('position_r2', -1.0), 2), -self.scores.get('mse', inf)
 
+    @property
+    def words(self) -> str:
+        """What it promises, for people; the truth of recordings may not be known."""
+        error = f'MSE {self.scores["mse"]:.5f}'
+        if 'position_r2' in self.scores:
+            return f'position R2 {self.scores["position_r2"]:.2f}, {error}'
+        return f'no object found, {error}' if 'ari' in self.scores else error
+
 
 def try_seeds(folder: Path, seeds: range, steps: int, run: Callable[[int, Path, bool], bool],
               state: str, say=print) -> Trial | None:
@@ -58,12 +66,11 @@ def try_seeds(folder: Path, seeds: range, steps: int, run: Callable[[int, Path, 
             say(f'pilot of seed {seed} diverged: {error}')
             continue
         trial = Trial(seed, place, load_state(place / state).record['stages'][-1])
-        r2, error = trial.promise
-        if error == -inf:
+        if trial.promise[1] == -inf:
             say(f'pilot of seed {seed} diverged: its error is no number')
             continue
         trials.append(trial)
-        say(f'pilot of seed {seed}: position R2 {r2:.2f}, MSE {-error:.5f}')
+        say(f'pilot of seed {seed}: {trial.words}')
     if not trials:
         raise Diverged(f'all pilots, of seeds {seeds[0]} to {seeds[-1]}, diverged: begin with a '
                        f'smaller learning rate')

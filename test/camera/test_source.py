@@ -37,6 +37,14 @@ def test_a_folder_is_read_in_the_order_of_numbers(tmp_path, pictures):
     np.testing.assert_array_equal(forever.read(), pictures[0])
 
 
+def test_a_superscript_in_a_name_is_no_number(tmp_path, pictures):
+    for name, picture in zip(('1²2.png', '1²10.png', '²3.png'), pictures):
+        save(tmp_path / name, picture)
+    opened = open_source(str(tmp_path), loop=False)
+    for expected in pictures:
+        np.testing.assert_array_equal(opened.read(), expected)
+
+
 @pytest.mark.parametrize('damage', ['no picture', 'too wide'])
 def test_one_bad_image_does_not_end_a_folder(tmp_path, pictures, damage):
     for name, picture in zip('acd', pictures):
@@ -67,6 +75,8 @@ def test_a_broken_video_is_one_sentence(tmp_path, video, capfd, name, content, w
 def test_what_is_not_there_is_said_with_what_there_is(tmp_path):
     with pytest.raises(CameraError, match="There is no 'nowhere.avi'; expected a camera such as"):
         open_source('nowhere.avi')
+    with pytest.raises(CameraError, match="There is no '~nobody_here/a.avi'; expected a camera"):
+        open_source('~nobody_here/a.avi')
     with pytest.raises(CameraError, match='holds no image; expected files that end in .bmp'):
         open_source(str(tmp_path))
     with pytest.raises(CameraError, match='/dev/null is no camera; expected /dev/videoN'):

@@ -194,6 +194,22 @@ def test_files_that_are_no_bank_of_the_model_are_refused(bank, tmp_path):
         GoalBank.load(path)
 
 
+@pytest.mark.parametrize('damage, words', [
+    (lambda content, bank: content.replace(b'"model_id"', b'"model_ie"'), "damaged .'model_id'"),
+    (lambda content, bank: content.replace(b'[64, 64]', b'[64, 6]]'), 'damaged .Extra data'),
+    (lambda content, bank: content.replace(
+        bank.mean[0].numpy().tobytes(), torch.full_like(bank.mean[0], torch.nan).numpy().tobytes()
+    ), 'damaged: not all of its mean is finite')])
+def test_a_damaged_bank_is_refused_with_what_makes_another(bank, tmp_path, damage, words):
+    path = tmp_path / 'toy.goals.safetensors'
+    bank.save(path)
+    content = path.read_bytes()
+    path.write_bytes(damage(content, bank))
+    assert path.read_bytes() != content
+    with pytest.raises(GoalBankError, match=f'{words}.*make it anew with `obai learn-goals'):
+        GoalBank.load(path)
+
+
 def test_banks_of_one_model_join(bank):
     assert len(GoalBank.join([bank, bank])) == 2 * len(bank)
     with pytest.raises(GoalBankError, match='different models'):

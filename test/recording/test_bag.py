@@ -5,10 +5,16 @@ import cv2
 import numpy as np
 import pytest
 from rosbags.convert.converter import convert
+from rosbags.rosbag1 import Writer as Rosbag1Writer
+from rosbags.typesys import get_typestore, Stores
 
 from obai_ros.recording import RecordingError
 from obai_ros.recording.bag import ACTION, bag_at, choose_topic, companion, IMAGE, read_bag
 from obai_ros.recording.footage import Framing
+
+
+def as_sqlite(bag, converted):
+    convert([bag], converted, 'sqlite3', 8, None, 'file', None, None, (), (), (), ())
 
 
 def picture(level, height=8, width=8):
@@ -81,11 +87,23 @@ def test_actions_that_may_be_about_other_images_are_left_alone(others):
 def test_sqlite_bags_are_read_as_well(script, tmp_path):
     loop(script)
     script.writer.close()
-    convert([tmp_path / 'bag'], tmp_path / 'old', 'sqlite3', 8, None, 'file', None, None, (), (),
-            (), ())
+    as_sqlite(tmp_path / 'bag', tmp_path / 'old')
     assert list((tmp_path / 'old').glob('*.db3'))
     one, two = (read_bag(tmp_path / name, Framing(8)) for name in ('bag', 'old'))
     assert np.array_equal(one.images, two.images) and np.array_equal(one.points, two.points)
+
+
+def test_bags_of_ros_1_are_read_as_well(tmp_path):
+    store = get_typestore(Stores.ROS1_NOETIC)
+    time, header = store.types['builtin_interfaces/msg/Time'], store.types['std_msgs/msg/Header']
+    with Rosbag1Writer(tmp_path / 'old.bag') as writer:
+        connection = writer.add_connection('/image_raw', IMAGE, typestore=store)
+        for frame in range(3):
+            shown = store.types[IMAGE](header(frame, time(1, frame), 'camera'), 8, 8, 'rgb8', 0,
+                                       24, picture(frame).ravel())
+            writer.write(connection, 1 + frame, store.serialize_ros1(shown, IMAGE))
+    footage = read_bag(bag_at(tmp_path / 'old.bag'), Framing(8))
+    assert footage.images[:, 0, 0, 0].tolist() == [0, 1, 2] and footage.pieces == 1
 
 
 def test_videos_break_where_the_simulator_was_reset_or_frames_are_missing(script, tmp_path):
@@ -152,6 +170,11 @@ def bad_truth(script):
     script.image(1, np.zeros((8, 8), np.uint8), '/ground_truth/label_image')
 
 
+def coloured_truth(script):
+    script.image(0, picture(0))
+    script.image(0, picture(0), '/ground_truth/label_image')
+
+
 def bad_grid(script):
     script.image(0, picture(0, 24, 32))
     script.action(0, [1], [1], [[1.0, 1.0]], 16, 16)
@@ -162,6 +185,7 @@ def bad_grid(script):
     (bad_mixed, 'images of 8x8 and of 12x8 px are mixed, expected one size'),
     (bad_encoding, 'cannot be decoded, expected a whole JPEG or PNG'),
     (bad_truth, 'no image on /image_raw whose truth is on /ground_truth/label_image'),
+    (coloured_truth, "label_image: the truth has encoding 'rgb8', expected .*8UC1"),
     (bad_grid, 'a grid of 16x16 px, expected 8x8, .* or 24x32')])
 def test_what_cannot_be_learned_from_is_refused_in_a_sentence(script, tmp_path, play, complaint):
     play(script)
@@ -195,6 +219,29 @@ def test_a_recording_that_was_killed_is_refused(script, tmp_path):
     assert opened == tmp_path / 'bag' / 'bag.mcap'
     with pytest.raises(RecordingError, match='cannot be read as a bag.*reindex'):
         read_bag(opened, Framing(8))
+
+
+def test_a_damaged_bag_is_refused(script, tmp_path):
+    for frame in range(4):
+        script.image(frame, picture(frame))
+    script.writer.close()
+    file = tmp_path / 'bag' / 'bag.mcap'
+    whole = file.read_bytes()
+    begin = whole.index(bytes.fromhex('28b52ffd'))  # of what Zstandard has compressed
+    file.write_bytes(whole[:begin + 8] + bytes(64) + whole[begin + 72:])
+    with pytest.raises(RecordingError, match='bag cannot be read as a bag .*copied whole'):
+        read_bag(tmp_path / 'bag', Framing(8))
+
+
+def test_a_damaged_sqlite_bag_is_refused(script, tmp_path):
+    script.image(0, picture(0))
+    script.writer.close()
+    as_sqlite(tmp_path / 'bag', tmp_path / 'old')
+    file, = (tmp_path / 'old').glob('*.db3')
+    whole = file.read_bytes()
+    file.write_bytes(whole[:4096] + bytes(len(whole) - 4096))
+    with pytest.raises(RecordingError, match='old cannot be read as a bag'):
+        read_bag(tmp_path / 'old', Framing(8))
 
 
 def test_what_is_a_bag(tmp_path):

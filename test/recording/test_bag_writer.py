@@ -84,3 +84,17 @@ def test_a_full_disk_does_not_cost_what_was_recorded_before(tmp_path, monkeypatc
     assert not (tmp_path / 'bag').exists()
     kept, = tmp_path.glob('.bag.*/bag/bag.mcap')
     assert str(kept.parents[1]) in str(caught.value) and kept.stat().st_size > 100
+
+
+def test_a_disk_that_is_full_at_the_end_does_not_either(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, 'No space left on device')
+
+    with pytest.raises(RecordingError, match='No space left on device.*mcap recover') as caught:
+        with BagWriter(tmp_path / 'bag') as writer:
+            writer.add_topic('/goal', 'obai_ros/msg/Goal')
+            writer.write('/goal', 7, bytes(24))
+            monkeypatch.setattr(writer._writer, 'close', full)
+            monkeypatch.setattr(writer._writer, 'abort', full)  # which flushes to that disk, too
+    workshop, = tmp_path.iterdir()
+    assert str(workshop) in str(caught.value) and list(workshop.glob('bag/bag.mcap'))

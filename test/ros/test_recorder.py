@@ -140,9 +140,10 @@ def test_who_looks_for_the_wrong_images_is_told_of_others(client, tmp_path, monk
     assert 'There are images on /camera/image_raw: --image-topic' in capsys.readouterr().out
 
 
-@pytest.mark.parametrize('topic, kind', [
-    ('/front/image', Image), ('front/image_raw/compressed', CompressedImage)])
-def test_frames_of_any_camera_are_counted(client, monkeypatch, tmp_path, topic, kind):
+@pytest.mark.parametrize('topic, kind, stamped', [
+    ('/front/image', Image, True), ('/front/image', Image, False),
+    ('front/image_raw/compressed', CompressedImage, True)])
+def test_frames_of_any_camera_are_counted(client, monkeypatch, tmp_path, topic, kind, stamped):
     camera = client.publisher(kind, topic, qos.IMAGE_OUT)
     info = client.publisher(CameraInfo, '/front/camera_info', qos.IMAGE_OUT)
 
@@ -150,7 +151,7 @@ def test_frames_of_any_camera_are_counted(client, monkeypatch, tmp_path, topic, 
         def played():
             if camera.get_subscription_count() and info.get_subscription_count():
                 message = kind()
-                message.header.stamp.sec = 1 + self.node.frames
+                message.header.stamp.sec = stamped * (1 + self.node.frames)
                 info.publish(CameraInfo(header=message.header))
                 camera.publish(message)
             return condition()

@@ -3,7 +3,9 @@ import json
 import os
 import subprocess
 import sys
+import time
 
+import numpy as np
 import pytest
 import torch
 
@@ -19,7 +21,8 @@ from obai_ros.model.percept import describe_planes, Percept
 from obai_ros.model.schedule import Schedule
 from obai_ros.training.dataset import generate_dataset
 from obai_ros.training.endurance import endurance, format_endurance, SCORES
-from obai_ros.training.evaluation import _ceiling, bootstrap_interval, evaluate_dataset
+from obai_ros.training.evaluation import (
+    _ceiling, _pieces, bootstrap_interval, evaluate_dataset)
 from obai_ros.training.identity import identity_over_time
 from obai_ros.training.readout import Readout
 from obai_ros.training.validation import frame_scores
@@ -76,6 +79,18 @@ def test_the_ceiling_is_lowered_by_invisible_objects_only():
     image[1, :2, 4, 4] = 1.0
     labels[1, 4, 4] = 1
     assert float(_ceiling(image, labels)[1][1]) < 1.0
+
+
+def test_pieces_of_one_colour_are_told_apart_however_many_colours_there_are():
+    colours = np.array([[1, 1, 2, 1], [2, 1, 2, 1], [3, 2, 1, 1], [3, 2, 2, 4]])
+    found = _pieces(colours)
+    expected = np.array([[0, 0, 1, 0], [1, 0, 1, 0], [2, 1, 0, 0], [2, 1, 1, 3]])
+    pairs = np.unique(np.stack([found.ravel(), expected.ravel()]), axis=1)
+    assert pairs.shape == (2, 4) and found.max() == 3
+    began = time.monotonic()
+    for noise in np.random.default_rng(0).permuted(np.arange(20 * 64 * 64).reshape(20, 64, 64)):
+        assert len(np.unique(_pieces(noise))) == noise.size
+    assert time.monotonic() - began < 3.0, 'it took 0.4 s each when colours took turns'
 
 
 def test_evaluation_reports_what_the_contract_names(model):

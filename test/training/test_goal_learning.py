@@ -145,3 +145,7 @@ def test_command_replaces_a_bank_only_where_it_is_told_to(lucky, checkpoint, tmp
     bank.write_bytes(b'cheap')
     assert cli.main([*command, '--out', str(bank)]) == 0
     assert len(GoalBank.load(bank, checkpoint.model_id)) == 20
+    capsys.readouterr()
+    assert cli.main([*command, '--out', str(weights)]) == 2
+    load_checkpoint(weights)
+    assert f'{weights} is the file of the weights, ' in capsys.readouterr().err

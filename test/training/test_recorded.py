@@ -18,6 +18,8 @@ from obai_ros.training.dataset import Dataset, generate_dataset, write_dataset
 from obai_ros.training.learner import draw_batch
 from obai_ros.training.recipe import preset_path, read_recipe
 from obai_ros.training.recorded import Clips, Recorded, read_footage, recorded_dataset, smaller
+from obai_ros.training.run import STATE
+from obai_ros.training.state import load_state, save_state
 
 
 @pytest.fixture
@@ -146,6 +148,29 @@ def test_a_run_goes_on_only_with_what_it_began_with(tmp_path, videos, capsys, mo
     assert run(*train[:4], tmp_path / 'simulated', '--device', 'cpu', '--resume', '--data',
                videos) == 2
     assert 'learned from the simulator' in capsys.readouterr().err
+
+
+def test_a_run_goes_on_only_with_what_it_began_with_seen_in_the_same_way(tmp_path, capsys):
+    camera(tmp_path / 'one.avi')
+    train = ('train', '--preset', 'smoke', '--out', tmp_path / 'run', '--device', 'cpu', '--data',
+             tmp_path / 'one.avi')
+    assert run(*train, '--resize', 'letterbox', '--max-minutes', 0) == 3
+    assert run(*train, '--resume') == 2
+    assert re.search("learned from {.*'resize': 'letterbox'.* with what it began with, --resize",
+                     capsys.readouterr().err)
+    assert run(*train, '--resume', '--resize', 'letterbox', '--max-minutes', 0) == 3
+
+
+def test_a_run_of_before_that_was_kept_goes_on(tmp_path, videos):
+    train = ('train', '--preset', 'smoke', '--out', tmp_path / 'run', '--device', 'cpu', '--data',
+             videos)
+    assert run(*train, '--max-minutes', 0) == 3
+    state = load_state(tmp_path / 'run' / STATE)
+    for name in ('resize', 'origin'):
+        del state.record['data'][name]
+    save_state(tmp_path / 'run' / STATE, state)
+    assert run(*train, '--resume', '--max-minutes', 0) == 3
+    assert load_state(tmp_path / 'run' / STATE).record['data']['resize'] == 'crop'
 
 
 def broken_video(folder):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning.pytorch.strategies import SingleDeviceStrategy
 
 from obai_ros import cli
 from obai_ros.environment.scene import SceneConfig
@@ -141,6 +142,13 @@ def test_a_trial_that_diverges_leaves_the_others_alone(recipe, tmp_path, divergi
         try_seeds(tmp_path, range(3, 4), 1, trial, STATE, said.append)
 
 
+@pytest.mark.parametrize('scores, words', [
+    ({'ari': 0.5, 'position_r2': 0.914, 'mse': 0.02}, 'position R2 0.91, MSE 0.02000'),
+    ({'ari': 0.5, 'mse': 0.02}, 'no object found, MSE 0.02000'), ({'mse': 0.02}, 'MSE 0.02000')])
+def test_what_is_not_known_of_a_trial_is_not_told(scores, words):
+    assert Trial(0, Path(), scores).words == words
+
+
 def test_a_trial_whose_error_is_no_number_is_left_out(recipe, tmp_path, monkeypatch):
     plain = bookkeeping.validate
 
@@ -211,6 +219,20 @@ def test_two_processes_have_the_gradients_of_one_with_the_joint_batch(two_proces
             assert (found[name] - parameter.grad).abs().max() <= 1e-4 * scale, name
 
 
+def test_processes_wait_for_the_one_that_saves(recipe, tmp_path, monkeypatch):
+    """What comes after a pilot reads what was saved of it, whichever process is first."""
+    met = []
+
+    def barrier(strategy, name=None):
+        if name == bookkeeping.SAVED:
+            met.append(load_state(tmp_path / STATE).step)
+
+    monkeypatch.setattr(SingleDeviceStrategy, 'barrier', barrier)
+    run(recipe, tmp_path, until=2)
+    run(recipe, tmp_path, resume=True, minutes=0)
+    assert met == [2, 3]
+
+
 def test_two_processes_learn_from_streams_that_go_on(two_processes):
     state = load_state(two_processes[1] / 'out' / STATE)
     assert (state.stage, state.step) == (1, 3)
@@ -234,6 +256,10 @@ def test_the_command_that_continues_is_whole():
     bag = Recordings(Path('bag'), '/camera/image_raw', 'letterbox')
     assert resuming(Path('out'), bag) == ('obai train --resume --out out --data bag --resize '
                                           'letterbox --image-topic /camera/image_raw')
+    several = Hardware('cpu', 2, 3, 'ddp')
+    assert resuming(Path('out'), None, several).endswith(
+        '--out out --devices 2 --nodes 3 --strategy ddp')
+    assert resuming(Path('out'), None, Hardware('gpu', [1])).endswith('--out out --device cuda:1')
 
 
 def test_a_run_begins_with_other_weights_at_a_later_stage(recipe, tmp_path):
