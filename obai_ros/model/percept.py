@@ -194,22 +194,21 @@ def contrast(won: Tensor, background: Tensor, image: Tensor) -> Tensor:
     infinite for what has no ground beside it. On a ground of a colour that a model has not
     learned, or that is shaded, its spare slots help to paint it.
     """
+    won = won.to(image.dtype)
     ground = won.gather(1, background[:, None, None, None].expand_as(won[:, :1]))
-    changes, edges = [], 0
+    changes, counts = [], []
     for across in (-1, -2):
         length = image.shape[across] - ACROSS
         before, after, ground_before, ground_after = (
             each.narrow(across, begin, length) for each in (won, ground)
             for begin in (0, ACROSS))
         step = image.narrow(across, ACROSS, length) - image.narrow(across, 0, length)
-        step = step.flatten(2).mT
-        for inside, outside in ((before, ground_after), (after, ground_before)):
-            edge = (inside & outside).flatten(2).to(image.dtype)
-            count = edge.sum(-1)
-            change = edge @ step / count[..., None].clamp(min=1.0)
-            changes.append(change.abs().amax(-1))
-            edges = edges + count
-    return torch.stack(changes).amax(0).masked_fill(edges == 0, torch.inf)
+        edge = torch.stack([before * ground_after, after * ground_before], 1).flatten(3)
+        counts.append(edge.sum(-1))                                             # [B, 2, K]
+        changes.append((edge @ step.flatten(2).mT[:, None]).abs().amax(-1))
+    count = torch.cat(counts, 1)
+    change = (torch.cat(changes, 1) / count.clamp(min=1.0)).amax(1)
+    return change.masked_fill(count.sum(1) == 0, torch.inf)
 
 
 def worth(masks: Tensor, assignment: Tensor) -> Tensor:
