@@ -151,6 +151,7 @@ def test_the_same_seed_gives_the_same_episodes_however_long_an_answer_takes(
     assert one['distance_px_per_step'] == other['distance_px_per_step']
 
 
+@pytest.mark.long  # that domains are claimed one by one is tried in test/demo
 def test_two_demos_side_by_side(start, tmp_path):
     demos = [start('--episodes', '1', '--steps', '3', '--out', str(tmp_path / name))
              for name in 'ab']
