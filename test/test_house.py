@@ -37,7 +37,7 @@ ALLOWED = {
     'report': {'chart', 'whole_file', 'model', 'planning', 'training'},
     'messages': set(),
     'recording': {'camera', 'messages', 'share'},
-    'viewing': {'messages', 'recording'},
+    'viewing': {'camera', 'messages', 'recording'},
     'demo': {'action_field', 'chart', 'share', 'transport', 'whole_file', 'environment',
              'messages'},
     'cli': {'arguments', 'commands'},

@@ -14,13 +14,13 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 from visualization_msgs.msg import MarkerArray
 
-from obai_ros.camera.fit import fit, Fit
-from obai_ros.messages import beliefs, image, label_info, overlay
+from obai_ros.messages import beliefs, image, overlay
 from obai_ros.messages.action_field import read as read_field
 from obai_ros.messages.stamp import nanoseconds
 from obai_ros.msg import ActionField, Goal, LabelInfo, PlannerStatus, SlotBeliefs
 from obai_ros.nodes import image_input, qos
 from obai_ros.nodes.complaints import Complaints
+from obai_ros.nodes.label_grid import LabelGrid
 from obai_ros.nodes.markers import frame_markers
 from obai_ros.nodes.parameters import Parameters
 from obai_ros.nodes.run import run
@@ -40,7 +40,7 @@ class OverlayNode(Node):
         self._markers = self.create_publisher(MarkerArray, '~/markers', qos.DATA, **self._options)
         self._join = StampJoin(self.settings.keep_frames, spare={'actions'})
         self._goal, self._plan = Goal(), PlannerStatus()
-        self._info = LabelInfo()
+        self._grid = LabelGrid(self._complaints)
         self._inputs = {}
         self._expected = set()
         # Not by /clock, which may stand still or not be there.
@@ -73,7 +73,7 @@ class OverlayNode(Node):
             part: self.create_subscription(kind, topic, take, profile, **self._options)
             for part, kind, topic, take, profile in (
                 ('labels', Image, 'label_image', self._part('labels', image.to_labels), qos.JOIN),
-                ('info', LabelInfo, 'label_info', self._take_info, qos.LATCHED),
+                ('info', LabelInfo, 'label_info', self._grid.take, qos.LATCHED),
                 ('slots', SlotBeliefs, 'slots', self._part('slots', beliefs.read), qos.DATA),
                 ('actions', ActionField, 'action_field',
                  self._part('actions', lambda m: read_field(m, m.height, m.width)), qos.DATA),
@@ -104,14 +104,6 @@ class OverlayNode(Node):
     def _take_plan(self, message):
         self._plan = message
 
-    def _take_info(self, message):
-        try:
-            label_info.check(message)
-        except label_info.LabelInfoError as error:
-            self._complaints.add('info', f'label_info refused, the one before stays: {error}')
-            return
-        self._info = message
-
     def _publish(self, header, parts):
         row, col, acceleration = parts.get(
             'actions', (np.zeros(0, int), np.zeros(0, int), np.zeros((0, 2))))
@@ -128,13 +120,7 @@ class OverlayNode(Node):
 
     def _draw(self, picture, labels, row, col, acceleration, goals):
         """Draw what is on the model's grid over a picture of any size."""
-        height, width = picture.shape[:2]
-        size, info = len(labels), self._info
-        if (info.image_width, info.image_height) == (width, height):
-            place = Fit(width, height, size, info.offset_x, info.offset_y, info.scale_x,
-                        info.scale_y)
-        else:  # it is still to come, or about images of another size: for a moment, a guess
-            place = fit('stretch', width, height, size)
+        place = self._grid.within(picture, len(labels))
         pen = min(place.scale_x, place.scale_y)
         start = place.points_to_picture(np.stack([col, row], -1) + .5) - .5
         pushes = place.vectors_to_picture(acceleration)

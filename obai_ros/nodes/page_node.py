@@ -14,24 +14,24 @@ from rclpy.task import Future
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool, Trigger
 
-from obai_ros.camera.fit import fit
-from obai_ros.messages import beliefs, image, label_info
+from obai_ros.messages import beliefs, image
 from obai_ros.messages.stamp import nanoseconds
 from obai_ros.msg import Goal, LabelInfo, PlannerStatus, SlotBeliefs
 from obai_ros.nodes import image_input, qos
 from obai_ros.nodes.complaints import Complaints
 from obai_ros.nodes.goal_request import KINDS
 from obai_ros.nodes.guest import Guest
+from obai_ros.nodes.label_grid import LabelGrid
 from obai_ros.nodes.raw_topics import what_is_wrong
+from obai_ros.nodes.service_call import ANSWERS
 from obai_ros.nodes.stamp_join import StampJoin
 from obai_ros.srv import SetGoal
-from obai_ros.viewing.frame import describe, Place, Plan
+from obai_ros.viewing.frame import describe, Plan
 from obai_ros.viewing.page import Page, Wish
 
 KEPT = 20         # frames that wait for parts that are still to come
 HEED = 0.03       # s, between looks at what is wished
 LOOK = 0.3        # s, between looks at who looks
-ANSWERS = 40.0    # s, within which a node answers that has a picture to look at first
 NEEDED = {'image', 'slots'}
 SPARE = {'plan', 'reconstruction', 'prediction'}
 
@@ -60,7 +60,7 @@ class PageNode(Node):
         self._transport = 'compressed' if image_topic.endswith('/compressed') else 'raw'
         self._complaints = Complaints(say)
         self._join = StampJoin(KEPT, SPARE)
-        self._info = LabelInfo()
+        self._grid = LabelGrid(self._complaints)
         self._inputs = {}
         self._expected = set()
         self._asked: list[_Asked] = []
@@ -87,15 +87,14 @@ class PageNode(Node):
 
     def _subscribe(self):
         images = image_input.subscribe(self, self._transport,
-                                       self._part('image', image_input.to_rgb8),
-                                       qos.JOIN)
+                                       self._part('image', image_input.to_rgb8), qos.JOIN)
         return {'image': images} | {
             part: self.create_subscription(kind, topic, take, profile)
             for part, kind, topic, take, profile in (
                 ('slots', SlotBeliefs, 'slots', self._part('slots', beliefs.read), qos.DATA),
                 ('plan', PlannerStatus, 'planner_node/status', self._part('plan', _read_plan),
                  qos.DATA),
-                ('info', LabelInfo, 'label_info', self._take_info, qos.LATCHED),
+                ('info', LabelInfo, 'label_info', self._grid.take, qos.LATCHED),
                 *((name, Image, name, self._part(name, image.to_rgb8), qos.JOIN)
                   for name in ('reconstruction', 'prediction')))}
 
@@ -109,23 +108,10 @@ class PageNode(Node):
                 self._complaints.add(name, f'{name} cannot be shown: {error}')
         return take
 
-    def _take_info(self, message):
-        try:
-            label_info.check(message)
-        except label_info.LabelInfoError as error:
-            self._complaints.add('info', f'label_info refused, the one before stays: {error}')
-            return
-        self._info = message
-
     def _describe(self, parts):
-        picture, believed, info = parts['image'], parts['slots'], self._info
-        height, width = picture.shape[:2]
-        # It may still be to come, or be about images of another size: for a moment, a guess.
-        known = (info.image_width, info.image_height) == (width, height)
-        grid = info if known else fit('stretch', width, height, believed.width)
+        picture, believed = parts['image'], parts['slots']
         return describe(
-            picture, believed,
-            Place(grid.offset_x, grid.offset_y, grid.scale_x, grid.scale_y), parts.get('plan'),
+            picture, believed, self._grid.within(picture, believed.width), parts.get('plan'),
             {name: parts[name] for name in ('reconstruction', 'prediction') if name in parts})
 
     def _heed(self):

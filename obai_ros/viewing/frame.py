@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from obai_ros.camera.fit import Fit
 from obai_ros.messages.overlay import slot_colours
 
 WIDEST = 640
@@ -16,16 +17,6 @@ WIDEST = 640
 
 SMALL = 128
 """px, up to which pictures are sent exactly, as PNG; larger ones are sent as JPEG."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the model's grid lies in the camera's image: LabelInfo.msg says how."""
-
-    offset_x: float
-    offset_y: float
-    scale_x: float
-    scale_y: float
 
 
 @dataclass(frozen=True)
@@ -42,7 +33,7 @@ class Plan:
     feef: np.ndarray
 
 
-def describe(picture: np.ndarray, beliefs, place: Place, plan: Plan | None = None,
+def describe(picture: np.ndarray, beliefs, place: Fit, plan: Plan | None = None,
              pictures: dict[str, np.ndarray] = {}) -> dict:
     """
     Return a frame for the page.
@@ -60,7 +51,8 @@ def describe(picture: np.ndarray, beliefs, place: Place, plan: Plan | None = Non
     return {
         'frame': beliefs.frame,
         'image': {'width': width, 'height': height, 'picture': to_url(picture)},
-        'place': vars(place),
+        'place': {name: getattr(place, name)
+                  for name in ('offset_x', 'offset_y', 'scale_x', 'scale_y')},
         'grid': {'width': beliefs.width, 'height': beliefs.height,
                  'labels': base64.b64encode(np.ascontiguousarray(beliefs.labels)).decode()},
         'pictures': {name: to_url(each) for name, each in pictures.items()},

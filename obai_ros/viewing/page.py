@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 FILES = {'/': ('page.html', 'text/html'), '/page.css': ('page.css', 'text/css'),
+         '/drawing.js': ('drawing.js', 'text/javascript'),
          '/page.js': ('page.js', 'text/javascript')}
 """What the server gives away, with its type."""
 

@@ -30,7 +30,7 @@ def overlay(client, domain):
             header = Header()
             header.stamp.sec = count
             if info is not None:
-                node._take_info(info)
+                node._grid.take(info)
             node._part('image', image_input.to_rgb8)(image.from_numpy(
                 np.full((SIDE, SIDE, 3), 90, np.uint8), 'rgb8', Image(header=header)))
             node._part('labels', image.to_labels)(
@@ -63,7 +63,7 @@ def test_a_wrong_label_info_is_refused_and_the_one_before_stays(overlay, scale):
     assert show(GOOD, '8UC1', good)
     assert show(GOOD, '8UC1', LabelInfo(**size, scale_x=scale, scale_y=1.))
     assert node._complaints.count('info') == 1
-    assert node._info is good
+    assert node._grid.info is good
 
 
 def test_all_goals_are_drawn_each_in_the_colour_of_its_slot(overlay):

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import cv2
 import numpy as np
-from obai_ros.viewing.frame import describe, Place, Plan, SMALL, to_url, WIDEST
+from obai_ros.camera.fit import Fit
+from obai_ros.viewing.frame import describe, Plan, SMALL, to_url, WIDEST
 import pytest
 
 NAN = float('nan')
@@ -38,8 +39,9 @@ def read(address, flags=cv2.IMREAD_COLOR):
 def test_a_frame_says_what_is_seen_and_what_is_planned():
     picture = np.random.default_rng(0).integers(0, 256, (8, 12, 3), np.uint8)
     other = 255 - picture
-    frame = json.loads(json.dumps(describe(
-        picture, beliefs(), Place(0., 0., 2., 2.), PLAN, {'prediction': other}), allow_nan=False))
+    place = Fit(12, 8, 6, 0., 0., 2., 2.)
+    frame = json.loads(json.dumps(describe(picture, beliefs(), place, PLAN, {'prediction': other}),
+                                  allow_nan=False))
     kind, shown = read(frame['image'].pop('picture'))
     assert kind == 'data:image/png' and (shown == picture).all()
     assert frame['image'] == {'width': 12, 'height': 8}
@@ -60,14 +62,14 @@ def test_a_frame_says_what_is_seen_and_what_is_planned():
 
 
 def test_without_a_planner_there_is_no_plan():
-    frame = describe(np.zeros((4, 6, 3), np.uint8), beliefs(), Place(0., 0., 1., 1.))
+    frame = describe(np.zeros((4, 6, 3), np.uint8), beliefs(), Fit(6, 4, 6))
     assert not frame['planned'] and 'push' not in frame['slots'][1]
 
 
 def test_a_plan_about_other_slots_is_refused():
     plan = Plan(PLAN.acceleration[:2], PLAN.wanted[:2], PLAN.feef[:2])
     with pytest.raises(ValueError, match='about 2 slots, the beliefs are about 3'):
-        describe(np.zeros((4, 6, 3), np.uint8), beliefs(), Place(0., 0., 1., 1.), plan)
+        describe(np.zeros((4, 6, 3), np.uint8), beliefs(), Fit(6, 4, 6), plan)
 
 
 @pytest.mark.parametrize('height, width, kind, shown', [

@@ -138,8 +138,8 @@ def test_a_port_that_is_taken_is_said(page):
         Page(port=port)
 
 
-def test_the_script_knows_the_page_and_what_can_be_wished():
-    script = (HOME / 'page.js').read_text()
+def test_the_scripts_know_the_page_and_what_can_be_wished():
+    script = ''.join((HOME / name).read_text() for name in ('drawing.js', 'page.js'))
     ids = set(re.findall(r'id="(\w+)"', (HOME / 'page.html').read_text()))
     named = set(re.findall(r"(?:element|show|chart)\('(\w+)'", script))
     assert named and named <= ids
