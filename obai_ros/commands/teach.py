@@ -24,7 +24,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--preset', choices=('fast', 'paper'), default='paper',
                         help='whose networks learn (default: paper)')
     parser.add_argument('--pupil', type=Path, metavar='WEIGHTS',
-                        help='go on with weights that this command has written')
+                        help='go on with the networks of weights that this command has written, '
+                        'of whichever teacher')
     parser.add_argument('--steps', type=positive, default=8000,
                         help='optimiser steps (default: 8000, about half an hour on a core)')
     parser.add_argument('--batch', type=positive, default=4, help='videos per step (default: 4)')
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     from obai_ros.model.device import choose_device, choose_precision
     from obai_ros.training.recipe import preset_path
     from obai_ros.training.run import machine
-    from obai_ros.training.teaching import LESSONS, pupil_of, teach
+    from obai_ros.training.teaching import LESSONS, go_on, pupil_of, teach
 
     use_threads(args.threads)
     begun, said = time.monotonic(), []
@@ -77,7 +78,8 @@ def run(args: argparse.Namespace) -> int:
             if earlier.config != pupil.config:
                 raise ValueError(f'{args.pupil} is configured differently from what '
                                  f'{args.preset} would be now: expected a pupil of this teacher')
-            pupil, before = earlier.model, earlier.record
+            go_on(pupil, earlier.model)
+            before = earlier.record
         teach(teacher.model, pupil, teacher.schedule, args.steps, args.batch, args.learning_rate,
               args.seed, report)
         record = {

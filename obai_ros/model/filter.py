@@ -103,11 +103,12 @@ class Filter:
         Raises ValueError, in a sentence, for an image or a field that does not fit.
         """
         model, size = self.model, self.model.config.image_size
-        image = image.to(model.device)
+        # Before they go to a GPU, which would have to be waited for.
         model.check_images(image)
         if action is None:
-            action = ActionField.empty(len(image), size, size, model.device)
+            action = ActionField.empty(len(image), size, size)
         action.check(len(image), size, size)
+        image = image.to(model.device)
         if state.window is None:
             window, energy = self._descend(
                 *begin(model, image, self.schedule, state.noise, self.engine))

@@ -22,10 +22,13 @@ def write_percept(percept: Percept, frame: int, model_id: str, messages: Sequenc
     belief = percept.belief
     arrays = {
         'mean': belief.mean, 'velocity': belief.velocity, 'log_sd': belief.log_sd,
-        'velocity_log_sd': belief.velocity_log_sd,
+        'velocity_log_sd': belief.velocity_log_sd, 'free_energy': percept.free_energy,
         **{name: getattr(percept, name) for name in FACTS}}
-    arrays = {name: array.cpu().numpy() for name, array in arrays.items()}
-    background, free_energy = percept.background.tolist(), percept.free_energy.tolist()
+    arrays = {name: array.to('cpu', non_blocking=True) for name, array in arrays.items()}
+    # A GPU copies in turn: once the last has come, all have, and that is waited for here.
+    background = percept.background.tolist()
+    arrays = {name: array.numpy() for name, array in arrays.items()}
+    free_energy = arrays.pop('free_energy').tolist()
     height, width = percept.masks.shape[-2:]
     for stream, message in enumerate(messages):
         beliefs.write(beliefs.Beliefs(

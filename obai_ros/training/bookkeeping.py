@@ -204,6 +204,7 @@ def validation_loss(learner: Learner, videos, batch: int = 16) -> float:
         images = videos.images[start:start + batch].to(model.device)
         fields = [field[slice(start, start + batch)].to(model.device) for field in videos.actions]
         noise = Noise.seeded(range(start, start + len(images)), model.device)
-        loss = composite_loss(model, images, fields, learner.stage.schedule, noise).loss
-        total += float(loss.detach()) * len(images)
+        loss = composite_loss(model, images, fields, learner.stage.schedule, noise,
+                              learning=False).loss
+        total += float(loss) * len(images)
     return total / count

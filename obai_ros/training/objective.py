@@ -26,16 +26,17 @@ class Objective:
 
 
 def composite_loss(model: Obai, images: Tensor, fields: Sequence[ActionField],
-                   schedule: Schedule, noise: Noise, temperature: float | None = None
-                   ) -> Objective:
+                   schedule: Schedule, noise: Noise, temperature: float | None = None,
+                   learning: bool = True) -> Objective:
     """
     Return sum_n (n / N_iter) L^(n), divided by the weights' sum and by the number of pixels.
 
-    images: [B, T, 3, H, W] in [0, 1]. The division makes losses comparable across schedules and
-    resolutions; it does not move the optimum.
+    images: [B, T, 3, H, W] in [0, 1]. learning: whether weights are to get gradients from it,
+    which those of an average do not take. The division makes losses comparable across schedules
+    and resolutions; it does not move the optimum.
     """
     return _weighted(iterate_clip(model, images, fields, schedule, noise, temperature,
-                                  learning=True), schedule.total(images.shape[1]))[0]
+                                  learning), schedule.total(images.shape[1]))[0]
 
 
 def stream_loss(model: Obai, window: Window | None, image: Tensor | None,

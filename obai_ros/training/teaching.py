@@ -36,6 +36,9 @@ HIDDEN = 0.02
 LESSONS = 4
 """Lessons that are drawn from one batch of clips, at as many stages of its inference."""
 
+TAUGHT = ('decoder.', 'refiner.trunk.')
+"""What learns: parameters whose names begin so. All others are the teacher's."""
+
 WARMUP = 50
 """Steps over which the learning rate rises."""
 
@@ -82,6 +85,13 @@ def pupil_of(teacher: Obai, preset: str, precision: str = 'float32') -> Obai:
         torch.nn.init.zeros_(pupil.action_refiner.out.weight)
         torch.nn.init.zeros_(pupil.action_refiner.out.bias)
     return pupil
+
+
+def go_on(pupil: Obai, earlier: Obai) -> None:
+    """Give a pupil what an earlier one, of the same configuration, was taught."""
+    state = earlier.state_dict()
+    pupil.load_state_dict({name: value for name, value in state.items()
+                           if name.startswith(TAUGHT)}, strict=False)
 
 
 @torch.no_grad()
@@ -144,7 +154,7 @@ def teach(teacher: Obai, pupil: Obai, schedule: Schedule, steps: int, batch: int
     ValueError, in a sentence, when these are no numbers any more.
     """
     taught = [(name, parameter) for name, parameter in pupil.named_parameters()
-              if name.startswith(('decoder.', 'refiner.trunk.'))]
+              if name.startswith(TAUGHT)]
     optimizer = Muon(taught, learning_rate)
     source = lessons(teacher, schedule, batch, torch.Generator(teacher.device).manual_seed(seed))
     falling = torch.optim.lr_scheduler.SequentialLR(optimizer, [

@@ -27,6 +27,7 @@ from obai_ros.training.recorded import Recordings
 from obai_ros.training.run import Hardware, resuming, STATE, train
 from obai_ros.training.state import load_state, save_state
 from obai_ros.training.trials import Trial, try_seeds
+from obai_ros.training.validation import validation_videos
 
 
 def run(recipe, folder, **settings):
@@ -382,6 +383,18 @@ def test_a_run_watches_for_plateaus_and_remembers_when_resumed(recipe, tmp_path,
     assert load_state(tmp_path / STATE).record['plateau'] == {'lowest': 1.0, 'step': 3, 'cuts': 2}
     train(single, tmp_path, resume=True, **here)
     assert load_state(tmp_path / STATE).record['plateau']['cuts'] == 5
+
+
+def test_a_plateau_is_one_of_the_loss_on_the_validation_videos(recipe, tmp_path):
+    single = replace(recipe, stages=(replace(recipe.stages[1], steps=1, plateau=1),))
+    train(single, tmp_path, hardware=Hardware('cpu'), say=lambda _: None)
+    state, stage = load_state(tmp_path / STATE), single.stages[0]
+    videos = validation_videos(recipe.scene_at(stage), recipe.validation_sequences, stage.frames,
+                               stage.action_frame)
+    average = Learner.resumed(state).average.requires_grad_()
+    loss = composite_loss(average, videos.images, videos.actions, stage.schedule,
+                          Noise.seeded(range(len(videos.images)))).loss
+    assert state.record['plateau']['lowest'] == pytest.approx(float(loss.detach()))
 
 
 def test_the_best_of_several_seeds_goes_on(tmp_path, capsys):

@@ -10,7 +10,7 @@ from obai_ros.model.obai import Obai
 from obai_ros.model.schedule import Schedule
 from obai_ros.training.carry_over import carried_over
 from obai_ros.training.recipe import read_recipe
-from obai_ros.training.teaching import lesson_loss, lessons, pupil_of, teach
+from obai_ros.training.teaching import go_on, lesson_loss, lessons, pupil_of, teach
 
 SCHEDULE = Schedule(2, 4, 2)
 
@@ -120,6 +120,20 @@ def test_the_command_writes_a_model_that_can_be_gone_on_with(make_teacher, tmp_p
     recipe = read_recipe(said.split('--recipe ')[1].split()[0])
     assert recipe.schedule_at(recipe.stages[-1]).seeds
     carried_over(two.model.state_dict(), two.config, recipe.model)
+
+
+def test_who_has_had_another_teacher_keeps_what_was_taught_and_nothing_else(make_teacher):
+    earlier, teacher = pupil_of(make_teacher('fast'), 'paper'), make_teacher('fast')
+    with torch.no_grad():
+        for parameter in (*earlier.parameters(), *teacher.parameters()):
+            parameter.normal_()
+    pupil = pupil_of(teacher, 'paper')
+    expected = {**pupil.state_dict(),
+                **{name: value for name, value in earlier.state_dict().items()
+                   if name.startswith(('decoder.', 'refiner.trunk.'))}}
+    go_on(pupil, earlier)
+    for name, value in pupil.state_dict().items():
+        assert torch.equal(value, expected[name]), name
 
 
 @pytest.mark.parametrize('extra, words', [
