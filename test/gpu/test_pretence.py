@@ -46,7 +46,8 @@ def test_what_a_gpu_allows_it_allows(waits):
 @pytest.mark.parametrize('waiting', [
     lambda x: float(x.sum()), lambda x: x.tolist(), lambda x: x.cpu(), lambda x: x[x > 0],
     lambda x: x.nonzero(), lambda x: x.new_tensor([1.0]), lambda x: x[[0, 1]],
-    lambda x: torch.tensor([1.0], device=GPU), lambda x: bool((x > 0).any()), lambda x: torch.equal(x, x)])
+    lambda x: torch.tensor([1.0], device=GPU), lambda x: bool((x > 0).any()),
+    lambda x: torch.equal(x, x)])
 def test_it_counts_what_a_host_waits_for(waits, waiting, monkeypatch):
     monkeypatch.setattr('pretence._place', lambda: 'here')
     waiting(torch.zeros(2, device=GPU))
