@@ -120,6 +120,9 @@ class VideoSource:
         self._capture = None
         self._first = self._begin()
         self.rate = _rate(self._capture)
+        claimed = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.claimed = int(claimed) if math.isfinite(claimed) and claimed > 0 else 0
+        """Pictures that it says it has, 0 if it does not say; roughly, for some containers."""
 
     def read(self) -> np.ndarray | None:
         picture, self._first = self._first, None

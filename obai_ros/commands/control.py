@@ -86,6 +86,7 @@ def _benchmark(args) -> tuple[dict, dict]:
     from obai_ros.environment.scene import SceneConfig
     from obai_ros.model.device import choose_device
     from obai_ros.planning.planner import PlannerConfig
+    from obai_ros.training.scenes import scenes_of
 
     planners = args.planner.split(',')
     for planner in planners:
@@ -99,8 +100,7 @@ def _benchmark(args) -> tuple[dict, dict]:
     choose_device(args.device)
     if filmed or args.checkpoint or args.bank:
         _, checkpoint, bank = _model(args, filmed or args.bank)
-        scene = SceneConfig(image_size=checkpoint.config.image_size,
-                            num_objects=checkpoint.config.num_slots - 1)
+        scene = scenes_of(checkpoint)
         config = replace(config, state_noise=checkpoint.config.sigma_s)
     task = sample_task(args.task, scene, args.episodes, args.seed)
     figures, results = {}, {}

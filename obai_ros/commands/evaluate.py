@@ -50,7 +50,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from obai_ros.environment.scene import SceneConfig
     from obai_ros.model.checkpoint import checkpoint_path, CheckpointError, load_checkpoint
     from obai_ros.model.device import choose_device, choose_precision
     from obai_ros.progress import Progress
@@ -59,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
     from obai_ros.training.evaluation import evaluate_dataset, format_table
     from obai_ros.training.identity import identity_over_time, SEQUENCES
     from obai_ros.training.recorded import recorded_dataset
+    from obai_ros.training.scenes import scenes_of
     from obai_ros.whole_file import write_json
 
     use_threads(args.threads)
@@ -78,8 +78,7 @@ def run(args: argparse.Namespace) -> int:
                                        args.image_topic, args.resize or 'crop'
                                        ).first(args.sequences)
         else:
-            scene = SceneConfig(image_size=checkpoint.config.image_size)
-            dataset = generate_dataset(scene, args.sequences, 8, args.seed)
+            dataset = generate_dataset(scenes_of(checkpoint), args.sequences, 8, args.seed)
         watching = checkpoint.schedule.careful().changed(
             iterations=args.iterations or None, window=args.window or None, descent=args.descent,
             sampled=args.sampled or None)

@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     from obai_ros.planning.bank_command import beside
     from obai_ros.progress import Progress
     from obai_ros.training.goal_footage import FootageScenes
-    from obai_ros.training.goal_learning import GoalLearning, learn_goals
+    from obai_ros.training.goal_learning import GoalLearning, learn_goals, Simulated
     from obai_ros.training.recorded import read_footage
     from obai_ros.whole_file import write_json
 
@@ -75,15 +75,15 @@ def run(args: argparse.Namespace) -> int:
         # As perception_node looks unless told otherwise.
         precision, _ = choose_precision('auto', device)
         checkpoint = load_checkpoint(weights, device, precision)
-        scenes = None
+        source = Simulated()
         if args.data is not None:
             footage = read_footage(args.data, checkpoint.config.image_size, args.image_topic,
                                    args.resize or 'crop')
             print(f'{args.data}: {footage.frames} frames')
-            scenes = FootageScenes(footage)
+            source = FootageScenes(footage)
         with Progress('obai learn-goals', args.objects, 'objects') as advance:
             bank = learn_goals(checkpoint, settings, path,
-                               lambda objects, seen: advance(objects, f', {seen} scenes'), scenes)
+                               lambda objects, seen: advance(objects, f', {seen} scenes'), source)
     except (OSError, ValueError) as error:
         print(f'obai learn-goals: {error}', file=sys.stderr)
         return 2

@@ -32,7 +32,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from obai_ros.environment.scene import SceneConfig
     from obai_ros.model.checkpoint import checkpoint_path, CheckpointError, load_checkpoint
     from obai_ros.model.device import choose_device
     from obai_ros.planning.bank_command import beside
@@ -42,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from obai_ros.report.reproduction import reproduce, show
     from obai_ros.training.dataset import generate_dataset
     from obai_ros.training.evaluation import evaluate_dataset, format_table
+    from obai_ros.training.scenes import scenes_of
     from obai_ros.whole_file import write_json
 
     use_threads(args.threads)
@@ -56,8 +56,7 @@ def run(args: argparse.Namespace) -> int:
             if args.bank or bank_path.is_file():
                 raise
             bank, bankless = None, str(error)
-        scene = SceneConfig(image_size=checkpoint.config.image_size)
-        dataset = generate_dataset(scene, args.sequences, 8, args.seed)
+        dataset = generate_dataset(scenes_of(checkpoint), args.sequences, 8, args.seed)
         schedule = checkpoint.schedule.careful().changed(descent=args.descent)
         legs = history(checkpoint.record)
         shown = show(checkpoint, bank, dataset, schedule, bankless)

@@ -48,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
     from obai_ros.model.device import choose_device, choose_precision
     from obai_ros.training.recipe import preset_path
     from obai_ros.training.run import machine
+    from obai_ros.training.scenes import scenes_of
     from obai_ros.training.teaching import LESSONS, go_on, pupil_of, teach
 
     use_threads(args.threads)
@@ -80,8 +81,8 @@ def run(args: argparse.Namespace) -> int:
                                  f'{args.preset} would be now: expected a pupil of this teacher')
             go_on(pupil, earlier.model)
             before = earlier.record
-        teach(teacher.model, pupil, teacher.schedule, args.steps, args.batch, args.learning_rate,
-              args.seed, report)
+        teach(teacher.model, pupil, teacher.schedule, scenes_of(teacher), args.steps, args.batch,
+              args.learning_rate, args.seed, report)
         record = {
             'stage': 'taught', 'teacher': teacher.model_id, 'steps': args.steps,
             'batch': args.batch, 'sequences': -(-args.steps // LESSONS) * args.batch,

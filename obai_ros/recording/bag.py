@@ -15,6 +15,11 @@ from obai_ros.recording.footage import Footage, Framing
 
 IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 ACTION = 'obai_ros/msg/ActionField'
+NEEDED = {
+    IMAGE: ('header', 'height', 'width', 'encoding', 'is_bigendian', 'step', 'data'),
+    COMPRESSED: ('header', 'format', 'data'),
+    ACTION: ('header', 'height', 'width', 'row', 'col', 'ax', 'ay', 'cut')}
+"""What is read of each type of message."""
 ACTIONS, TRUTH = 'applied_action_field', 'ground_truth/label_image'
 FILES = ('.mcap', '.db3')
 ROS1 = '.bag'
@@ -29,6 +34,8 @@ def bag_at(path: Path) -> Path | None:
 
     `rosbags` reads files of ROS 1, too.
     """
+    if path.suffix == '.zstd':
+        raise RecordingError(f'{path} is compressed: unpack it first, `zstd -d {path.name}`')
     if path.is_file():
         return path if path.suffix in (*FILES, ROS1) else None
     if (path / 'metadata.yaml').is_file():
@@ -104,6 +111,8 @@ def _read(path: Path, reader: AnyReader, framing: Framing, image_topic: str) -> 
     size = None
     wanted = [connection for connection in reader.connections
               if connection.topic in (topic, actions_topic, labels_topic)]
+    for connection in wanted:
+        _check_fields(path, connection, reader)
     for name, received, message in _messages(path, reader, wanted):
         stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec or received
         try:
@@ -129,6 +138,18 @@ def _read(path: Path, reader: AnyReader, framing: Framing, image_topic: str) -> 
         _pieces(stamps, images, actions, actions_topic is not None), acted, points,
         f'images of {topic}, {_used("actions", ACTIONS, actions_topic)}, '
         f'{_used("truth", TRUTH, labels_topic)}')
+
+
+def _check_fields(path: Path, connection, reader: AnyReader) -> None:
+    """Raise RecordingError where messages were recorded that lack what is read of them."""
+    kind = connection.msgtype
+    theirs = {name for name, _ in reader.typestore.fielddefs[kind][1]}
+    missing = [name for name in NEEDED[kind] if name not in theirs]
+    if missing:
+        raise RecordingError(
+            f'{path}, topic {connection.topic}: its messages are of another {kind} than this '
+            f'version knows, without {", ".join(missing)}: record it anew, or read it with the '
+            f'version that it was recorded with')
 
 
 def companion(kinds: dict[str, str], topic: str, name: str, kind: str) -> str | None:

@@ -13,6 +13,9 @@ from obai_ros.recording.footage import Footage, Framing
 VIDEOS = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.ogv', '.webm', '.wmv')
 """Endings of the files of a folder that count as videos."""
 
+MISCOUNTED = 0.1
+"""Share of its pictures by which a whole video may be wrong about their number."""
+
 
 def videos_in(folder: Path) -> list[Path]:
     """Return the videos of a folder by name."""
@@ -38,7 +41,7 @@ def _pictures(path: Path):
     """Yield the pictures of one source."""
     try:
         source = open_source(str(path), loop=False)
-        first = None
+        first, count = None, 0
         while (picture := source.read()) is not None:
             first = picture.shape if first is None else first
             if picture.shape != first:
@@ -47,6 +50,13 @@ def _pictures(path: Path):
                     f'{picture.shape[0]} px, expected one size: keep each size in a folder of '
                     f'its own')
             yield picture
+            count += 1
         source.close()
     except CameraError as error:
         raise RecordingError(str(error)) from error
+    claimed = getattr(source, 'claimed', 0)
+    if count < (1.0 - MISCOUNTED) * claimed - 1:
+        raise RecordingError(
+            f'{path} says that it has {claimed} pictures, but after {count} no more can be read: '
+            f'it is damaged or was not copied whole. Take it from where it came, or what can be '
+            f'read of it: ffmpeg -i {path.name} -c:v mjpeg whole.avi')

@@ -49,6 +49,8 @@ def average(checkpoints: Sequence[Checkpoint], shares: Sequence[float] | None = 
     mean.load_state_dict({
         name: sum(part * state[name].double() for part, state in zip(parts, states))
         .to(states[0][name].dtype) for name in states[0]})
-    made_of = {checkpoint.model_id: round(part, 6)
-               for checkpoint, part in zip(checkpoints, parts)}
+    made_of: dict[str, float] = {}
+    for checkpoint, part in zip(checkpoints, parts):
+        before = made_of.get(checkpoint.model_id, 0.0)  # weights may be given twice
+        made_of[checkpoint.model_id] = round(before + part, 6)
     return mean, {**checkpoints[-1].record, 'average': made_of}

@@ -9,6 +9,7 @@ that act on that frame's visible pixels.
 from __future__ import annotations
 
 import os
+import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -141,7 +142,7 @@ def read_dataset(path: str | Path) -> Dataset:
 def _array(file: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
     try:
         value = file[name]
-    except ValueError as error:
+    except (ValueError, tokenize.TokenError) as error:  # the latter of what should be a header
         raise ValueError(f'{name} in it cannot be read as an array of numbers: expected what '
                          f'`obai generate` writes') from error
     if not isinstance(value, np.ndarray):

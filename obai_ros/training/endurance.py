@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import torch
 
-from obai_ros.environment.scene import SceneConfig
 from obai_ros.environment.stream import begin_stream, go_on
 from obai_ros.model.checkpoint import Checkpoint
 from obai_ros.model.filter import Filter
 from obai_ros.model.schedule import Schedule
 from obai_ros.training.matching import matched_slots
 from obai_ros.training.readout import MIN_VISIBLE, centres
+from obai_ros.training.scenes import scenes_of
 from obai_ros.training.validation import frame_scores
 
 ENDURANCE_SEED = 2 ** 43
@@ -35,7 +35,7 @@ def endurance(checkpoint: Checkpoint, schedule: Schedule | None = None, streams:
     `MIN_VISIBLE` px.
     """
     model = checkpoint.model
-    scene = SceneConfig(image_size=model.config.image_size)
+    scene = scenes_of(checkpoint)
     generator = torch.Generator().manual_seed(ENDURANCE_SEED)
     perception = Filter(model, schedule or checkpoint.schedule.careful())
     stream, state, field = begin_stream(scene, streams, generator), perception.start(streams), None

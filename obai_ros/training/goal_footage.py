@@ -34,6 +34,9 @@ class FootageScenes:
     root of the mass, are what was seen; shapes have no names.
     """
 
+    remedy = ('those count that show whole, and nothing can be learned without; record objects '
+              'that show whole, or train the model further')
+
     def __init__(self, footage: Footage):
         self._frames = footage.images
         digest = hashlib.sha256(str(footage.images.shape).encode())
@@ -42,7 +45,7 @@ class FootageScenes:
 
     @torch.no_grad()
     def __call__(self, checkpoint: Checkpoint, settings: GoalLearning, number: int) -> GoalBank:
-        """Return the bank of one batch of scenes, the `number`-th."""
+        """See `goal_learning.GoalScenes`."""
         model, size = checkpoint.model, checkpoint.config.image_size
         chance = np.random.default_rng([settings.seed, number])
         chosen = chance.integers(len(self._frames), size=settings.batch)

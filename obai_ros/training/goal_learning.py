@@ -6,12 +6,13 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
 from obai_ros.action_field import ActionField
 from obai_ros.environment.rendering import render
-from obai_ros.environment.scene import SceneConfig, sample_scene, step
+from obai_ros.environment.scene import sample_scene, step
 from obai_ros.environment.shapes import SHAPES
 from obai_ros.model.checkpoint import Checkpoint
 from obai_ros.model.engines.choice import direct_engine
@@ -20,9 +21,11 @@ from obai_ros.model.schedule import Schedule
 from obai_ros.planning.goal_bank import GoalBank, GoalBankError
 from obai_ros.planning.recognition import MIN_OBJECTS
 from obai_ros.training.matching import matched_slots
+from obai_ros.training.scenes import scenes_of
 
 # After this many scenes a model is given up that has found less than this share of the objects.
 PATIENCE, LEAST_FOUND = 256, 0.02
+
 
 class GoalLearningError(ValueError):
     """A model that no goals can be learned with; the message says why."""
@@ -53,53 +56,71 @@ class GoalLearning:
                              f'better thousands, on which goals rest')
 
 
-@torch.no_grad()
-def observe(checkpoint: Checkpoint, settings: GoalLearning, number: int) -> GoalBank:
+class GoalScenes(Protocol):
     """
-    Return the bank of one batch of scenes, the `number`-th.
+    Where the objects of a bank come from.
 
-    The objects end up anywhere in the image, evenly, so that a goal may be anywhere, too.
+    name: what no other source has. remedy: what to do where a model finds next to nothing in it.
     """
-    model = checkpoint.model
-    config = SceneConfig(image_size=checkpoint.config.image_size, position_range=(0.0, 1.0),
-                         num_objects=checkpoint.config.num_slots - 1,
-                         velocity_sd=settings.velocity_sd)
-    # Far apart for different seeds and batches, and unlike those of training and evaluation.
-    generator = torch.Generator().manual_seed(2 ** 44 + settings.seed * 2 ** 24 + number)
-    scene = sample_scene(config, settings.batch, generator)
-    scene = replace(scene, position=scene.position - (settings.frames - 1) * scene.velocity)
-    perception = Filter(model, schedule_of(checkpoint, settings), direct_engine(model))
-    streams = range(number * settings.batch, (number + 1) * settings.batch)
-    state = perception.start(settings.batch, list(streams))
-    nothing = ActionField.empty(settings.batch, config.image_size, config.image_size)
-    for frame in range(settings.frames):
-        image, labels = render(scene, config)
-        state, percept = perception.step(state, image)
-        if frame < settings.frames - 1:
-            scene = step(scene, labels, nothing)
-    slot, _ = matched_slots(percept.assignment, labels.to(model.device), config.num_objects,
-                            percept.background)
-    found = (slot >= 0) & ~percept.empty.gather(1, slot.clamp(min=0))
-    row, index = found.cpu().nonzero(as_tuple=True)
-    slot = slot.cpu()[row, index]
-    mean, sd = percept.belief.mean.cpu(), percept.belief.log_sd.exp().cpu()
-    return GoalBank(
-        position=scene.position[row, index], shape=scene.shape[row, index],
-        colour=scene.colour[row, index], size=scene.size[row, index],
-        orientation=scene.orientation[row, index], mean=mean[row, slot].float(),
-        sd=sd[row, slot].float(), traits=percept.traits.cpu()[row, slot].float(),
-        model_id=checkpoint.model_id,
-        image_size=(config.image_size, config.image_size), shapes=SHAPES)
+
+    name: str
+    remedy: str
+
+    def __call__(self, checkpoint: Checkpoint, settings: GoalLearning, number: int) -> GoalBank:
+        """Return the bank of one batch of scenes, the `number`-th."""
+
+
+class Simulated:
+    """
+    Scenes of the simulator, whose objects are known.
+
+    They end up anywhere in the image, evenly, so that a goal may be anywhere, too.
+    """
+
+    name = ''
+    remedy = ('it has not learned to tell objects apart (IoU > 0.5), and no goals can be learned '
+              'with it; train it further')
+
+    @torch.no_grad()
+    def __call__(self, checkpoint: Checkpoint, settings: GoalLearning, number: int) -> GoalBank:
+        """See `GoalScenes`."""
+        model = checkpoint.model
+        config = scenes_of(checkpoint, position_range=(0.0, 1.0), velocity_sd=settings.velocity_sd)
+        # Far apart for different seeds and batches, and unlike those of training and evaluation.
+        generator = torch.Generator().manual_seed(2 ** 44 + settings.seed * 2 ** 24 + number)
+        scene = sample_scene(config, settings.batch, generator)
+        scene = replace(scene, position=scene.position - (settings.frames - 1) * scene.velocity)
+        perception = Filter(model, schedule_of(checkpoint, settings), direct_engine(model))
+        streams = range(number * settings.batch, (number + 1) * settings.batch)
+        state = perception.start(settings.batch, list(streams))
+        nothing = ActionField.empty(settings.batch, config.image_size, config.image_size)
+        for frame in range(settings.frames):
+            image, labels = render(scene, config)
+            state, percept = perception.step(state, image)
+            if frame < settings.frames - 1:
+                scene = step(scene, labels, nothing)
+        slot, _ = matched_slots(percept.assignment, labels.to(model.device), config.num_objects,
+                                percept.background)
+        found = (slot >= 0) & ~percept.empty.gather(1, slot.clamp(min=0))
+        row, index = found.cpu().nonzero(as_tuple=True)
+        slot = slot.cpu()[row, index]
+        mean, sd = percept.belief.mean.cpu(), percept.belief.log_sd.exp().cpu()
+        return GoalBank(
+            position=scene.position[row, index], shape=scene.shape[row, index],
+            colour=scene.colour[row, index], size=scene.size[row, index],
+            orientation=scene.orientation[row, index], mean=mean[row, slot].float(),
+            sd=sd[row, slot].float(), traits=percept.traits.cpu()[row, slot].float(),
+            model_id=checkpoint.model_id,
+            image_size=(config.image_size, config.image_size), shapes=SHAPES)
 
 
 def learn_goals(checkpoint: Checkpoint, settings: GoalLearning, path: str | Path,
                 progress: Callable[[int, int], None] = lambda objects, scenes: None,
-                scenes_of=None) -> GoalBank:
+                source: GoalScenes = Simulated()) -> GoalBank:
     """
     Fill a goal bank and write it to `path`.
 
-    scenes_of: what gives the bank of a batch of scenes, and has a `name` that no others have;
-    None: the simulator, by `observe`. Each batch is kept in a folder beside `path` until the bank
+    source: of the objects. Each batch is kept in a folder beside `path` until the bank
     is complete: after an interruption the same call goes on where it was.
     `progress(objects, scenes)` is called after each batch.
     Raises GoalLearningError when the model finds next to none of the objects, GoalBankError when
@@ -113,26 +134,21 @@ def learn_goals(checkpoint: Checkpoint, settings: GoalLearning, path: str | Path
             f'{settings.batch}'
             f'x{settings.frames}x{schedule.iterations}-{schedule.starts}-'
             f'{schedule.births}-{settings.velocity_sd:g}')
-    if scenes_of is not None:
-        stem = f'{stem}-{scenes_of.name}'
+    if source.name:
+        stem = f'{stem}-{source.name}'
     banks, count, scenes, number = [], 0, 0, 0
     while count < settings.objects:
-        bank = _part(scenes_of or observe, checkpoint, settings, number,
+        bank = _part(source, checkpoint, settings, number,
                      parts / f'{stem}-{number:06d}.safetensors')
         banks.append(bank)
         count, scenes, number = count + len(bank), scenes + settings.batch, number + 1
         progress(min(count, settings.objects), scenes)
-        objects = scenes * (checkpoint.config.num_slots - 1)
+        objects = scenes * scenes_of(checkpoint).num_objects
         if scenes >= PATIENCE and count < LEAST_FOUND * objects:
             shutil.rmtree(parts)
             raise GoalLearningError(
-                f'in {scenes} scenes the model {checkpoint.model_id} found {count} objects that '
-                f'show whole, where up to {objects} would do: nothing can be learned from them; '
-                f'record objects that show whole, or train the model further'
-                if scenes_of is not None else
                 f'in {scenes} scenes the model {checkpoint.model_id} found {count} of {objects} '
-                'objects (IoU > 0.5): it has not learned to tell objects '
-                'apart, and no goals can be learned with it; train it further')
+                f'objects: {source.remedy}')
     bank = GoalBank.join(banks).first(settings.objects)
     bank.locate(bank.mean)  # what cannot be read is not worth keeping
     bank.save(path)
@@ -145,14 +161,14 @@ def schedule_of(checkpoint: Checkpoint, settings: GoalLearning) -> Schedule:
     return checkpoint.schedule.careful().changed(iterations=settings.iterations)
 
 
-def _part(scenes_of: Callable[[Checkpoint, GoalLearning, int], GoalBank],
-          checkpoint: Checkpoint, settings: GoalLearning, number: int, path: Path) -> GoalBank:
+def _part(source: GoalScenes, checkpoint: Checkpoint, settings: GoalLearning, number: int,
+          path: Path) -> GoalBank:
     """Return the bank of one batch, from its file if there is a whole one."""
     if path.is_file():
         try:
             return GoalBank.load(path, checkpoint.model_id)
         except GoalBankError:
             path.unlink()
-    bank = scenes_of(checkpoint, settings, number)
+    bank = source(checkpoint, settings, number)
     bank.save(path)
     return bank

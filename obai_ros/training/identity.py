@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import torch
 
-from obai_ros.environment.scene import SceneConfig
 from obai_ros.environment.sequences import sample_sequences
 from obai_ros.model.checkpoint import Checkpoint
 from obai_ros.model.engines.choice import direct_engine
@@ -14,6 +13,7 @@ from obai_ros.model.filter import Filter
 from obai_ros.model.schedule import Schedule
 from obai_ros.training.matching import overlap
 from obai_ros.training.readout import MIN_VISIBLE, centres
+from obai_ros.training.scenes import scenes_of
 
 IDENTITY_SEED = 2 ** 42
 
@@ -35,7 +35,7 @@ def identity_over_time(checkpoint: Checkpoint, schedule: Schedule | None = None,
     field acts on the second frame, as in training.
     """
     model = checkpoint.model
-    scene = SceneConfig(image_size=model.config.image_size)
+    scene = scenes_of(checkpoint)
     generator = torch.Generator().manual_seed(IDENTITY_SEED)
     perception = Filter(model, schedule or checkpoint.schedule.careful(), direct_engine(model))
     same = steps = 0

@@ -14,6 +14,7 @@ from pathlib import Path
 import lightning as L
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from obai_ros.model.checkpoint import Checkpoint, save_checkpoint
 from obai_ros.model.device import choose_precision
@@ -82,9 +83,12 @@ def train(recipe: Recipe, folder: Path, seed: int = 0, resume: bool = False,
     hardware: what to compute on; it chooses what the precision `auto` is, which a run then keeps.
     minutes: stop and save after so long. until: end after so many steps, counted over all stages.
     validate_every: so many steps, and at the end of a stage; save_every_s: seconds.
-    say(sentence): for people.
+    say(sentence): for people, of the first process.
     Raises ValueError, in a sentence, for what does not go together, before any work.
     """
+    if rank_zero_only.rank:  # of several processes one speaks
+        def say(sentence):
+            pass
     if resume:
         learner = Learner.resumed(load_state(folder / STATE))
         _precise(learner.recipe, hardware, say)

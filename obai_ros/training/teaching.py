@@ -95,11 +95,9 @@ def go_on(pupil: Obai, earlier: Obai) -> None:
 
 
 @torch.no_grad()
-def lessons(teacher: Obai, schedule: Schedule, batch: int, generator: torch.Generator
-            ) -> Iterator[Lesson]:
-    """Yield lessons without end, about fresh videos of two frames, B at a time."""
-    config = teacher.config
-    scene = SceneConfig(image_size=config.image_size)
+def lessons(teacher: Obai, schedule: Schedule, scene: SceneConfig, batch: int,
+            generator: torch.Generator) -> Iterator[Lesson]:
+    """Yield lessons without end, about fresh videos of two frames of such scenes, B at a time."""
     total = schedule.total(2)
     while True:
         videos = sample_sequences(scene, batch, 2, generator, teacher.device, (0,))
@@ -144,19 +142,21 @@ def lesson_loss(pupil: Obai, lesson: Lesson) -> tuple[Tensor, Tensor]:
     return divergence + colours, (error @ gates.T).square().mean()
 
 
-def teach(teacher: Obai, pupil: Obai, schedule: Schedule, steps: int, batch: int,
-          learning_rate: float, seed: int, report: Callable[[int, float, float], None]) -> None:
+def teach(teacher: Obai, pupil: Obai, schedule: Schedule, scene: SceneConfig, steps: int,
+          batch: int, learning_rate: float, seed: int,
+          report: Callable[[int, float, float], None]) -> None:
     """
     Let the networks of a pupil learn from a teacher, for as many steps.
 
-    schedule: how the teacher infers. learning_rate: at the beginning; a cosine takes it to a
-    twentieth. report: told step and losses of drawings and features after each step. Raises
-    ValueError, in a sentence, when these are no numbers any more.
+    schedule: how the teacher infers. scene: what about. learning_rate: at the beginning; a cosine
+    takes it to a twentieth. report: told step and losses of drawings and features after each step.
+    Raises ValueError, in a sentence, when these are no numbers any more.
     """
     taught = [(name, parameter) for name, parameter in pupil.named_parameters()
               if name.startswith(TAUGHT)]
     optimizer = Muon(taught, learning_rate)
-    source = lessons(teacher, schedule, batch, torch.Generator(teacher.device).manual_seed(seed))
+    generator = torch.Generator(teacher.device).manual_seed(seed)
+    source = lessons(teacher, schedule, scene, batch, generator)
     falling = torch.optim.lr_scheduler.SequentialLR(optimizer, [
         torch.optim.lr_scheduler.LinearLR(optimizer, 1.0 / WARMUP, total_iters=WARMUP),
         torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(steps - WARMUP, 1),

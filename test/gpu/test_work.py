@@ -24,7 +24,7 @@ from obai_ros.planning.goal_bank import GoalBank
 from obai_ros.planning.planner import PlannerConfig
 from obai_ros.training.dataset import generate_dataset, write_dataset
 from obai_ros.training.evaluation import evaluate_dataset
-from obai_ros.training.goal_learning import GoalLearning, observe
+from obai_ros.training.goal_learning import GoalLearning, Simulated
 from obai_ros.training.learner import draw_batch, make_optimizer
 from obai_ros.training.objective import composite_loss
 from obai_ros.training.pictures import clip_sheet
@@ -211,7 +211,7 @@ def test_teaching():
         torch.manual_seed(0)
         pupil, said = pupil_of(teacher.model, 'paper'), []
         teach(teacher.model, pupil, replace(teacher.schedule, first_iterations=1, iterations=1),
-              1, 1, 1e-3, 0, lambda *what: said.append(what))
+              SceneConfig(), 1, 1, 1e-3, 0, lambda *what: said.append(what))
         return [said, pupil.refiner.trunk.state_dict()]
     expected, found, _ = both(work)
     assert_the_same(found, expected)
@@ -219,7 +219,7 @@ def test_teaching():
 
 def test_goals_are_learned():
     expected, found, _ = both(lambda device: [
-        getattr(observe(shipped(device), GoalLearning(batch=1, objects=20), 0), name)
+        getattr(Simulated()(shipped(device), GoalLearning(batch=1, objects=20), 0), name)
         for name in ('position', 'mean', 'sd', 'traits')])
     assert_the_same(found, expected)
 

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from rosbags.convert.converter import convert
 from rosbags.rosbag1 import Writer as Rosbag1Writer
-from rosbags.typesys import get_typestore, Stores
+from rosbags.rosbag2 import Writer
+from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 
 from obai_ros.recording import RecordingError
 from obai_ros.recording.bag import ACTION, bag_at, choose_topic, companion, IMAGE, read_bag
 from obai_ros.recording.footage import Framing
+from obai_ros.training.recorded import read_footage
 
 
 def as_sqlite(bag, converted):
@@ -192,6 +194,30 @@ def test_what_cannot_be_learned_from_is_refused_in_a_sentence(script, tmp_path, 
     script.writer.close()
     with pytest.raises(RecordingError, match=complaint):
         read_bag(tmp_path / 'bag', Framing(8))
+
+
+def test_messages_of_another_version_are_refused_with_what_they_lack(script, tmp_path):
+    script.image(0, picture(0))
+    older = get_types_from_msg('std_msgs/Header header\nuint32 height\nuint32 width\n', ACTION)
+    store = get_typestore(Stores.ROS2_KILTED)
+    store.register(older)
+    writer = Writer(tmp_path / 'older', version=9)
+    with writer:
+        connection = writer.add_connection('/applied_action_field', ACTION, typestore=store)
+        message = store.types[ACTION](script.header(0), 8, 8)
+        writer.write(connection, 1, store.serialize_cdr(message, ACTION))
+        connection = writer.add_connection('/image_raw', IMAGE, typestore=store)
+        image = store.types[IMAGE](script.header(0), 8, 8, 'mono8', 0, 8, np.zeros(64, np.uint8))
+        writer.write(connection, 1, store.serialize_cdr(image, IMAGE))
+    with pytest.raises(RecordingError, match='without row, col, ax, ay, cut: record it anew'):
+        read_bag(tmp_path / 'older', Framing(8))
+
+
+def test_a_compressed_file_is_refused_with_what_unpacks_it(tmp_path):
+    path = tmp_path / 'bag_0.mcap.zstd'
+    path.write_bytes(b'\x28\xb5\x2f\xfd')
+    with pytest.raises(RecordingError, match='unpack it first, `zstd -d bag_0.mcap.zstd`'):
+        read_footage(path, 64)
 
 
 def test_a_topic_that_is_not_there_is_refused_with_those_that_are(script, tmp_path):

@@ -32,6 +32,15 @@ def test_an_unreadable_video_is_refused_in_a_sentence(tmp_path):
         read_videos(videos_in(tmp_path), Framing(16))
 
 
+def test_a_video_that_was_cut_off_is_refused(tmp_path):
+    write_video(tmp_path / 'whole.avi', range(0, 250, 5))
+    whole = (tmp_path / 'whole.avi').read_bytes()
+    assert len(read_videos([tmp_path / 'whole.avi'], Framing(16)).images) == 50
+    (tmp_path / 'cut.avi').write_bytes(whole[:len(whole) // 2])
+    with pytest.raises(RecordingError, match='says that it has 50 pictures, but after 1. no more'):
+        read_videos([tmp_path / 'cut.avi'], Framing(16))
+
+
 def test_images_of_several_sizes_in_a_folder_are_refused(tmp_path):
     cv2.imwrite(str(tmp_path / '1.png'), np.zeros((20, 20, 3), np.uint8))
     cv2.imwrite(str(tmp_path / '2.png'), np.zeros((20, 30, 3), np.uint8))

@@ -36,6 +36,14 @@ def test_mean_is_that_of_every_weight_and_says_what_it_is_made_of(two, tmp_path,
     assert sum(mean.record['average'].values()) == pytest.approx(1.0, abs=1e-5)
 
 
+def test_weights_that_are_given_twice_count_twice(two, tmp_path):
+    out = tmp_path / 'mean.safetensors'
+    assert cli.main(['average', *map(str, (*two, two[0])), '--out', str(out)]) == 0
+    old, new = (load_checkpoint(path).model_id for path in two)
+    assert load_checkpoint(out).record['average'] == pytest.approx({old: 2 / 3, new: 1 / 3},
+                                                                   abs=1e-5)
+
+
 def test_weights_that_do_not_belong_together_are_refused(two, tmp_path, capsys):
     other = tmp_path / 'other.safetensors'
     save_checkpoint(other, Obai(replace(ModelConfig.named('smoke'), latent_size=6)), {})

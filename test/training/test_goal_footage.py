@@ -74,8 +74,8 @@ def test_scenes_are_told_apart_by_what_is_in_them():
 def test_where_nothing_shows_whole_nothing_is_learned(checkpoint, tmp_path, monkeypatch):
     monkeypatch.setattr(goal_learning, 'PATIENCE', 8)  # scenes
     plain = FootageScenes(footage(np.full((SIDE, SIDE, 3), 110, np.uint8)))
-    with pytest.raises(GoalLearningError, match='0 objects that show whole, .* record objects'):
-        learn_goals(checkpoint, QUICK, tmp_path / 'none.goals.safetensors', scenes_of=plain)
+    with pytest.raises(GoalLearningError, match='found 0 of .* objects: .* record objects'):
+        learn_goals(checkpoint, QUICK, tmp_path / 'none.goals.safetensors', source=plain)
     assert not list(tmp_path.iterdir())
 
 

@@ -12,7 +12,7 @@ from obai_ros.model.config import ModelConfig
 from obai_ros.model.obai import Obai
 from obai_ros.planning.goal_bank import COLUMNS, GoalBank, GoalBankError
 from obai_ros.training import goal_learning
-from obai_ros.training.goal_learning import GoalLearning, GoalLearningError, learn_goals, observe
+from obai_ros.training.goal_learning import GoalLearning, GoalLearningError, learn_goals, Simulated
 
 QUICK = GoalLearning(objects=20, batch=4, frames=2, iterations=1)
 
@@ -58,7 +58,7 @@ def test_bank_pairs_true_states_with_beliefs(lucky, checkpoint, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
-def test_interrupted_learning_goes_on_where_it_was(lucky, checkpoint, tmp_path, monkeypatch):
+def test_interrupted_learning_goes_on_where_it_was(lucky, checkpoint, tmp_path):
     whole = learn_goals(checkpoint, QUICK, tmp_path / 'whole.goals.safetensors')
     path = tmp_path / 'resumed.goals.safetensors'
 
@@ -70,19 +70,19 @@ def test_interrupted_learning_goes_on_where_it_was(lucky, checkpoint, tmp_path, 
     assert not path.exists()
     observed = []
 
-    def spy(checkpoint, settings, number):
-        observed.append(number)
-        return observe(checkpoint, settings, number)
+    class Spied(Simulated):
+        def __call__(self, checkpoint, settings, number):
+            observed.append(number)
+            return super().__call__(checkpoint, settings, number)
 
-    monkeypatch.setattr(goal_learning, 'observe', spy)
-    resumed = learn_goals(checkpoint, QUICK, path)
+    resumed = learn_goals(checkpoint, QUICK, path, source=Spied())
     assert observed == [1, 2]
     assert all(torch.equal(getattr(resumed, name), getattr(whole, name)) for name in COLUMNS)
 
 
 def test_model_that_finds_nothing_is_given_up(checkpoint, tmp_path, monkeypatch):
     monkeypatch.setattr(goal_learning, 'PATIENCE', 8)
-    with pytest.raises(GoalLearningError, match='found 0 of 24 objects .* train it further'):
+    with pytest.raises(GoalLearningError, match='found 0 of 24 objects: .* train it further'):
         learn_goals(checkpoint, QUICK, tmp_path / 'none.goals.safetensors')
     assert not list(tmp_path.iterdir())
 
@@ -102,16 +102,15 @@ def test_command_refuses_fewer_objects_than_a_goal_rests_on(checkpoint, tmp_path
     assert not list(tmp_path.glob('*goals*'))
 
 
-def test_a_bank_of_beliefs_that_are_all_alike_is_not_written(lucky, checkpoint, tmp_path,
-                                                             monkeypatch):
-    def alike(*arguments):
-        bank = observe(*arguments)
-        return replace(bank, mean=torch.ones_like(bank.mean))
+def test_a_bank_of_beliefs_that_are_all_alike_is_not_written(lucky, checkpoint, tmp_path):
+    class Alike(Simulated):
+        def __call__(self, *arguments):
+            bank = super().__call__(*arguments)
+            return replace(bank, mean=torch.ones_like(bank.mean))
 
-    monkeypatch.setattr(goal_learning, 'observe', alike)
     path = tmp_path / 'alike.goals.safetensors'
     with pytest.raises(GoalBankError, match='about the 20 objects of the bank, because they are'):
-        learn_goals(checkpoint, QUICK, path)
+        learn_goals(checkpoint, QUICK, path, source=Alike())
     assert not path.exists()
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from obai_ros.cli import main
+from obai_ros.environment.scene import SceneConfig
 from obai_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from obai_ros.model.config import ModelConfig
 from obai_ros.model.obai import Obai
@@ -25,8 +26,12 @@ def make_teacher():
     return make
 
 
+def scene_of(teacher):
+    return SceneConfig(image_size=teacher.config.image_size)
+
+
 def draw(teacher, count, batch=2):
-    source = lessons(teacher, SCHEDULE, batch, torch.Generator().manual_seed(1))
+    source = lessons(teacher, SCHEDULE, scene_of(teacher), batch, torch.Generator().manual_seed(1))
     return [next(source) for _ in range(count)]
 
 
@@ -87,7 +92,8 @@ def test_what_it_is_told_is_learned_and_nothing_else_changes(make_teacher):
     kept = {name: value.clone() for name, value in pupil.state_dict().items()}
     before = [lesson_loss(pupil, lesson) for lesson in exam]
     said = []
-    teach(teacher, pupil, SCHEDULE, 150, 2, 4e-3, 0, lambda *what: said.append(what))
+    teach(teacher, pupil, SCHEDULE, scene_of(teacher), 150, 2, 4e-3, 0,
+          lambda *what: said.append(what))
     assert [step for step, _, _ in said] == list(range(1, 151))
     for lesson, (drawing, features) in zip(exam, before):
         after = lesson_loss(pupil, lesson)
@@ -100,8 +106,8 @@ def test_what_it_is_told_is_learned_and_nothing_else_changes(make_teacher):
 def test_losses_that_are_no_numbers_end_it(make_teacher):
     teacher = make_teacher('smoke')
     with pytest.raises(ValueError, match='loss of step 2 is no number any more: expected a'):
-        teach(teacher, pupil_of(teacher, 'smoke'), SCHEDULE, 3, 1, float('inf'), 0,
-              lambda *what: None)
+        teach(teacher, pupil_of(teacher, 'smoke'), SCHEDULE, scene_of(teacher), 3, 1,
+              float('inf'), 0, lambda *what: None)
 
 
 def test_the_command_writes_a_model_that_can_be_gone_on_with(make_teacher, tmp_path, capsys):
