@@ -162,6 +162,13 @@ def use_threads(number: int) -> None:
         torch.set_num_threads(number)
 
 
+def add_photographs(parser: argparse.ArgumentParser) -> None:
+    """Declare --photographs."""
+    parser.add_argument('--photographs', action='store_true',
+                        help='show scenes as a camera would see them: in any colours, lit from '
+                        'one side, with shadows, blurred and noisy')
+
+
 def add_recordings(parser: argparse.ArgumentParser) -> None:
     """Add --image-topic and --resize: how recordings are read (`training.recorded`)."""
     parser.add_argument('--image-topic', default='', metavar='TOPIC',

@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 from obai_ros.arguments import (
-    add_checkpoint, add_device, add_nodes, add_threads, output_file, positive, seed, use_threads)
+    add_checkpoint, add_device, add_nodes, add_photographs, add_threads, output_file, positive,
+    seed, use_threads)
 
 SUMMARY = 'measure closed-loop control over many episodes, without ROS or through its nodes'
 
@@ -33,6 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         '10, and plan for that (default: %(default)s)')
     parser.add_argument('--seed', type=seed, default=0,
                         help='of scenes and goals (default: %(default)s)')
+    add_photographs(parser)
     add_checkpoint(parser)
     parser.add_argument('--bank', type=Path, help='goal bank (default: beside the weights)')
     parser.add_argument('--batch', type=positive, default=25,
@@ -57,7 +59,8 @@ def run(args: argparse.Namespace) -> int:
     use_threads(args.threads)
     try:
         if args.ros:
-            useless = [name for name in ('plot', 'gif', 'delay') if getattr(args, name)]
+            useless = [name for name in ('plot', 'gif', 'delay', 'photographs')
+                       if getattr(args, name)]
             if useless or args.planner != 'feef':
                 raise ValueError('--ros compares the planner feef with itself: leave out '
                                  f'--{useless[0] if useless else "planner"}')
@@ -83,6 +86,7 @@ def _benchmark(args) -> tuple[dict, dict]:
     from obai_ros.control.film import Camera
     from obai_ros.control.measures import answers, summarise
     from obai_ros.control.task import sample_task
+    from obai_ros.environment.photograph import PALETTE
     from obai_ros.environment.scene import SceneConfig
     from obai_ros.model.device import choose_device
     from obai_ros.planning.planner import PlannerConfig
@@ -102,7 +106,9 @@ def _benchmark(args) -> tuple[dict, dict]:
         _, checkpoint, bank = _model(args, filmed or args.bank)
         scene = scenes_of(checkpoint)
         config = replace(config, state_noise=checkpoint.config.sigma_s)
-    task = sample_task(args.task, scene, args.episodes, args.seed)
+    if args.photographs:
+        scene = replace(scene, palette=PALETTE)
+    task = sample_task(args.task, scene, args.episodes, args.seed, args.photographs)
     figures, results = {}, {}
     for planner in planners:
         started = time.monotonic()

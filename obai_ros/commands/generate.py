@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 
-from obai_ros.arguments import output_file, positive, seed, whole
+from obai_ros.arguments import add_photographs, output_file, positive, seed, whole
 
 SUMMARY = 'write fresh active-dSprites videos with true masks and actions to an .npz file'
 
@@ -18,11 +19,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--objects', type=positive, default=3)
     parser.add_argument('--size', type=whole(1, 4096, 'a size of images'), default=64,
                         help='image size, px (default: 64)')
+    add_photographs(parser)
     parser.add_argument('--seed', type=seed, default=0)
     parser.add_argument('--json', type=output_file, help='write a summary to this file')
 
 
 def run(args: argparse.Namespace) -> int:
+    from obai_ros.environment.photograph import PALETTE
     from obai_ros.environment.scene import SceneConfig
     from obai_ros.training.dataset import generate_dataset, write_dataset
     from obai_ros.whole_file import write_json
@@ -31,7 +34,10 @@ def run(args: argparse.Namespace) -> int:
         if args.out.suffix != '.npz':
             raise ValueError(f'{args.out} should end in .npz, by which it is known again')
         scene = SceneConfig(image_size=args.size, num_objects=args.objects)
-        dataset = generate_dataset(scene, args.sequences, args.frames, args.seed)
+        if args.photographs:
+            scene = replace(scene, palette=PALETTE)
+        dataset = generate_dataset(scene, args.sequences, args.frames, args.seed,
+                                   photographs=args.photographs)
         write_dataset(args.out, dataset)
     except (ValueError, OSError) as error:
         print(f'obai generate: {error}', file=sys.stderr)

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 from obai_ros.arguments import (
-    add_checkpoint, add_device, add_recordings, add_threads, output_file, positive, seed,
-    use_threads)
+    add_checkpoint, add_device, add_photographs, add_recordings, add_threads, output_file,
+    positive, seed, use_threads)
 
 SUMMARY = 'learn what places look like to a model, so that goals can be set for it'
 
@@ -23,6 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         'shapes have no names (default: from the simulator, whose objects are '
                         'known)')
     add_recordings(parser)
+    add_photographs(parser)
     parser.add_argument('--out', type=output_file, metavar='FILE',
                         help='the bank (default: NAME.goals.safetensors beside the weights, where '
                         'the nodes look for it); a file that is named here is replaced')
@@ -63,6 +64,8 @@ def run(args: argparse.Namespace) -> int:
                    if getattr(args, name.replace('-', '_')) and args.data is None]
         if useless:
             raise ValueError(f'--{useless[0]} is about recordings: give them with --data')
+        if args.photographs and args.data is not None:
+            raise ValueError('--photographs is about the simulator: leave it out, or --data')
         weights = checkpoint_path(args.checkpoint)
         path = args.out or beside(weights)
         if path.resolve() == weights.resolve():
@@ -75,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         # As perception_node looks unless told otherwise.
         precision, _ = choose_precision('auto', device)
         checkpoint = load_checkpoint(weights, device, precision)
-        source = Simulated()
+        source = Simulated(args.photographs)
         if args.data is not None:
             footage = read_footage(args.data, checkpoint.config.image_size, args.image_topic,
                                    args.resize or 'crop')

@@ -11,7 +11,7 @@ import tempfile
 import webbrowser
 from pathlib import Path
 
-from obai_ros.arguments import add_checkpoint, number, positive, seed, whole
+from obai_ros.arguments import add_checkpoint, add_photographs, number, positive, seed, whole
 
 SUMMARY = 'the closed loop as a page in the browser, where the mouse sets goals'
 
@@ -51,6 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help='standard deviation of the velocities that objects begin with, '
                         'px/frame (default: %(default)g, at rest; what moves is soon gone for '
                         'good unless it has a goal; bundled weights have learned with 4)')
+    add_photographs(parser)
     parser.add_argument('--rate', type=number(0.001, 1000.0), default=10.0,
                         help='frames per second at most (default: %(default)g)')
     parser.add_argument('--episode-steps', type=positive, default=None, metavar='N',
@@ -102,6 +103,7 @@ def _loop(args) -> list[str]:
     from obai_ros.demo.installation import config, executable
     values = {'sim_node:seed': args.seed, 'sim_node:num_objects': args.objects,
               'sim_node:velocity_sd': args.velocity, 'sim_node:rate': args.rate,
+              'sim_node:photographs': args.photographs,
               'sim_node:episode_steps': args.episode_steps or 0}
     if args.checkpoint is not None:
         from obai_ros.model.checkpoint import checkpoint_path  # torch takes seconds to load

@@ -87,8 +87,9 @@ def play(task: Task, pilot: Pilot, steps: int,
     position, velocity = [scene.position], [scene.velocity]
     pushes, wrong, energy = [], [], []
     pilot.begin(task)
+    camera = task.camera()
     for _ in range(steps):
-        image, labels = render(scene, task.config)
+        image, (_, labels) = camera(scene), render(scene, task.config)
         move = pilot.act(image, scene, labels)
         witness(scene, image, move)
         acting = (move.field.acceleration != 0).any(-1)

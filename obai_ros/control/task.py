@@ -2,11 +2,13 @@
 """Tasks: what is asked for, in the terms that it is asked in, and what would fulfil it."""
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from obai_ros.environment.photograph import Photographer
 from obai_ros.environment.rendering import render
 from obai_ros.environment.scene import episode_generator, sample_scene, Scene, SceneConfig
 from obai_ros.environment.shapes import SHAPES
@@ -26,7 +28,8 @@ class Task:
     What is said: gather and single: point [B, 1, 2] px; single: named [B, 2] px, where the
     object that is meant is, and shows, at frame 0; sort: point [B, shapes, 2] px, one for each of
     SHAPES; image: image [B, 3, H, W], the picture to be made.
-    number [B] int64: which episodes of the task these are.
+    number [B] int64: which episodes of the task these are. light: the seed of the light that they
+    are photographed in (`environment.photograph`); None: images are flat, as the simulator's.
     """
 
     kind: str
@@ -38,6 +41,7 @@ class Task:
     point: Tensor | None = None
     named: Tensor | None = None
     image: Tensor | None = None
+    light: int | None = None
 
     @property
     def batch(self) -> int:
@@ -48,15 +52,24 @@ class Task:
         def cut(value):
             return None if value is None else value[start:stop]
 
-        scene = Scene(**{name: cut(value) for name, value in vars(self.scene).items()})
-        return replace(self, number=cut(self.number), scene=scene, goal=cut(self.goal),
+        return replace(self, number=cut(self.number), scene=cut(self.scene), goal=cut(self.goal),
                        targeted=cut(self.targeted), point=cut(self.point), named=cut(self.named),
                        image=cut(self.image))
 
 
-def sample_task(kind: str, config: SceneConfig, episodes: int, seed: int) -> Task:
+    def camera(self) -> Callable[[Scene], Tensor]:
+        """Return what takes pictures [B, 3, H, W] of the scenes of these episodes, in turn."""
+        if self.light is None:
+            return lambda scene: render(scene, self.config)[0]
+        return Photographer(self.config, self.light, self.number.tolist())
+
+
+def sample_task(kind: str, config: SceneConfig, episodes: int, seed: int,
+                photographs: bool = False) -> Task:
     """
     Draw episodes; the same seed gives the same ones, and the first of many are those of few.
+
+    photographs: whether what is seen is what a camera would see.
 
     Raises ValueError for a task that there is not.
     """
@@ -72,8 +85,11 @@ def sample_task(kind: str, config: SceneConfig, episodes: int, seed: int) -> Tas
 
     scene = Scene(**{name: torch.cat([getattr(draw.scene, name) for draw in draws])
                      for name in vars(draws[0].scene)})
-    return Task(kind, torch.arange(episodes), scene, config, *(joined(name) for name in (
-        'goal', 'targeted', 'point', 'named', 'image')))
+    task = Task(kind, torch.arange(episodes), scene, config, *(joined(name) for name in (
+        'goal', 'targeted', 'point', 'named', 'image')), seed if photographs else None)
+    if kind == 'image':
+        task = replace(task, image=task.camera()(replace(scene, position=task.goal)))
+    return task
 
 
 def _sample_episode(kind: str, config: SceneConfig, generator: torch.Generator) -> Task:
@@ -86,13 +102,12 @@ def _sample_episode(kind: str, config: SceneConfig, generator: torch.Generator) 
             1, count, 2, generator=generator))
 
     targeted = torch.ones(1, objects, dtype=torch.bool)
-    named = image = None
+    named = None
     if kind == 'sort':
         point = places(len(SHAPES))
         goal = point.gather(1, scene.shape[..., None].expand(-1, -1, 2))
     elif kind == 'image':
         point, goal = None, places(objects)
-        image, _ = render(replace(scene, position=goal), config)
     else:
         point = places(1)
         goal = point.expand(-1, objects, -1)
@@ -106,4 +121,4 @@ def _sample_episode(kind: str, config: SceneConfig, generator: torch.Generator) 
         targeted = torch.arange(objects)[None] == chosen
         named = scene.position[:, chosen]
     return Task(kind, torch.zeros(1, dtype=torch.int64), scene, config, goal, targeted, point,
-                named, image)
+                named)

@@ -99,6 +99,10 @@ class Scene:
     def num_objects(self) -> int:
         return self.shape.shape[1]
 
+    def __getitem__(self, part: slice) -> Scene:
+        """Return some of the scenes."""
+        return Scene(**{name: value[part] for name, value in vars(self).items()})
+
 
 def episode_generator(seed: int, episode: int) -> torch.Generator:
     """

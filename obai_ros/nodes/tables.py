@@ -43,6 +43,8 @@ SIM = (
     Spec('num_objects', 3, 'Objects in a scene.', 1, 16, change=NEVER),
     Spec('velocity_sd', 4.0, 'Standard deviation of initial velocities per axis, px/frame.',
          0., 1000., change=NEVER),
+    Spec('photographs', False, 'Show scenes as a camera would see them: in any colours, lit, with '
+         'shadows, blurred and noisy.', change=NEVER),
     Spec('frame_id', 'camera_optical_frame', 'Frame of the images (x right, y down, z forward).',
          change=NEVER),
     Spec('publish_clock', False, 'Publish /clock, for nodes that run with use_sim_time.',

@@ -5,6 +5,7 @@ import numpy as np
 import torch
 
 from obai_ros.action_field import ActionField
+from obai_ros.environment.photograph import Photographer
 from obai_ros.environment.rendering import render
 from obai_ros.environment.scene import episode_generator, sample_scene, SceneConfig, step
 from obai_ros.environment.shapes import SHAPES
@@ -19,12 +20,14 @@ class World:
     Episodes of random scenes: those of `obai control` with the same config and seed.
 
     image: [H, W, 3] uint8; labels: [H, W] uint8, 0 = background, n = object n; episode: counts
-    from 0; step: images of this episode before the present one.
+    from 0; step: images of this episode before the present one. photographs: whether images are
+    what a camera would see (`environment.photograph`).
     """
 
-    def __init__(self, config: SceneConfig, seed: int):
+    def __init__(self, config: SceneConfig, seed: int, photographs: bool = False):
         self._config = config
         self._seed = seed
+        self._photographs = photographs
         self.episode = -1
         self.begin()
 
@@ -32,6 +35,8 @@ class World:
         """Begin the next episode."""
         self.episode += 1
         self._scene = sample_scene(self._config, 1, episode_generator(self._seed, self.episode))
+        self._photographer = (Photographer(self._config, self._seed, [self.episode])
+                              if self._photographs else None)
         self.step = 0
         self._look()
 
@@ -55,5 +60,7 @@ class World:
 
     def _look(self):
         images, self._labels = render(self._scene, self._config)
+        if self._photographer is not None:
+            images = self._photographer(self._scene)
         self.image = to_picture(images[0])
         self.labels = self._labels[0].numpy()

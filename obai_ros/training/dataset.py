@@ -19,12 +19,16 @@ import numpy as np
 import torch
 
 from obai_ros.action_field import ActionField
+from obai_ros.environment.photograph import photograph, sample_light
 from obai_ros.environment.scene import SceneConfig
 from obai_ros.environment.sequences import Sequences, sample_sequences
 from obai_ros.whole_file import whole_file
 
 GENERATED_SEED = 2 ** 41
 """Seeds of generated files count from here; training seeds are mixed and never this small."""
+
+DRAWN, PHOTOGRAPHED = 256, 4
+"""Videos that are made at once: photographs are drawn finer than they are seen."""
 
 
 @dataclass(frozen=True)
@@ -158,11 +162,12 @@ def write_dataset(path: str | Path, dataset: Dataset) -> None:
 
 
 def generate_dataset(scene: SceneConfig, sequences: int, frames: int, seed: int,
-                     action_frame: int = 1, batch: int = 256) -> Dataset:
+                     action_frame: int = 1, photographs: bool = False) -> Dataset:
     """
     Return fresh videos with one random action field each, as in section 2.4 of the paper.
 
-    Raises ValueError for more videos than this machine has memory for.
+    photographs: whether they look as a camera would see them (`environment.photograph`). Raises
+    ValueError for more videos than this machine has memory for.
     """
     generator = torch.Generator().manual_seed(GENERATED_SEED + seed)
     size = scene.image_size
@@ -174,16 +179,24 @@ def generate_dataset(scene: SceneConfig, sequences: int, frames: int, seed: int,
                          f'expected fewer')
     images = np.empty((sequences, frames, size, size, 3), np.uint8)
     masks = np.empty((sequences, frames, size, size), np.uint8)
-    actions = []
+    actions, batch = [], PHOTOGRAPHED if photographs else DRAWN
     for start in range(0, sequences, batch):
         videos = sample_sequences(scene, min(batch, sequences - start), frames, generator,
                                   'cpu', (action_frame,))
         stop = start + len(videos.images)
-        levels = (videos.images * 255.0).round().to(torch.uint8)
+        seen = _photographs(videos, scene, generator) if photographs else videos.images
+        levels = (seen * 255.0).round().to(torch.uint8)
         images[start:stop] = levels.permute(0, 1, 3, 4, 2).numpy()
         masks[start:stop] = videos.labels.numpy()
         actions.append(_action_rows(videos, start))
     return Dataset(images, masks, np.concatenate(actions))
+
+
+def _photographs(videos: Sequences, scene: SceneConfig, generator: torch.Generator
+                 ) -> torch.Tensor:
+    """Return what a camera would see of videos, [B, T, 3, H, W], each in a light of its own."""
+    light = sample_light(scene, len(videos.images), generator)
+    return torch.stack([photograph(state, light, scene, generator) for state in videos.scenes], 1)
 
 
 def _action_rows(videos: Sequences, start: int) -> np.ndarray:

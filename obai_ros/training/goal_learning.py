@@ -11,6 +11,7 @@ from typing import Protocol
 import torch
 
 from obai_ros.action_field import ActionField
+from obai_ros.environment.photograph import PALETTE, photograph, sample_light
 from obai_ros.environment.rendering import render
 from obai_ros.environment.scene import sample_scene, step
 from obai_ros.environment.shapes import SHAPES
@@ -74,18 +75,22 @@ class Simulated:
     """
     Scenes of the simulator, whose objects are known.
 
-    They end up anywhere in the image, evenly, so that a goal may be anywhere, too.
+    They end up anywhere in the image, evenly, so that a goal may be anywhere, too. photographs:
+    whether they look as a camera would see them (`environment.photograph`).
     """
 
-    name = ''
     remedy = ('it has not learned to tell objects apart (IoU > 0.5), and no goals can be learned '
               'with it; train it further')
+
+    def __init__(self, photographs: bool = False):
+        self.name = 'photographs' if photographs else ''
 
     @torch.no_grad()
     def __call__(self, checkpoint: Checkpoint, settings: GoalLearning, number: int) -> GoalBank:
         """See `GoalScenes`."""
         model = checkpoint.model
-        config = scenes_of(checkpoint, position_range=(0.0, 1.0), velocity_sd=settings.velocity_sd)
+        config = scenes_of(checkpoint, position_range=(0.0, 1.0), velocity_sd=settings.velocity_sd,
+                           **({'palette': PALETTE} if self.name else {}))
         # Far apart for different seeds and batches, and unlike those of training and evaluation.
         generator = torch.Generator().manual_seed(2 ** 44 + settings.seed * 2 ** 24 + number)
         scene = sample_scene(config, settings.batch, generator)
@@ -94,8 +99,11 @@ class Simulated:
         streams = range(number * settings.batch, (number + 1) * settings.batch)
         state = perception.start(settings.batch, list(streams))
         nothing = ActionField.empty(settings.batch, config.image_size, config.image_size)
+        light = sample_light(config, settings.batch, generator) if self.name else None
         for frame in range(settings.frames):
             image, labels = render(scene, config)
+            if light is not None:
+                image = photograph(scene, light, config, generator)
             state, percept = perception.step(state, image)
             if frame < settings.frames - 1:
                 scene = step(scene, labels, nothing)

@@ -49,3 +49,13 @@ def test_goal_image_shows_the_same_objects_at_their_goals():
 def test_unknown_task_is_refused():
     with pytest.raises(ValueError, match="no task 'juggle': choose one of gather"):
         sample_task('juggle', CONFIG, 1, seed=0)
+
+
+def test_photographs_are_of_the_same_episodes_however_many_are_played_at_once():
+    flat, seen = (sample_task('image', CONFIG, 3, 0, photographs) for photographs in (False, True))
+    assert torch.equal(flat.goal, seen.goal) and not torch.equal(flat.image, seen.image)
+    assert torch.equal(flat.camera()(flat.scene), render(flat.scene, CONFIG)[0])
+    together, alone = seen.camera(), seen.part(1, 2).camera()
+    for _ in range(2):
+        assert torch.equal(together(seen.scene)[1:2], alone(seen.part(1, 2).scene))
+    assert torch.equal(seen.image[2:], sample_task('image', CONFIG, 3, 0, True).image[2:])

@@ -9,7 +9,8 @@ import torch
 from obai_ros.control.benchmark import make_pilot
 from obai_ros.control.episodes import play
 from obai_ros.control.task import sample_task
-from obai_ros.environment.scene import SceneConfig
+from obai_ros.environment.photograph import photograph, sample_light
+from obai_ros.environment.scene import sample_scene, SceneConfig
 from obai_ros.environment.sequences import sample_sequences
 from obai_ros.model.checkpoint import checkpoint_path, load_checkpoint
 from obai_ros.model.engine import Engine
@@ -203,6 +204,18 @@ def test_evaluation():
         return evaluate_dataset(checkpoint.model, dataset, schedule)
     expected, found, _ = both(work)
     assert found == expected
+
+
+def test_photographs():
+    config = SceneConfig()
+
+    def work(device):
+        generator = torch.Generator(device).manual_seed(0)
+        light = sample_light(config, 2, generator, device)
+        return photograph(sample_scene(config, 2, generator, device), light, config, generator)
+    expected, found, waits = both(work)
+    assert_the_same(found, expected)
+    assert 'environment/photograph.py:photograph' not in waits
 
 
 def test_teaching():

@@ -23,6 +23,17 @@ def test_the_same_seed_gives_the_same_episodes_whatever_is_done_in_them():
     assert not np.array_equal(World(CONFIG, seed=8).image, World(CONFIG, seed=7).image)
 
 
+def test_photographs_are_of_the_same_scene_and_the_same_for_a_seed():
+    flat, one, other = World(CONFIG, 7), World(CONFIG, 7, True), World(CONFIG, 7, True)
+    for _ in range(2):
+        np.testing.assert_array_equal(one.image, other.image)
+        np.testing.assert_array_equal(one.labels, flat.labels)
+        off = np.abs(one.image.astype(int) - flat.image)
+        assert 1 < off.mean() < 60
+        for world in (flat, one, other):
+            world.begin()
+
+
 def test_counts():
     world = World(CONFIG, seed=0)
     assert (world.episode, world.step) == (0, 0)
