@@ -7,14 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-NOTABLE = 0.2
-"""Nats: a pixel that costs less fits in with its slot's colour."""
+NOTABLE = 0.4
+"""Nats: a pixel that costs less fits in with its slot's colour, or nearly, as noise has it."""
 
 MOST = 4.0
 """Nats that a pixel counts at most when the place that needs explaining most is sought."""
 
-ALIKE = 1.0
-"""Nats: what pixels of a patch differ from its first by, at most."""
+ALIKE, STEP = 8.0, 0.7
+"""Nats: what pixels of a patch differ from its first by, at most, and from the next. Light falls
+off along an object; where another begins colours change all at once."""
 
 BLUR = 5
 """px: side of the square in which patches are sought; specks are smaller."""
@@ -55,8 +56,23 @@ def unexplained_patch(image: np.ndarray, owner: np.ndarray, sigma_o: float) -> P
     needy = ndimage.uniform_filter(np.minimum(cost, MOST), BLUR) * notable
     first = np.unravel_index(needy.argmax(), needy.shape)
     unlike = precision * np.square(image - image[:, first[0], first[1], None, None]).sum(0)
-    pieces, _ = ndimage.label(notable & (unlike < ALIKE))
-    rows, columns = np.nonzero(pieces == pieces[first])
+    rows, columns = np.nonzero(_connected(image, notable & (unlike < ALIKE), first, precision))
     return Patch(np.array([columns.mean() + 0.5, rows.mean() + 0.5], image.dtype),
                  float(len(rows)), image[:, rows, columns].mean(1),
                  float(cost[rows, columns].sum()), (rows, columns))
+
+
+def _connected(image: np.ndarray, able: np.ndarray, first: tuple, precision: float
+               ) -> np.ndarray:
+    """Return [H, W] bool: the able pixels to which small steps of colour lead from the first."""
+    height, width = able.shape
+    # Pixels, and between them whether one goes on in the next.
+    links = np.zeros((2 * height - 1, 2 * width - 1), bool)
+    links[::2, ::2] = able
+    for axis, between in ((1, links[1::2, ::2]), (2, links[::2, 1::2])):
+        step = precision * np.square(np.diff(image, axis=axis)).sum(0)
+        one, other = (able.take(range(start, start + step.shape[axis - 1]), axis - 1)
+                      for start in (0, 1))
+        between[:] = one & other & (step < STEP)
+    pieces = ndimage.label(links)[0][::2, ::2]
+    return pieces == pieces[first]
