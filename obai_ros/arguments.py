@@ -117,7 +117,7 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
     """Add --checkpoint, for `model.checkpoint.checkpoint_path`."""
     parser.add_argument('--checkpoint', type=Path, metavar='FILE',
                         help='weights: a .safetensors file, with .json and goal bank beside, or '
-                        'the name of bundled ones, fast or paper (default: fast)')
+                        'the name of bundled ones, fast, photographs or paper (default: fast)')
 
 
 def add_device(parser: argparse.ArgumentParser, default: str = 'auto') -> None:

@@ -14,7 +14,8 @@ _AUTOSTART = Spec(
     change=NEVER)
 _CHECKPOINT = Spec(
     'checkpoint', '', 'Weights (.safetensors, with its .json beside): a path, file:// or '
-    'package://<package>/<path>; empty: the bundled model.')
+    'package://<package>/<path>, or the name of bundled ones, such as photographs; empty: '
+    'fast.')
 _DEVICE = Spec(
     'device', 'auto', 'Where inference runs; auto takes the first GPU, or the CPU without one.',
     pattern=r'auto|cpu|cuda(:\d+)?', constraint='auto, cpu, cuda or cuda:N')

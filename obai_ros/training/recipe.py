@@ -16,6 +16,9 @@ from obai_ros.settings import require_kinds
 from obai_ros.share import share_folder
 from obai_ros.training.stage import Stage
 
+OF_SCHEDULES = 'iterations', 'exact_velocities'
+"""What of a schedule can change after learning, too."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -40,8 +43,9 @@ class Recipe:
     """Videos on which progress is measured."""
     inference: dict[str, float] = field(default_factory=dict)
     """What the weights that are evaluated and shipped infer with instead of what they learn with:
-    of beta, sigma_o, sigma_s, sigma_psi, and iterations, refinements per frame. Learned with much
-    pixel noise, masks are good enough to be used with little (models/NOTES.md)."""
+    of beta, sigma_o, sigma_s, sigma_psi; iterations, refinements per frame; exact_velocities,
+    those of least free energy (`Schedule`; learning from streams has them anyway). Learned with
+    much pixel noise, masks are good enough to be used with little (models/NOTES.md)."""
 
     def __post_init__(self):
         require_kinds(self)
@@ -61,10 +65,11 @@ class Recipe:
         if self.validation_sequences < 1:
             raise ValueError(f'validation_sequences is {self.validation_sequences}: expected '
                              f'a whole number of 1 or more')
-        unknown = sorted(set(self.inference) - {*ASSUMED, 'iterations'})
+        changeable = (*ASSUMED, *OF_SCHEDULES)
+        unknown = sorted(set(self.inference) - set(changeable))
         if unknown:
             raise ValueError(f'inference is to have another {", ".join(unknown)}: only '
-                             f'{", ".join(ASSUMED)} and iterations can change after learning')
+                             f'{", ".join(changeable)} can change after learning')
         for stage in self.stages:
             self.inferring_at(stage), self.schedule_at(stage), self.scene_at(stage)
             if stage.seeds and self.model.latent_size <= PLACE:
@@ -98,8 +103,9 @@ class Recipe:
         Return the schedule with which a stage's weights are evaluated. Births are for streams that
         are learned from; who watches streams asks for them (`Schedule.careful`).
         """
-        iterations = self.inference.get('iterations', stage.iterations)
-        return replace(stage.schedule, iterations=iterations, births=0)
+        schedule = replace(stage.schedule, births=0)
+        return replace(schedule, **{name: self.inference.get(name, getattr(schedule, name))
+                                    for name in OF_SCHEDULES})
 
     def scene_at(self, stage: Stage) -> SceneConfig:
         """Return what the simulator shows in a stage: the recipe's scenes, of its image size."""

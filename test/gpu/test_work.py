@@ -245,6 +245,6 @@ def test_planning_from_pixels(kind, planner):
         checkpoint = shipped(device)
         bank = GoalBank.load(beside(checkpoint_path(None)), checkpoint.model_id)
         pilot = make_pilot(planner, PlannerConfig(delay=1), checkpoint, bank)
-        return play(task, pilot, 2).position
+        return play(task, pilot, 2 if kind == 'sort' else 1).position
     expected, found, _ = both(work)
     assert_the_same(found, expected)

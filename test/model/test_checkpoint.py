@@ -41,7 +41,8 @@ def test_missing_files_are_named(saved, tmp_path):
     path.with_suffix('.json').unlink()
     with pytest.raises(CheckpointError, match='smoke.json does not exist.*pair of files'):
         load_checkpoint(path)
-    with pytest.raises(CheckpointError, match=r'not a .safetensors file: .* ones \(fast, paper\)'):
+    with pytest.raises(CheckpointError,
+                       match=r'not a .safetensors file: .* \(fast, paper, photographs\)'):
         load_checkpoint(path.with_suffix('.pt'))
 
 

@@ -136,6 +136,7 @@ def test_two_short_episodes(short):
     assert _children(output) == {}
 
 
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_episodes_however_long_an_answer_takes(
         start, short, tmp_path):
     """A busy machine is one that stops a node for longer than any timeout of its peers."""
@@ -161,7 +162,8 @@ def test_two_demos_side_by_side(start, tmp_path):
     assert len(domains) == 2
 
 
-@pytest.mark.parametrize('number, code', [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize('number, code', [
+    (signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long)])
 def test_ended_by_a_signal_it_leaves_no_child_behind(start, tmp_path, number, code):
     demo = start('--episodes', '1000', '--steps', '2')
     lines = _read_until(demo, r'episode +1/1000')

@@ -144,3 +144,16 @@ def test_a_shared_initial_belief_is_given_to_every_slot(recipe):
     assert initial.shape == (4, 4 * size)
     assert torch.equal(initial[:, size:], shared['initial'][:, size:].expand(4, -1))
     assert 0.1 < float((initial - shared['initial'])[:, :size].std()) < 0.5
+
+
+def test_what_weights_infer_with_may_have_velocities_of_least_free_energy(tmp_path):
+    path = tmp_path / 'recipe.yaml'
+    path.write_text('inference: {exact_velocities: true, iterations: 2}\n'
+                    'stages: [{name: a, steps: 1}]\n')
+    recipe = read_recipe(path)
+    learning, using = recipe.stages[0].schedule, recipe.schedule_at(recipe.stages[0])
+    assert (learning.exact_velocities, using.exact_velocities) == (False, True)
+    assert (learning.iterations, using.iterations) == (4, 2)
+    path.write_text('inference: {exact_velocities: 3}\nstages: [{name: a, steps: 1}]\n')
+    with pytest.raises(ValueError, match='exact_velocities is 3'):
+        read_recipe(path)
