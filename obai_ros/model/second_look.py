@@ -40,6 +40,10 @@ MOST_STARTS = 3
 UNEXPLAINED = 4.0
 """How many times it counts what the assignments leave unexplained."""
 
+SHARE = 0.25
+"""Of that, what a new explanation has to explain at least. Noise, and light that falls off, are
+left over by all explanations, now a little more and now a little less."""
+
 ENOUGH = 5.0
 """Nats: where assignments leave less than this unexplained, nobody looks again. Half of all frames
 leave less than half of it, and a look costs more than all else that is done about a frame."""
@@ -66,12 +70,12 @@ def look_again(model: Obai, window: Window, energy: Tensor, due: Tensor, schedul
     frame is better explained if its reconstruction term, and what the assignments leave
     unexplained, are lower by `MARGIN`: beliefs that have drifted for some frames may draw outlines
     worse than fresh ones that leave out an object. Nothing is done where they leave next to
-    nothing unexplained.
+    nothing unexplained, and nothing is taken that explains less than `SHARE` of what they do.
     """
     samples = noise.samples(schedule.sampled)
     old, left = _explained(model, window, samples)
     masks, renewed = old.mask[:, :, 0], torch.zeros_like(due)
-    best = old.negative_log_likelihood() + UNEXPLAINED * left - MARGIN
+    best = old.negative_log_likelihood() + UNEXPLAINED * (1.0 - SHARE) * left - MARGIN
     for way in _ways(model, schedule, engine, afresh):
         index = (due & (left > ENOUGH)).nonzero().squeeze(1)
         if not len(index):
