@@ -58,6 +58,7 @@ class CameraSource:
     """A camera by number. A camera that went away is looked for again by the next read()."""
 
     live = True
+    claimed = 0
 
     def __init__(self, number: int, width: int = 0, height: int = 0):
         self._number, self._width, self._height = number, width, height
@@ -157,6 +158,7 @@ class FolderSource:
 
     live = False
     rate = 0.
+    claimed = 0
 
     def __init__(self, path: Path, loop: bool):
         self._loop = loop

@@ -86,7 +86,7 @@ def _benchmark(args) -> tuple[dict, dict]:
     from obai_ros.control.film import Camera
     from obai_ros.control.measures import answers, summarise
     from obai_ros.control.task import sample_task
-    from obai_ros.environment.photograph import PALETTE
+    from obai_ros.environment.photograph import in_any_colours
     from obai_ros.environment.scene import SceneConfig
     from obai_ros.model.device import choose_device
     from obai_ros.planning.planner import PlannerConfig
@@ -107,7 +107,7 @@ def _benchmark(args) -> tuple[dict, dict]:
         scene = scenes_of(checkpoint)
         config = replace(config, state_noise=checkpoint.config.sigma_s)
     if args.photographs:
-        scene = replace(scene, palette=PALETTE)
+        scene = in_any_colours(scene)
     task = sample_task(args.task, scene, args.episodes, args.seed, args.photographs)
     figures, results = {}, {}
     for planner in planners:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
 
 from obai_ros.arguments import add_photographs, output_file, positive, seed, whole
 
@@ -25,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from obai_ros.environment.photograph import PALETTE
+    from obai_ros.environment.photograph import in_any_colours
     from obai_ros.environment.scene import SceneConfig
     from obai_ros.training.dataset import generate_dataset, write_dataset
     from obai_ros.whole_file import write_json
@@ -35,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
             raise ValueError(f'{args.out} should end in .npz, by which it is known again')
         scene = SceneConfig(image_size=args.size, num_objects=args.objects)
         if args.photographs:
-            scene = replace(scene, palette=PALETTE)
+            scene = in_any_colours(scene)
         dataset = generate_dataset(scene, args.sequences, args.frames, args.seed,
                                    photographs=args.photographs)
         write_dataset(args.out, dataset)

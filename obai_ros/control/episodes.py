@@ -11,7 +11,6 @@ from torch import Tensor
 
 from obai_ros.action_field import ActionField
 from obai_ros.control.task import Task
-from obai_ros.environment.rendering import render
 from obai_ros.environment.scene import Scene, step
 from obai_ros.model.percept import Percept
 
@@ -89,7 +88,7 @@ def play(task: Task, pilot: Pilot, steps: int,
     pilot.begin(task)
     camera = task.camera()
     for _ in range(steps):
-        image, (_, labels) = camera(scene), render(scene, task.config)
+        image, labels = camera(scene)
         move = pilot.act(image, scene, labels)
         witness(scene, image, move)
         acting = (move.field.acceleration != 0).any(-1)

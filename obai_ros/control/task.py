@@ -2,13 +2,12 @@
 """Tasks: what is asked for, in the terms that it is asked in, and what would fulfil it."""
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from obai_ros.environment.photograph import Photographer
+from obai_ros.environment.photograph import Camera, episode_camera
 from obai_ros.environment.rendering import render
 from obai_ros.environment.scene import episode_generator, sample_scene, Scene, SceneConfig
 from obai_ros.environment.shapes import SHAPES
@@ -28,8 +27,8 @@ class Task:
     What is said: gather and single: point [B, 1, 2] px; single: named [B, 2] px, where the
     object that is meant is, and shows, at frame 0; sort: point [B, shapes, 2] px, one for each of
     SHAPES; image: image [B, 3, H, W], the picture to be made.
-    number [B] int64: which episodes of the task these are. light: the seed of the light that they
-    are photographed in (`environment.photograph`); None: images are flat, as the simulator's.
+    number [B] int64: which episodes of the seed these are. photographs: whether images are what a
+    camera would see (`environment.photograph`), or flat.
     """
 
     kind: str
@@ -41,7 +40,8 @@ class Task:
     point: Tensor | None = None
     named: Tensor | None = None
     image: Tensor | None = None
-    light: int | None = None
+    seed: int = 0
+    photographs: bool = False
 
     @property
     def batch(self) -> int:
@@ -57,11 +57,9 @@ class Task:
                        image=cut(self.image))
 
 
-    def camera(self) -> Callable[[Scene], Tensor]:
-        """Return what takes pictures [B, 3, H, W] of the scenes of these episodes, in turn."""
-        if self.light is None:
-            return lambda scene: render(scene, self.config)[0]
-        return Photographer(self.config, self.light, self.number.tolist())
+    def camera(self) -> Camera:
+        """Return what looks at the scenes of these episodes as they go on."""
+        return episode_camera(self.config, self.photographs, self.seed, self.number.tolist())
 
 
 def sample_task(kind: str, config: SceneConfig, episodes: int, seed: int,
@@ -69,9 +67,8 @@ def sample_task(kind: str, config: SceneConfig, episodes: int, seed: int,
     """
     Draw episodes; the same seed gives the same ones, and the first of many are those of few.
 
-    photographs: whether what is seen is what a camera would see.
-
-    Raises ValueError for a task that there is not.
+    photographs: whether what is seen is what a camera would see. Raises ValueError for a task
+    that there is not.
     """
     if kind not in TASKS:
         raise ValueError(f'there is no task {kind!r}: choose one of {", ".join(TASKS)}')
@@ -86,9 +83,9 @@ def sample_task(kind: str, config: SceneConfig, episodes: int, seed: int,
     scene = Scene(**{name: torch.cat([getattr(draw.scene, name) for draw in draws])
                      for name in vars(draws[0].scene)})
     task = Task(kind, torch.arange(episodes), scene, config, *(joined(name) for name in (
-        'goal', 'targeted', 'point', 'named', 'image')), seed if photographs else None)
+        'goal', 'targeted', 'point', 'named')), seed=seed, photographs=photographs)
     if kind == 'image':
-        task = replace(task, image=task.camera()(replace(scene, position=task.goal)))
+        task = replace(task, image=task.camera()(replace(scene, position=task.goal))[0])
     return task
 
 

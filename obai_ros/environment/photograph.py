@@ -7,24 +7,33 @@ that of `rendering.render`.
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from obai_ros.environment.rendering import silhouettes
+from obai_ros.environment.rendering import render, silhouettes
 from obai_ros.environment.scene import Scene, SceneConfig
 
 FINER = 4
 """Points per pixel and axis that are drawn, and averaged."""
 
-PALETTE = tuple(range(0, 256, 5))
-"""Levels of colours; `SceneConfig.palette`."""
+LEVELS = tuple(range(0, 256, 5))
+"""Levels of colours, where those of the paper are five."""
+
+Camera = Callable[[Scene], tuple[Tensor, Tensor]]
+"""What looks at scenes: returns images and labels, as `render` does."""
 
 LIGHT_SEED = 2 ** 53
 """Seeds of the lights of episodes count from here, where no others are."""
+
+
+def in_any_colours(config: SceneConfig) -> SceneConfig:
+    """Return such scenes in the colours that photographs have."""
+    return replace(config, palette=LEVELS)
 
 
 @dataclass(frozen=True)
@@ -107,25 +116,33 @@ def photograph(scene: Scene, light: Light, config: SceneConfig, generator: torch
     return (images + per_image(light.noise) * noise).clamp(0.0, 1.0)
 
 
-class Photographer:
+def photographer(config: SceneConfig, batch: int, generator: torch.Generator) -> Camera:
+    """Return what photographs B scenes as they go on, in a light of their own."""
+    light = sample_light(config, batch, generator)
+
+    def see(scene: Scene) -> tuple[Tensor, Tensor]:
+        return photograph(scene, light, config, generator), render(scene, config)[1]
+    return see
+
+
+def episode_camera(config: SceneConfig, photographs: bool, seed: int, episodes: Sequence[int]
+                   ) -> Camera:
     """
-    Photographs scenes as they go on, those of each episode in a light of its own.
+    Return what looks at the scenes of episodes as they go on, one scene of each.
 
-    seed, episodes: as for `scene.episode_generator`; what an episode looks like depends on nothing
-    else.
+    photographs: whether it photographs them; otherwise images are flat. seed, episodes: as for
+    `scene.episode_generator`; what an episode looks like depends on nothing else.
     """
+    if not photographs:
+        return partial(render, config=config)
+    cameras = [photographer(config, 1, torch.Generator().manual_seed(
+        LIGHT_SEED + seed * 2 ** 20 + int(episode))) for episode in episodes]
 
-    def __init__(self, config: SceneConfig, seed: int, episodes: Sequence[int]):
-        self._config = config
-        self._chance = [torch.Generator().manual_seed(LIGHT_SEED + seed * 2 ** 20 + int(episode))
-                        for episode in episodes]
-        self._lights = [sample_light(config, 1, chance) for chance in self._chance]
-
-    def __call__(self, scene: Scene) -> Tensor:
-        """Return images [B, 3, H, W] of the scenes, one of each episode."""
-        return torch.cat([
-            photograph(scene[index:index + 1], light, self._config, chance)
-            for index, (light, chance) in enumerate(zip(self._lights, self._chance, strict=True))])
+    def see(scene: Scene) -> tuple[Tensor, Tensor]:
+        seen = [camera(scene[index:index + 1]) for index, camera in enumerate(cameras)]
+        images, labels = zip(*seen)
+        return torch.cat(images), torch.cat(labels)
+    return see
 
 
 def _blurred(images: Tensor, sd: float) -> Tensor:

@@ -4,7 +4,6 @@
 import collections
 import sys
 import time
-from dataclasses import replace
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -15,7 +14,7 @@ from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 import torch
 
-from obai_ros.environment.photograph import PALETTE
+from obai_ros.environment.photograph import in_any_colours
 from obai_ros.environment.scene import SceneConfig
 from obai_ros.messages import action_field, camera, image, object_states
 from obai_ros.messages.stamp import nanoseconds
@@ -56,7 +55,7 @@ class SimNode(Node):
         scenes = SceneConfig(image_size=settings.image_size, num_objects=settings.num_objects,
                              velocity_sd=settings.velocity_sd)
         if settings.photographs:
-            scenes = replace(scenes, palette=PALETTE)
+            scenes = in_any_colours(scenes)
         self._world = World(scenes, settings.seed, settings.photographs)
         self._camera_info = camera.write_pinhole(settings.image_size, CameraInfo())
         self._frame = -1

@@ -5,8 +5,7 @@ import numpy as np
 import torch
 
 from obai_ros.action_field import ActionField
-from obai_ros.environment.photograph import Photographer
-from obai_ros.environment.rendering import render
+from obai_ros.environment.photograph import episode_camera
 from obai_ros.environment.scene import episode_generator, sample_scene, SceneConfig, step
 from obai_ros.environment.shapes import SHAPES
 from obai_ros.model.pixels import to_picture
@@ -35,8 +34,7 @@ class World:
         """Begin the next episode."""
         self.episode += 1
         self._scene = sample_scene(self._config, 1, episode_generator(self._seed, self.episode))
-        self._photographer = (Photographer(self._config, self._seed, [self.episode])
-                              if self._photographs else None)
+        self._camera = episode_camera(self._config, self._photographs, self._seed, [self.episode])
         self.step = 0
         self._look()
 
@@ -59,8 +57,6 @@ class World:
                 'visible_pixels': visible}
 
     def _look(self):
-        images, self._labels = render(self._scene, self._config)
-        if self._photographer is not None:
-            images = self._photographer(self._scene)
+        images, self._labels = self._camera(self._scene)
         self.image = to_picture(images[0])
         self.labels = self._labels[0].numpy()

@@ -54,9 +54,8 @@ def _pictures(path: Path):
         source.close()
     except CameraError as error:
         raise RecordingError(str(error)) from error
-    claimed = getattr(source, 'claimed', 0)
-    if count < (1.0 - MISCOUNTED) * claimed - 1:
+    if count < (1.0 - MISCOUNTED) * source.claimed - 1:
         raise RecordingError(
-            f'{path} says that it has {claimed} pictures, but after {count} no more can be read: '
-            f'it is damaged or was not copied whole. Take it from where it came, or what can be '
+            f'{path} says that it has {source.claimed} pictures, but after {count} no more can be '
+            f'read: it is damaged or was not copied whole. Take it from where it came, or what can be '
             f'read of it: ffmpeg -i {path.name} -c:v mjpeg whole.avi')

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import torch
 
 from obai_ros.action_field import ActionField
-from obai_ros.environment.photograph import PALETTE, photograph, sample_light
+from obai_ros.environment.photograph import in_any_colours, photographer
 from obai_ros.environment.rendering import render
 from obai_ros.environment.scene import sample_scene, step
 from obai_ros.environment.shapes import SHAPES
@@ -83,14 +84,16 @@ class Simulated:
               'with it; train it further')
 
     def __init__(self, photographs: bool = False):
+        self._photographs = photographs
         self.name = 'photographs' if photographs else ''
 
     @torch.no_grad()
     def __call__(self, checkpoint: Checkpoint, settings: GoalLearning, number: int) -> GoalBank:
         """See `GoalScenes`."""
         model = checkpoint.model
-        config = scenes_of(checkpoint, position_range=(0.0, 1.0), velocity_sd=settings.velocity_sd,
-                           **({'palette': PALETTE} if self.name else {}))
+        config = scenes_of(checkpoint, position_range=(0.0, 1.0), velocity_sd=settings.velocity_sd)
+        if self._photographs:
+            config = in_any_colours(config)
         # Far apart for different seeds and batches, and unlike those of training and evaluation.
         generator = torch.Generator().manual_seed(2 ** 44 + settings.seed * 2 ** 24 + number)
         scene = sample_scene(config, settings.batch, generator)
@@ -99,11 +102,10 @@ class Simulated:
         streams = range(number * settings.batch, (number + 1) * settings.batch)
         state = perception.start(settings.batch, list(streams))
         nothing = ActionField.empty(settings.batch, config.image_size, config.image_size)
-        light = sample_light(config, settings.batch, generator) if self.name else None
+        camera = (photographer(config, settings.batch, generator) if self._photographs
+                  else partial(render, config=config))
         for frame in range(settings.frames):
-            image, labels = render(scene, config)
-            if light is not None:
-                image = photograph(scene, light, config, generator)
+            image, labels = camera(scene)
             state, percept = perception.step(state, image)
             if frame < settings.frames - 1:
                 scene = step(scene, labels, nothing)

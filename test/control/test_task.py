@@ -54,8 +54,8 @@ def test_unknown_task_is_refused():
 def test_photographs_are_of_the_same_episodes_however_many_are_played_at_once():
     flat, seen = (sample_task('image', CONFIG, 3, 0, photographs) for photographs in (False, True))
     assert torch.equal(flat.goal, seen.goal) and not torch.equal(flat.image, seen.image)
-    assert torch.equal(flat.camera()(flat.scene), render(flat.scene, CONFIG)[0])
+    assert torch.equal(flat.camera()(flat.scene)[0], render(flat.scene, CONFIG)[0])
     together, alone = seen.camera(), seen.part(1, 2).camera()
     for _ in range(2):
-        assert torch.equal(together(seen.scene)[1:2], alone(seen.part(1, 2).scene))
+        assert torch.equal(together(seen.scene)[0][1:2], alone(seen.part(1, 2).scene)[0])
     assert torch.equal(seen.image[2:], sample_task('image', CONFIG, 3, 0, True).image[2:])

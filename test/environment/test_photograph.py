@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from obai_ros import cli
-from obai_ros.environment.photograph import (Light, PALETTE, photograph, Photographer,
+from obai_ros.environment.photograph import (episode_camera, in_any_colours, Light, photograph,
                                              sample_light)
 from obai_ros.environment.rendering import render
 from obai_ros.environment.scene import sample_scene, Scene, SceneConfig
@@ -70,7 +70,7 @@ def test_table_lens_and_sensor():
 
 def test_videos_have_a_light_of_their_own_and_colours_in_range():
     generator = torch.Generator().manual_seed(3)
-    config = SceneConfig(palette=PALETTE)
+    config = in_any_colours(SceneConfig())
     videos = sample_sequences(config, 4, 2, generator)
     light = sample_light(config, 4, generator)
     images = [photograph(scene, light, config, generator) for scene in videos.scenes]
@@ -84,11 +84,15 @@ def test_videos_have_a_light_of_their_own_and_colours_in_range():
 def test_an_episode_has_its_light_whoever_else_is_photographed():
     generator = torch.Generator().manual_seed(3)
     scenes = sample_scene(CONFIG, 3, generator)
-    together, alone = Photographer(CONFIG, 7, [0, 1, 2]), Photographer(CONFIG, 7, [1])
+    together, alone, other = (episode_camera(CONFIG, True, seed, episodes) for seed, episodes in (
+        (7, [0, 1, 2]), (7, [1]), (8, [1])))
+    flat, truth = episode_camera(CONFIG, False, 7, [0, 1, 2])(scenes)
+    assert torch.equal(flat, render(scenes, CONFIG)[0])
     for _ in range(2):
-        assert torch.equal(together(scenes)[1:2], alone(scenes[1:2]))
-    other = Photographer(CONFIG, 8, [1])
-    assert not torch.allclose(other(scenes[1:2]), alone(scenes[1:2]), atol=.02)
+        (images, labels), (image, label) = together(scenes), alone(scenes[1:2])
+        assert torch.equal(images[1:2], image) and torch.equal(labels[1:2], label)
+        assert torch.equal(labels, truth)
+    assert not torch.allclose(other(scenes[1:2])[0], image, atol=.02)
 
 
 def test_a_file_of_photographs_has_the_truth_of_sprites(tmp_path):
@@ -97,7 +101,7 @@ def test_a_file_of_photographs_has_the_truth_of_sprites(tmp_path):
                      '--seed', '5']) == 0
     dataset = read_dataset(path)
     generator = torch.Generator().manual_seed(2 ** 41 + 5)
-    videos = sample_sequences(SceneConfig(palette=PALETTE), 3, 2, generator)
+    videos = sample_sequences(in_any_colours(SceneConfig()), 3, 2, generator)
     assert torch.equal(torch.from_numpy(dataset.masks), videos.labels)
     images = torch.from_numpy(dataset.images).movedim(-1, 2) / 255.0
     off = (images - videos.images).abs().mean((1, 2, 3, 4))

@@ -15,7 +15,7 @@ from obai_ros.environment.sequences import sample_sequences
 from obai_ros.model.checkpoint import checkpoint_path, load_checkpoint
 from obai_ros.model.engine import Engine
 from obai_ros.model.engines.direct import Direct
-from obai_ros.model.engines.graphs import Graphs, Recording
+from obai_ros.model.engines.graphs import Graphs
 from obai_ros.model.engines.part import PARTS
 from obai_ros.model.filter import Filter
 from obai_ros.model.schedule import EARLY
@@ -37,23 +37,11 @@ from obai_ros.training.teaching import pupil_of, teach
 from obai_ros.training.validation import validate, validation_videos
 
 from pretence import GPU, pretended_gpu
+from stand_in import StandIn
 
 LOOP = ('model/refinement.py', 'model/free_energy.py', 'model/likelihood.py', 'model/window.py',
         'model/percept.py', 'model/inference.py', 'model/engines/')
 """Where nothing waits for a GPU."""
-
-
-class Replayed(Recording):
-    """Reads and writes the same memory at each call, as a CUDA graph does."""
-
-    def __init__(self, function, inputs):
-        self._inputs = tuple(value.clone() for value in inputs)
-        self._outputs = tuple(value.clone() for value in function(*self._inputs))
-        self._function, self._graph = function, self
-
-    def replay(self):
-        for kept, value in zip(self._outputs, self._function(*self._inputs), strict=True):
-            kept.copy_(value)
 
 
 def shipped(device):
@@ -89,7 +77,7 @@ def published(percept):
 
 ENGINES = {
     'reference': lambda model: Engine(), 'direct': Direct,
-    'graphs': lambda model: Graphs(model, PARTS, pytest.fail, Replayed)}
+    'graphs': lambda model: Graphs(model, PARTS, pytest.fail, StandIn)}
 
 
 @pytest.mark.parametrize('engine', ENGINES)

@@ -19,24 +19,11 @@ from obai_ros.model.noise import Noise
 from obai_ros.model.refinement import refine_repeatedly
 from obai_ros.model.window import extend, open_window
 
+from stand_in import StandIn
+
 
 def silent(sentence):
     raise AssertionError(f'nothing was to be said, but it said: {sentence}')
-
-
-class StandIn(Recording):
-    """Reads and writes the same memory at each call, as a CUDA graph does."""
-
-    def __init__(self, function, inputs):
-        self._inputs = tuple(value.clone() for value in inputs)
-        self._outputs = tuple(value.clone() for value in function(*self._inputs))
-        self._function, self._graph = function, self
-        self.replays = 0
-
-    def replay(self):
-        self.replays += 1
-        for kept, value in zip(self._outputs, self._function(*self._inputs), strict=True):
-            kept.copy_(value)
 
 
 @pytest.fixture
