@@ -44,9 +44,9 @@ class Light:
     direction: [B, 2], where light comes from, a unit vector (x, y). shade: [B], by how much an
     object is brighter and darker at its ends. shadow: [B], share of light that shadows take.
     height: [B], how far shadows fall, in sizes of the object. tint: [B, 3], of each channel.
-    texture: [B, 1, H, W], of the table, by how much it is brighter. vignette: [B], share of light
-    that is missing in the corners. blur: standard deviation of the lens's blur, px. noise: [B],
-    standard deviation of each picture's noise, of [0, 1].
+    texture: [B, 1, FINER H, FINER W], by how much the table is brighter. vignette: [B], share of
+    light that is missing in the corners. blur: standard deviation of the lens's blur, px.
+    noise: [B], standard deviation of each picture's noise, of [0, 1].
     """
 
     direction: Tensor

@@ -56,6 +56,6 @@ def _pictures(path: Path):
         raise RecordingError(str(error)) from error
     if count < (1.0 - MISCOUNTED) * source.claimed - 1:
         raise RecordingError(
-            f'{path} says that it has {source.claimed} pictures, but after {count} no more can be '
-            f'read: it is damaged or was not copied whole. Take it from where it came, or what can be '
-            f'read of it: ffmpeg -i {path.name} -c:v mjpeg whole.avi')
+            f'{path} says that it has {source.claimed} pictures, but after {count} no more can '
+            f'be read: it is damaged or was not copied whole. Take it from where it came, or '
+            f'what can be read of it: ffmpeg -i {path.name} -c:v mjpeg whole.avi')
